@@ -1,0 +1,178 @@
+"""Decoded dense pose of a box, and its 8-bit PNG coding in the official result format.
+
+Methods 1.5 and 18. A result covers the integer box of docs/conventions.md, frame 5. Bytes are made
+by truncation, never by rounding (methods, disagreement 38).
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from mmktn.structures.instance_list import InstanceList
+
+
+@dataclass
+class ChartResult:
+    """Charts and chart coordinates of one box.
+
+    Attributes:
+        labels: (H, W) uint8, chart 1..24, 0 background.
+        uv: (2, H, W) float32, U and V in [0, 1], 0 where the label is 0.
+        mask: (H, W) bool, the body as the mask branch sees it (it may cover cells whose chart is
+            0); or None.
+    """
+
+    labels: Tensor
+    uv: Tensor
+    mask: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        """Check that the maps agree.
+
+        Raises:
+            ValueError: A shape is wrong; the text names the field.
+        """
+        hw = tuple(self.labels.shape)
+        if len(hw) != 2:
+            raise ValueError(f"labels: shape {hw}, not (H, W)")
+        if tuple(self.uv.shape) != (2, *hw):
+            raise ValueError(f"uv: shape {tuple(self.uv.shape)}, not {(2, *hw)}")
+        if self.mask is not None and tuple(self.mask.shape) != hw:
+            raise ValueError(f"mask: shape {tuple(self.mask.shape)}, not {hw}")
+
+    @property
+    def hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.labels.shape[0], self.labels.shape[1]
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> ChartResult:
+        """Apply a function to every tensor."""
+        mask = None if self.mask is None else function(self.mask)
+        return ChartResult(function(self.labels), function(self.uv), mask)
+
+    def iuv_uint8(self) -> np.ndarray:
+        """Code as bytes: I, clamp(255 U), clamp(255 V), truncated.
+
+        Returns:
+            (3, H, W) uint8.
+        """
+        uv = (self.uv.detach() * 255).clamp(0, 255).to(torch.uint8)
+        return torch.cat((self.labels[None].to(torch.uint8), uv)).cpu().numpy()
+
+    @classmethod
+    def from_iuv_uint8(cls, iuv: np.ndarray) -> ChartResult:
+        """Read bytes back; `iuv_uint8` of the outcome gives the same bytes.
+
+        Args:
+            iuv: (3, H, W) uint8.
+        """
+        labels_uv = torch.from_numpy(np.array(iuv, dtype=np.uint8))
+        # float64 before the cast: the nearest float32 to k / 255 gives k again after the product is
+        # rounded.
+        return cls(labels=labels_uv[0], uv=(labels_uv[1:].double() / 255).float())
+
+    def to_official(
+        self, image_id: int, box_xyxy: Tensor | np.ndarray | list[float], score: float
+    ) -> dict[str, Any]:
+        """Make one entry of an official result file.
+
+        Args:
+            image_id: COCO image id.
+            box_xyxy: (4,) box in original image pixels.
+            score: Detection score.
+
+        Raises:
+            ValueError: The maps do not have the integer size of the box.
+        """
+        x1, y1, x2, y2 = (float(value) for value in box_xyxy)
+        iuv = self.iuv_uint8()
+        height, width = self.hw
+        extent = (
+            _extent_of_map(x2 - x1, width, f"width, image {image_id}"),
+            _extent_of_map(y2 - y1, height, f"height, image {image_id}"),
+        )
+        return {
+            "image_id": int(image_id),
+            "category_id": 1,
+            "bbox": [x1, y1, *extent],
+            "score": float(score),
+            "uv_shape": list(iuv.shape),
+            "uv_data": encode_png(iuv),
+        }
+
+    @classmethod
+    def from_official(cls, entry: dict[str, Any]) -> ChartResult:
+        """Read the maps of one entry of an official result file; box and score stay there."""
+        return cls.from_iuv_uint8(decode_png(entry["uv_data"], tuple(entry["uv_shape"])))
+
+
+class ChartResults(InstanceList[ChartResult]):
+    """Decoded dense pose of the N boxes of an image; a field of `pred_instances`."""
+
+
+def _extent_of_map(extent: float, cells: int, what: str) -> float:
+    """Give the box side to write: it must truncate to the size of the map, as evaluators check.
+
+    Decoding works in float32 and truncates there, so a side may lie a rounding error off the whole
+    number that the map has.
+    """
+    if max(int(extent), 1) == cells:
+        return extent
+    if abs(extent - cells) < 1e-3:
+        return float(cells)
+    raise ValueError(f"{what}: map of {cells} pixels for a box of {extent}")
+
+
+def encode_png(iuv: np.ndarray) -> str:
+    """Code an IUV map as base64 of an 8-bit RGB PNG: red is I, green U, blue V.
+
+    Args:
+        iuv: (3, H, W) uint8.
+
+    Returns:
+        ASCII text.
+
+    Raises:
+        ValueError: Wrong shape or dtype.
+    """
+    if iuv.ndim != 3 or len(iuv) != 3 or iuv.dtype != np.uint8:
+        raise ValueError(f"iuv: shape {iuv.shape} {iuv.dtype}, not (3, H, W) uint8")
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(iuv.transpose(1, 2, 0))).save(buffer, format="png")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def decode_png(text: str, shape: tuple[int, int, int] | None = None) -> np.ndarray:
+    """Read what `encode_png` (or the official tools) wrote.
+
+    Args:
+        text: base64 of a PNG.
+        shape: Expected (3, H, W); not checked if None.
+
+    Returns:
+        (3, H, W) uint8.
+
+    Raises:
+        ValueError: Not base64, not a picture, not three channels, or another shape than expected.
+    """
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(text))) as image:
+            mode = image.mode
+            pixels = np.array(image)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise ValueError(f"uv_data: not a base64-coded PNG ({error})") from error
+    if mode != "RGB":
+        raise ValueError(f"uv_data: PNG of mode {mode}, not RGB")
+    iuv = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    if shape is not None and iuv.shape != tuple(shape):
+        raise ValueError(f"uv_data: PNG of shape {iuv.shape}, uv_shape says {tuple(shape)}")
+    return iuv

@@ -1,0 +1,189 @@
+"""Dense-pose ground truth of one person and of the N persons of an image.
+
+The content follows the DensePose-COCO annotation (methods 15); coordinates are box-relative
+(docs/conventions.md, frame 3), so resizing an image changes nothing here. Departure from the
+official code: no upper limit on the number of points (it padded to 196), and the flip transforms U
+and V on all 24 charts (methods 16, disagreement 40).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from typing_extensions import Self
+
+from mmktn.structures.box_grid import ANNOTATION_GRID, mirror_box_relative
+from mmktn.structures.instance_list import InstanceList
+
+FlipUV = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class FlipRules:
+    """What a left-right mirror does to labels; the tables come from `mmktn.surface.symmetry`.
+
+    Attributes:
+        chart_flip: (25,) chart -> chart of the mirrored person.
+        coarse_flip: (15,) coarse part -> mirrored part.
+        keypoint_flip: (K,) keypoint -> mirrored keypoint.
+        flip_uv: `(charts, u, v) -> (u', v')` with the charts *before* the swap; None where no table
+            is known, and then annotations with points cannot be flipped.
+    """
+
+    chart_flip: np.ndarray
+    coarse_flip: np.ndarray
+    keypoint_flip: np.ndarray
+    flip_uv: FlipUV | None
+
+
+@dataclass
+class DensePoseAnnotation:
+    """Ground truth of one person.
+
+    Attributes:
+        point_xy: (P, 2) float32, box-relative.
+        point_charts: (P,) int64, 1..24.
+        point_uv: (P, 2) float32 in [0, 1].
+        coarse_map: (256, 256) uint8 part ids 0..14 over the box, or None (nothing annotated).
+        keypoint_xy: (K, 2) float32, box-relative, possibly outside [0, 1]; or None.
+        keypoint_visible: (K,) int64, COCO v: 0 not labelled, 1 hidden, 2 visible; or None.
+        valid: Whether the person carries a dense pose. Without one P is 0 and `coarse_map` None.
+    """
+
+    point_xy: Tensor
+    point_charts: Tensor
+    point_uv: Tensor
+    coarse_map: Tensor | None = None
+    keypoint_xy: Tensor | None = None
+    keypoint_visible: Tensor | None = None
+    valid: bool = True
+
+    def __post_init__(self) -> None:
+        """Check that the fields agree.
+
+        Raises:
+            ValueError: A shape is wrong; the text names the field.
+        """
+        num_points = len(self.point_charts)
+        for name, shape in (("point_xy", (num_points, 2)), ("point_uv", (num_points, 2))):
+            if tuple(getattr(self, name).shape) != shape:
+                raise ValueError(f"{name}: shape {tuple(getattr(self, name).shape)}, not {shape}")
+        grid = (ANNOTATION_GRID, ANNOTATION_GRID)
+        if self.coarse_map is not None and tuple(self.coarse_map.shape) != grid:
+            raise ValueError(f"coarse_map: shape {tuple(self.coarse_map.shape)}, not {grid}")
+        if (self.keypoint_xy is None) != (self.keypoint_visible is None):
+            raise ValueError("keypoint_xy and keypoint_visible: give both or neither")
+        if self.keypoint_xy is not None and len(self.keypoint_xy) != len(self.keypoint_visible):
+            raise ValueError(
+                f"keypoint_visible: {len(self.keypoint_visible)} values, "
+                f"keypoint_xy: {len(self.keypoint_xy)}"
+            )
+        if not self.valid and (num_points or self.coarse_map is not None):
+            raise ValueError(
+                "valid: a person without dense pose can have neither points nor a coarse_map"
+            )
+
+    @classmethod
+    def without_densepose(
+        cls, keypoint_xy: Tensor | None = None, keypoint_visible: Tensor | None = None
+    ) -> DensePoseAnnotation:
+        """Make the record of a person that carries no dense pose (keypoints may still be known)."""
+        return cls(
+            point_xy=torch.zeros(0, 2),
+            point_charts=torch.zeros(0, dtype=torch.int64),
+            point_uv=torch.zeros(0, 2),
+            keypoint_xy=keypoint_xy,
+            keypoint_visible=keypoint_visible,
+            valid=False,
+        )
+
+    @property
+    def num_points(self) -> int:
+        """Number of annotated points P."""
+        return len(self.point_charts)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> DensePoseAnnotation:
+        """Apply a function to every tensor."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return DensePoseAnnotation(
+            **{k: function(v) if isinstance(v, Tensor) else v for k, v in values.items()}
+        )
+
+    def flip(self, rules: FlipRules) -> DensePoseAnnotation:
+        """Mirror left to right (methods 16): positions, charts, U and V, coarse map, keypoints.
+
+        Args:
+            rules: Tables of the surface.
+
+        Returns:
+            A new annotation; flipping it again gives this one up to one table step (1/255) in U and
+            V.
+
+        Raises:
+            ValueError: There are points but `rules.flip_uv` is None.
+        """
+        flipped = replace(self, point_xy=mirror_box_relative(self.point_xy))
+        if self.num_points:
+            if rules.flip_uv is None:
+                raise ValueError(
+                    "point_uv: cannot be flipped without the surface's UV symmetry tables"
+                )
+            charts = self.point_charts.cpu().numpy()
+            u, v = rules.flip_uv(charts, *self.point_uv.cpu().numpy().T)
+            uv = torch.from_numpy(np.stack((u, v), axis=1).astype(np.float32))
+            flipped.point_uv = uv.to(self.point_uv.device)
+            flipped.point_charts = _permuted(self.point_charts, rules.chart_flip)
+        if self.coarse_map is not None:
+            flipped.coarse_map = _permuted(self.coarse_map.flip(-1), rules.coarse_flip)
+        if self.keypoint_xy is not None and self.keypoint_visible is not None:
+            order = torch.as_tensor(rules.keypoint_flip, device=self.keypoint_xy.device)
+            flipped.keypoint_xy = mirror_box_relative(self.keypoint_xy)[order]
+            flipped.keypoint_visible = self.keypoint_visible[order]
+        return flipped
+
+
+class DensePoseAnnotations(InstanceList[DensePoseAnnotation]):
+    """Ground truth of the N persons of an image; a field of `gt_instances`."""
+
+    @property
+    def valid(self) -> Tensor:
+        """(N,) bool, on the CPU: which persons carry a dense pose."""
+        return torch.tensor([item.valid for item in self], dtype=torch.bool)
+
+    @property
+    def num_points(self) -> Tensor:
+        """(N,) int64, on the CPU: number of points of each person."""
+        return torch.tensor([item.num_points for item in self], dtype=torch.int64)
+
+    def flip(self, rules: FlipRules) -> Self:
+        """Mirror every person left to right; see `DensePoseAnnotation.flip`. Order is kept."""
+        return self._like(item.flip(rules) for item in self)
+
+    def __reduce__(self) -> tuple:
+        """Pickle as numpy arrays: each tensor shared by a worker would cost a file descriptor."""
+        return _annotations_from_arrays, ([_to_arrays(item) for item in self],)
+
+
+def _permuted(labels: Tensor, table: np.ndarray) -> Tensor:
+    """Send labels through a permutation table, keeping their dtype."""
+    return torch.as_tensor(table, device=labels.device)[labels.long()].to(labels.dtype)
+
+
+def _to_arrays(item: DensePoseAnnotation) -> dict:
+    """Record -> dict of numpy arrays (and the flag)."""
+    values = {field.name: getattr(item, field.name) for field in fields(item)}
+    return {k: v.cpu().numpy() if isinstance(v, Tensor) else v for k, v in values.items()}
+
+
+def _annotations_from_arrays(items: list[dict]) -> DensePoseAnnotations:
+    """Inverse of `_to_arrays` over a list."""
+    return DensePoseAnnotations(
+        DensePoseAnnotation(
+            **{k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in item.items()}
+        )
+        for item in items
+    )
