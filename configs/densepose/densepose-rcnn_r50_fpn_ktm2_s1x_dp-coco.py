@@ -1,0 +1,18 @@
+# Row "+ KTMv2, R50": the legacy system, its surface classifier generated from box, keypoint and part classifiers. methods.md 8.6.
+_base_ = "densepose-rcnn-legacy_r50_fpn_s1x_dp-coco.py"
+
+model = dict(
+    roi_head=dict(
+        densepose_head=dict(
+            predictor=dict(
+                _delete_=True,
+                type="mmktn.KTMv2ChartPredictor",
+                in_channels=512,
+                box_channels=1024,
+            ),
+            loss=dict(weight_body_mask=2.0, weight_keypoint=0.1),
+            decoder=dict(mask_source="body_mask", mask_threshold=0.3),
+        )
+    ),
+    train_cfg=dict(rcnn=dict(densepose_fg_iou=0.65)),
+)

@@ -1,0 +1,91 @@
+"""Test a checkpoint: metrics of the config, optionally dumped predictions and drawn pictures.
+
+Usage: python tools/test.py CONFIG CHECKPOINT [--work-dir DIR] [--show-dir DIR] [--dump FILE.pkl] [--tta]
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.runner import Runner
+
+import mmktn  # noqa: F401  # registers the package before a config names `mmktn.X` or `mmktn::file`
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Test a dense-pose or pose model")
+    parser.add_argument("config", help="config file, or mmktn::folder/name.py of an installed mmktn")
+    parser.add_argument("checkpoint", help="checkpoint file")
+    parser.add_argument("--work-dir", help="where logs and metrics go")
+    parser.add_argument("--out", "--dump", dest="out", help="write all predictions to this .pkl")
+    parser.add_argument("--show-dir", help="write drawn predictions below the work dir, in here")
+    parser.add_argument("--show", action="store_true", help="show drawn predictions in a window")
+    parser.add_argument("--interval", type=int, default=1, help="draw every n-th image")
+    parser.add_argument("--wait-time", type=float, default=2, help="seconds a window stays")
+    parser.add_argument("--tta", action="store_true", help="test-time augmentation of the config")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, help="override config keys: key=value ..."
+    )
+    parser.add_argument(
+        "--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none"
+    )
+    # torch.distributed.launch passes --local-rank, older versions --local_rank.
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    return args
+
+
+def enable_drawing(cfg: Config, args: argparse.Namespace) -> None:
+    hooks = cfg.get("default_hooks", {})
+    if "visualization" not in hooks:
+        raise SystemExit(f"{args.config}: --show and --show-dir need default_hooks.visualization")
+    hook = hooks["visualization"]
+    # mmdet's hook draws with draw=True, mmpose's with enable=True.
+    hook["enable" if "Pose" in hook["type"] else "draw"] = True
+    hook["interval"] = args.interval
+    if args.show:
+        hook["show"], hook["wait_time"] = True, args.wait_time
+    if args.show_dir:
+        key = "out_dir" if "Pose" in hook["type"] else "test_out_dir"
+        hook[key] = args.show_dir
+
+
+def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
+    """Put the command line on top of the config; the command line wins."""
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get("work_dir") is None:
+        cfg.work_dir = str(Path("work_dirs") / Path(args.config).stem)
+    if not Path(args.checkpoint).is_file() and "://" not in args.checkpoint:
+        raise SystemExit(f"no checkpoint at {args.checkpoint}")
+    cfg.load_from = args.checkpoint
+    if args.show or args.show_dir:
+        enable_drawing(cfg, args)
+    if args.tta:
+        if "tta_model" not in cfg or "tta_pipeline" not in cfg:
+            raise SystemExit(f"{args.config}: --tta needs tta_model and tta_pipeline in the config")
+        cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    return cfg
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = merge_args(Config.fromfile(args.config), args)
+    runner = Runner.from_cfg(cfg)
+    if args.out is not None:
+        if not args.out.endswith((".pkl", ".pickle")):
+            raise SystemExit(f"--out writes a pickle, so {args.out} should end in .pkl")
+        from mmengine.evaluator import DumpResults
+
+        runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
+    runner.test()
+
+
+if __name__ == "__main__":
+    main()
