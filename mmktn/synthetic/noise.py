@@ -1,0 +1,68 @@
+"""Random fields and colours that backgrounds and garments are made of.
+
+Fractal noise is a sum of smoothly enlarged random grids, each octave with half the cell size and
+half the amplitude.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def fractal_noise(
+    shape_hw: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    cells: float = 3.0,
+    octaves: int = 5,
+    persistence: float = 0.55,
+) -> NDArray[np.float32]:
+    """Smooth noise in [0, 1].
+
+    Args:
+        shape_hw: rows and columns.
+        rng: random source.
+        cells: blobs across the longer side in the first octave.
+        octaves: number of octaves.
+        persistence: amplitude of an octave relative to the one before.
+
+    Returns:
+        (H, W) float32, stretched to the full range 0..1.
+    """
+    height, width = shape_hw
+    total = np.zeros(shape_hw, np.float32)
+    for octave in range(octaves):
+        scale = cells * 2**octave / max(shape_hw)
+        grid = rng.random(
+            (max(2, round(height * scale) + 1), max(2, round(width * scale) + 1)), np.float32
+        )
+        smooth = cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+        total += smooth * persistence**octave
+    low, high = float(total.min()), float(total.max())
+    return (total - low) / max(high - low, 1e-6)
+
+
+def hsv(hue: float, saturation: float, value: float) -> NDArray[np.float32]:
+    """RGB colour (3,) in [0, 1] from hue, saturation and value in [0, 1]."""
+    sector = (hue % 1.0) * 6.0
+    offsets = np.abs(np.array([sector - 3.0, sector - 2.0, sector - 4.0]))
+    full = np.clip(np.array([offsets[0] - 1.0, 2.0 - offsets[1], 2.0 - offsets[2]]), 0, 1)
+    return (value * (1 - saturation + saturation * full)).astype(np.float32)
+
+
+def random_color(
+    rng: np.random.Generator, *, saturation: tuple[float, float] = (0.0, 0.9)
+) -> NDArray[np.float32]:
+    """A colour (3,) in [0, 1], dark ones being rarer than in a uniform draw."""
+    value = 0.08 + 0.9 * rng.random() ** 0.7
+    return hsv(rng.random(), rng.uniform(*saturation), value)
+
+
+def blend(
+    first: NDArray[np.float32], second: NDArray[np.float32], weight: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Mix two colours (3,) or images by a weight map: 0 gives the first, 1 the second."""
+    w = weight[..., None]
+    return first * (1 - w) + second * w
