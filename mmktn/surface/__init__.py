@@ -1,0 +1,24 @@
+"""The body template: mesh, 24 charts, mirror maps, geodesic distances, skeleton, relations.
+
+numpy and scipy only; trimesh, potpourri3d and pygeodesic are asked for where they are used.
+"""
+
+from mmktn.surface.atlas import ChartAtlas
+from mmktn.surface.body_surface import BodySurface, load_surface
+from mmktn.surface.geodesic import GeodesicTable
+from mmktn.surface.mesh import SurfaceMesh
+from mmktn.surface.skeleton import SyntheticSkeleton
+from mmktn.surface.symmetry import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, ChartSymmetry
+
+__all__ = [
+    "CHART_FLIP",
+    "COARSE_FLIP",
+    "KEYPOINT_FLIP",
+    "BodySurface",
+    "ChartAtlas",
+    "ChartSymmetry",
+    "GeodesicTable",
+    "SurfaceMesh",
+    "SyntheticSkeleton",
+    "load_surface",
+]

@@ -1,0 +1,166 @@
+"""The body as one object: mesh, charts, mirror maps, distances, skeleton, keypoints."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmktn.surface.atlas import ChartAtlas
+from mmktn.surface.geodesic import GeodesicTable
+from mmktn.surface.mesh import SurfaceMesh
+from mmktn.surface.skeleton import SyntheticSkeleton
+from mmktn.surface.symmetry import ChartSymmetry
+
+
+class BodySurface:
+    """A body cut into the 24 DensePose charts.
+
+    Parts that a source does not offer are ``None`` (mesh positions, symmetry, mirror, skeleton);
+    asking for them through ``require`` gives an error that says so.
+
+    Args:
+        atlas: Charts.
+        num_mesh_vertices: V.
+        name: For messages.
+        mesh: Closed mesh with V vertices.
+        symmetry: Mirror tables of U, V.
+        vertex_mirror: (V,) mirrored mesh vertex.
+        skeleton: Joints and weights.
+        keypoints: Keypoint name -> (3,) rest position.
+        keypoint_joint: Keypoint name -> joint name that carries it.
+        geodesics: Table, or a function that makes it when first asked for.
+
+    Raises:
+        ValueError: Parts that do not fit each other.
+    """
+
+    def __init__(
+        self,
+        atlas: ChartAtlas,
+        num_mesh_vertices: int,
+        *,
+        name: str,
+        mesh: SurfaceMesh | None = None,
+        symmetry: ChartSymmetry | None = None,
+        vertex_mirror: NDArray[np.int64] | None = None,
+        skeleton: SyntheticSkeleton | None = None,
+        keypoints: Mapping[str, NDArray[np.float64]] | None = None,
+        keypoint_joint: Mapping[str, str] | None = None,
+        geodesics: GeodesicTable | Callable[[], GeodesicTable] | None = None,
+    ) -> None:
+        self.atlas = atlas
+        self.num_mesh_vertices = num_mesh_vertices
+        self.name = name
+        self.mesh = mesh
+        self.symmetry = symmetry
+        self.vertex_mirror = vertex_mirror
+        self.skeleton = skeleton
+        self.keypoints = dict(keypoints or {})
+        self.keypoint_joint = dict(keypoint_joint or {})
+        self._geodesics = geodesics
+        self._check()
+
+    def _check(self) -> None:
+        count = self.num_mesh_vertices
+        if self.atlas.mesh_vertex.max() >= count:
+            raise ValueError(
+                f"{self.name}: the atlas names mesh vertex {self.atlas.mesh_vertex.max()}, "
+                f"the mesh has {count}"
+            )
+        if self.mesh is not None and self.mesh.num_vertices != count:
+            raise ValueError(f"{self.name}: mesh has {self.mesh.num_vertices} vertices, not {count}")
+        if self.vertex_mirror is not None and (
+            self.vertex_mirror.shape != (count,)
+            or not np.array_equal(self.vertex_mirror[self.vertex_mirror], np.arange(count))
+        ):
+            raise ValueError(f"{self.name}: vertex_mirror must be (V,) and its own inverse")
+        if self.skeleton is not None and len(self.skeleton.weights) != count:
+            raise ValueError(f"{self.name}: skeleton weights are not those of {count} vertices")
+
+    @property
+    def geodesics(self) -> GeodesicTable:
+        """Distances of all mesh vertex pairs; computed or opened at first use.
+
+        Raises:
+            ValueError: This surface came without distances and without a mesh.
+        """
+        if self._geodesics is None and self.mesh is not None:
+            mesh = self.mesh
+            self._geodesics = lambda: GeodesicTable.from_mesh(mesh)
+        if self._geodesics is None:
+            raise ValueError(f"surface {self.name!r} has neither distances nor a mesh")
+        if not isinstance(self._geodesics, GeodesicTable):
+            self._geodesics = self._geodesics()
+        if self._geodesics.num_vertices != self.num_mesh_vertices:
+            raise ValueError(
+                f"surface {self.name!r}: distances of {self._geodesics.num_vertices} vertices, "
+                f"the mesh has {self.num_mesh_vertices}"
+            )
+        return self._geodesics
+
+    def geodesic_between(
+        self, atlas_a: NDArray[np.int64], atlas_b: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Distances between atlas vertices.
+
+        Args:
+            atlas_a: (N,) atlas vertex ids, -1 for none.
+            atlas_b: (N,) likewise.
+
+        Returns:
+            (N,) metres; 0 for two sides of one seam vertex, inf where either is -1.
+        """
+        vertex = self.atlas.mesh_vertex
+        ends = [np.where(ids >= 0, vertex[np.maximum(ids, 0)], -1) for ids in (atlas_a, atlas_b)]
+        return self.geodesics.distance(*ends)
+
+    def require(self, *parts: str) -> "BodySurface":
+        """This surface, if it has the named parts.
+
+        Args:
+            *parts: Attribute names: "mesh", "symmetry", "vertex_mirror", "skeleton", "keypoints".
+
+        Returns:
+            Itself.
+
+        Raises:
+            ValueError: A part is missing.
+        """
+        for part in parts:
+            value = getattr(self, part)
+            if value is None or (part == "keypoints" and not value):
+                raise ValueError(
+                    f"surface {self.name!r} has no {part}; the procedural body has, and "
+                    "docs/surface.md says which official file brings it"
+                )
+        return self
+
+
+def load_surface(name_or_path: str | Path = "procedural") -> BodySurface:
+    """Open a body surface.
+
+    Args:
+        name_or_path: "procedural", an .npz written by ``save_surface``, a reference ``body.npz``,
+            or a folder with the official files.
+
+    Returns:
+        The surface.
+
+    Raises:
+        FileNotFoundError: No such file or folder, or an official file is missing in it.
+        ValueError: A file is malformed.
+    """
+    from mmktn.surface import io
+    from mmktn.surface.procedural import make_procedural_body
+
+    if str(name_or_path) == "procedural":
+        return make_procedural_body()
+    path = Path(name_or_path)
+    if path.is_dir():
+        return io.import_official_folder(path)
+    if path.is_file():
+        return io.load_surface_file(path)
+    raise FileNotFoundError(
+        f"surface {str(name_or_path)!r}: not 'procedural', nor an .npz file, nor a folder"
+    )

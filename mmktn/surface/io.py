@@ -1,0 +1,212 @@
+"""Surface files: our own .npz, the reference body, and the entry to the official files."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmktn.surface.atlas import ChartAtlas
+from mmktn.surface.body_surface import BodySurface
+from mmktn.surface.file_cache import replace_atomically
+from mmktn.surface.geodesic import GeodesicTable
+from mmktn.surface.mesh import SurfaceMesh
+from mmktn.surface.official_files import import_official_folder
+from mmktn.surface.skeleton import SyntheticSkeleton
+from mmktn.surface.symmetry import ChartSymmetry
+
+FORMAT_VERSION = 1
+_WEIGHT_STEPS = 65535
+
+__all__ = [
+    "FORMAT_VERSION",
+    "import_official_folder",
+    "load_surface_file",
+    "save_surface",
+    "surface_from_reference_body",
+]
+
+
+def save_surface(surface: BodySurface, path: str | Path) -> None:
+    """Write a surface as .npz (numpy arrays only, no pickled objects; distances are not stored).
+
+    Positions and U, V are stored as float32, skinning weights as 16-bit integers.
+
+    Args:
+        surface: The surface.
+        path: File to write; replaced as a whole.
+    """
+    atlas = surface.atlas
+    fields: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "name": surface.name,
+        "num_mesh_vertices": surface.num_mesh_vertices,
+        "atlas_mesh_vertex": atlas.mesh_vertex.astype(np.uint32),
+        "atlas_chart": atlas.charts.astype(np.uint8),
+        "atlas_u": atlas.u.astype(np.float32),
+        "atlas_v": atlas.v.astype(np.float32),
+        "atlas_faces": atlas.faces.astype(np.uint32),
+    }
+    if surface.mesh is not None:
+        fields["vertices"] = surface.mesh.vertices.astype(np.float32)
+        fields["faces"] = surface.mesh.faces.astype(np.uint32)
+    if surface.vertex_mirror is not None:
+        fields["vertex_mirror"] = surface.vertex_mirror.astype(np.uint32)
+    if surface.symmetry is not None:
+        fields.update(_symmetry_fields(surface.symmetry))
+    if surface.skeleton is not None:
+        skeleton = surface.skeleton
+        fields["joint_names"] = np.array(skeleton.joint_names)
+        fields["joint_positions"] = skeleton.joint_positions
+        fields["joint_parents"] = skeleton.parents.astype(np.int16)
+        fields["joint_weights"] = np.rint(skeleton.weights * _WEIGHT_STEPS).astype(np.uint16)
+    if surface.keypoints:
+        names = list(surface.keypoints)
+        fields["keypoint_names"] = np.array(names)
+        fields["keypoint_positions"] = np.stack([surface.keypoints[n] for n in names])
+        fields["keypoint_joints"] = np.array([surface.keypoint_joint.get(n, "") for n in names])
+    with replace_atomically(Path(path)) as handle:
+        np.savez_compressed(handle, **fields)
+
+
+def _symmetry_fields(symmetry: ChartSymmetry) -> dict[str, NDArray[Any]]:
+    if symmetry.axis_flips is not None:
+        flip_u, flip_v = symmetry.axis_flips
+        return {"symmetry_flip_u": flip_u, "symmetry_flip_v": flip_v}
+    return {"symmetry_u": symmetry.u_tables, "symmetry_v": symmetry.v_tables}
+
+
+def load_surface_file(path: str | Path) -> BodySurface:
+    """Open an .npz surface: one written by ``save_surface`` or a reference ``body.npz``.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The surface.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Not such a file, another format version, or a field is missing or malformed.
+    """
+    file = Path(path)
+    fields = _read_npz(file)
+    if "subdiv_index" in fields:
+        return surface_from_reference_body(file)
+    if "format_version" not in fields:
+        raise ValueError(f"{file}: no field 'format_version'; not a surface of mmktn")
+    version = int(fields["format_version"])
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"{file}: format version {version}, this mmktn reads {FORMAT_VERSION}; "
+            "make it anew with tools/surface"
+        )
+    try:
+        return _surface_from_fields(fields)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{file}: {error}") from error
+
+
+def _read_npz(file: Path) -> dict[str, NDArray[Any]]:
+    if not file.is_file():
+        raise FileNotFoundError(f"surface: no file {file}")
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{file}: not an .npz file of arrays ({error})") from error
+
+
+def _surface_from_fields(fields: Mapping[str, NDArray[Any]]) -> BodySurface:
+    mesh = None
+    if "vertices" in fields:
+        mesh = SurfaceMesh(fields["vertices"], fields["faces"])
+    atlas = ChartAtlas(
+        fields["atlas_mesh_vertex"],
+        fields["atlas_chart"],
+        u=fields["atlas_u"],
+        v=fields["atlas_v"],
+        faces=fields["atlas_faces"],
+        rest_vertices=None if mesh is None else mesh.vertices,
+    )
+    symmetry = None
+    if "symmetry_flip_u" in fields:
+        symmetry = ChartSymmetry.from_axis_flips(
+            fields["symmetry_flip_u"], fields["symmetry_flip_v"]
+        )
+    elif "symmetry_u" in fields:
+        symmetry = ChartSymmetry(fields["symmetry_u"], fields["symmetry_v"])
+    mirror = fields.get("vertex_mirror")
+    names = [str(n) for n in fields.get("keypoint_names", ())]
+    return BodySurface(
+        atlas,
+        int(fields["num_mesh_vertices"]),
+        name=str(fields["name"]),
+        mesh=mesh,
+        symmetry=symmetry,
+        vertex_mirror=None if mirror is None else mirror.astype(np.int64),
+        skeleton=_skeleton_from_fields(fields),
+        keypoints=dict(zip(names, fields.get("keypoint_positions", ()), strict=True)),
+        keypoint_joint=dict(
+            zip(names, (str(j) for j in fields.get("keypoint_joints", ())), strict=True)
+        ),
+    )
+
+
+def _skeleton_from_fields(fields: Mapping[str, NDArray[Any]]) -> SyntheticSkeleton | None:
+    if "joint_names" not in fields:
+        return None
+    weights = fields["joint_weights"].astype(np.float64)
+    return SyntheticSkeleton(
+        joint_names=tuple(str(n) for n in fields["joint_names"]),
+        joint_positions=fields["joint_positions"].astype(np.float64),
+        parents=fields["joint_parents"].astype(np.int64),
+        weights=weights / weights.sum(axis=1, keepdims=True),
+    )
+
+
+def surface_from_reference_body(path: str | Path) -> BodySurface:
+    """Open the ``body.npz`` of the metric reference data.
+
+    Args:
+        path: File with the fields vertices, faces, subdiv_index, subdiv_chart, subdiv_U, subdiv_V,
+            subdiv_faces and dist_hi, dist_lo, dist_unit_m (0-based ids, distances as differences).
+
+    Returns:
+        A surface with distances; without symmetry, skeleton and keypoints.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: A field is missing or does not fit.
+    """
+    file = Path(path)
+    fields = _read_npz(file)
+    needed = (
+        "vertices faces subdiv_index subdiv_chart subdiv_U subdiv_V subdiv_faces "
+        "dist_hi dist_lo dist_unit_m"
+    ).split()
+    missing = [name for name in needed if name not in fields]
+    if missing:
+        raise ValueError(f"{file}: field {missing[0]!r} is missing; not a reference body.npz")
+    try:
+        mesh = SurfaceMesh(fields["vertices"], fields["faces"])
+        atlas = ChartAtlas(
+            fields["subdiv_index"],
+            fields["subdiv_chart"],
+            u=fields["subdiv_U"],
+            v=fields["subdiv_V"],
+            faces=fields["subdiv_faces"],
+            rest_vertices=mesh.vertices,
+        )
+        steps = np.cumsum(
+            (fields["dist_hi"].astype(np.uint16) << 8) | fields["dist_lo"], dtype=np.uint16
+        )
+        metres = (steps.astype(np.float64) * float(fields["dist_unit_m"])).astype(np.float32)
+        geodesics = GeodesicTable(metres, mesh.num_vertices)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+    return BodySurface(
+        atlas, mesh.num_vertices, name=f"reference body {file.name}", mesh=mesh, geodesics=geodesics
+    )
