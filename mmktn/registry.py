@@ -15,12 +15,19 @@ from mmengine.registry import Registry
 
 DATASETS = Registry("dataset", parent=ROOT_DATASETS, scope="mmktn", locations=["mmktn.datasets"])
 HOOKS = Registry("hook", parent=ROOT_HOOKS, scope="mmktn", locations=["mmktn.hooks"])
-METRICS = Registry("metric", parent=ROOT_METRICS, scope="mmktn", locations=["mmktn.evaluation.metrics"])
+METRICS = Registry(
+    "metric", parent=ROOT_METRICS, scope="mmktn", locations=["mmktn.evaluation.metrics"]
+)
 MODELS = Registry("model", parent=ROOT_MODELS, scope="mmktn", locations=["mmktn.models"])
-TASK_UTILS = Registry("task util", parent=ROOT_TASK_UTILS, scope="mmktn", locations=["mmktn.models"])
+TASK_UTILS = Registry(
+    "task util", parent=ROOT_TASK_UTILS, scope="mmktn", locations=["mmktn.models"]
+)
 TRANSFORMS = Registry(
     "transform", parent=ROOT_TRANSFORMS, scope="mmktn", locations=["mmktn.datasets.transforms"]
 )
 VISUALIZERS = Registry(
-    "visualizer", parent=ROOT_VISUALIZERS, scope="mmktn", locations=["mmktn.visualization"]
+    "visualizer",
+    parent=ROOT_VISUALIZERS,
+    scope="mmktn",
+    locations=["mmktn.visualization.chart_visualizer"],
 )

@@ -1,0 +1,31 @@
+"""Pictures of dense pose: presets, IUV files, textures, panels. numpy and OpenCV only.
+
+`ChartVisualizer` lives in `mmktn.visualization.chart_visualizer`, which alone imports mmdet.
+"""
+
+from mmktn.visualization.colormaps import PRESETS, Preset, get_preset, render_preset
+from mmktn.visualization.drawing import draw_boxes, draw_uv_contours
+from mmktn.visualization.iuv_files import read_iuv_png, write_instance_png, write_iuv_png
+from mmktn.visualization.painting import ChartCanvas, paint_people
+from mmktn.visualization.panels import make_overview, panel_row, prediction_panels
+from mmktn.visualization.texture import Texture, apply_texture, unwrap_texture
+
+__all__ = [
+    "PRESETS",
+    "ChartCanvas",
+    "Preset",
+    "Texture",
+    "apply_texture",
+    "draw_boxes",
+    "draw_uv_contours",
+    "get_preset",
+    "make_overview",
+    "paint_people",
+    "panel_row",
+    "prediction_panels",
+    "read_iuv_png",
+    "render_preset",
+    "unwrap_texture",
+    "write_instance_png",
+    "write_iuv_png",
+]

@@ -1,0 +1,104 @@
+"""IUV and instance-id PNG files, in the layout of Detectron1 and of what reads its output.
+
+Detectron1 handed the array [I, U*255, V*255] to OpenCV, which stores BGR: inside the *file* blue is
+I, green is U, red is V. A reader with PIL therefore sees V, U, I. That file order is the default;
+`order` names what an RGB reader gets.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+
+ChannelOrder = Literal["VUI", "IUV"]
+
+
+def write_image(path: str | Path, image: np.ndarray) -> Path:
+    """Write an (H, W, 3) RGB or (H, W) picture; the suffix chooses the format; folders are made.
+
+    Raises:
+        ValueError: OpenCV knows no writer for the suffix.
+    """
+    path = Path(path)
+    pixels = image[..., ::-1] if image.ndim == 3 else image
+    try:
+        done, coded = cv2.imencode(path.suffix or ".png", np.ascontiguousarray(pixels))
+    except cv2.error as error:
+        raise ValueError(f"{path}: no image writer for the suffix {path.suffix!r}") from error
+    if not done:
+        raise ValueError(f"{path}: the picture could not be encoded as {path.suffix!r}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(coded.tobytes())  # not cv2.imwrite: it fails silently, and on non-ASCII paths
+    return path
+
+
+def write_iuv_png(path: str | Path, iuv: np.ndarray, *, order: ChannelOrder = "VUI") -> Path:
+    """Write an IUV picture.
+
+    Args:
+        path: A .png path (a lossy format would change chart numbers).
+        iuv: (3, H, W) uint8: I, U*255, V*255.
+        order: What an RGB reader finds: 'VUI' is Detectron1's file (B=I, G=U, R=V), 'IUV' the
+            reverse (R=I, G=U, B=V).
+
+    Raises:
+        ValueError: Not a .png path, an unknown order, or an array of another shape or type.
+    """
+    if Path(path).suffix.lower() != ".png":
+        raise ValueError(
+            f"{path}: IUV pictures must be .png; other formats change the chart numbers"
+        )
+    if iuv.ndim != 3 or iuv.shape[0] != 3 or iuv.dtype != np.uint8:
+        raise ValueError(f"iuv is {iuv.shape} {iuv.dtype}; expected (3, H, W) uint8")
+    return write_image(path, _reorder(iuv, order).transpose(1, 2, 0))
+
+
+def read_iuv_png(path: str | Path, *, order: ChannelOrder = "VUI") -> np.ndarray:
+    """Read what `write_iuv_png` wrote: (3, H, W) uint8 I, U*255, V*255.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Not an 8-bit colour picture, or chart numbers above 24 (the usual sign of the
+            other channel order).
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"IUV picture not found: {path}")
+    bgr = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if bgr is None or bgr.ndim != 3 or bgr.shape[2] != 3 or bgr.dtype != np.uint8:
+        raise ValueError(f"{path}: not an 8-bit colour picture")
+    iuv = np.ascontiguousarray(_reorder(bgr[..., ::-1].transpose(2, 0, 1), order))
+    if iuv[0].max(initial=0) > 24:
+        raise ValueError(
+            f"{path}: chart numbers up to {iuv[0].max()}; read with the other `order`?"
+        )
+    return iuv
+
+
+def write_instance_png(path: str | Path, instances: np.ndarray) -> Path:
+    """Write 1-based instance ids (`*_INDS.png`): 8 bit up to 255 people, 16 bit above.
+
+    Args:
+        path: A .png path.
+        instances: (H, W) integer ids, 0 for none.
+
+    Raises:
+        ValueError: Not a .png path, or ids outside 0..65535.
+    """
+    if Path(path).suffix.lower() != ".png":
+        raise ValueError(f"{path}: instance ids must be .png; other formats change them")
+    low, high = int(instances.min(initial=0)), int(instances.max(initial=0))
+    if low < 0 or high > 65535:
+        raise ValueError(f"instance ids {low}..{high} do not fit a 16-bit picture")
+    return write_image(path, instances.astype(np.uint8 if high <= 255 else np.uint16))
+
+
+def _reorder(channels: np.ndarray, order: str) -> np.ndarray:
+    """(3, H, W) I, U, V <-> the file's R, G, B; its own inverse."""
+    if order == "IUV":
+        return channels
+    if order == "VUI":
+        return channels[::-1]
+    raise ValueError(f"order is {order!r}; use 'VUI' (Detectron1's file) or 'IUV'")
