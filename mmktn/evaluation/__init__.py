@@ -1,0 +1,1 @@
+"""Scores: numpy-only functions in ``functional``, mmengine metrics in ``metrics``."""

@@ -1,0 +1,1 @@
+"""Scores as plain functions on arrays (numpy, and pycocotools for run-length masks)."""

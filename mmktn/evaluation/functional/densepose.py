@@ -1,0 +1,486 @@
+"""Dense-pose AP and AR: GPS, GPSm and mask IoU of a result list in one pass.
+
+Source: DensePose-COCO protocol as in the official evaluator (see ``protocol.py``). The three similarities share one reading of
+every map; images are streamed, so memory holds one chunk of look-ups and the small similarity matrices.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmktn.evaluation.functional.average_precision import (
+    Column,
+    PrecisionRecall,
+    accumulate,
+    columns,
+)
+from mmktn.evaluation.functional.detections import DenseDetections, IuvMap
+from mmktn.evaluation.functional.gps import (
+    NORMALISERS,
+    PER_PART,
+    GpsBatch,
+    SurfaceLike,
+    metric_prefix,
+    place_points,
+    read_maps,
+)
+from mmktn.evaluation.functional.ground_truth import DensePoseTruth, PersonTruth
+from mmktn.evaluation.functional.ignore_regions import (
+    ignore_region_mask,
+    keeps_detection,
+    keeps_person,
+)
+from mmktn.evaluation.functional.mask_iou import (
+    box_iou_matrix,
+    detection_mask,
+    mask_iou_matrix,
+    truth_mask,
+)
+from mmktn.evaluation.functional.matching import ImageMatches, ImagePairs, MatchRules, match_images
+from mmktn.evaluation.functional.protocol import (
+    AREA_RANGES,
+    MAX_DETECTIONS,
+    DensePoseProtocol,
+    densepose_protocol,
+    similarity_thresholds,
+)
+
+METRICS = ("gps", "gpsm", "iou")
+_CHUNK_READINGS = 150_000
+
+
+class PairScorer:
+    """Turn detections and persons of one image after the other into similarity matrices.
+
+    Args:
+        truth: Ground truth.
+        surface: Body surface; needed unless only ``"iou"`` is asked for.
+        metrics: Some of ``"gps"``, ``"gpsm"``, ``"iou"``.
+        normalisers: Some of ``"per_part"``, ``"global"``.
+        protocol: Name or protocol.
+
+    Raises:
+        ValueError: A name is unknown, or the surface is missing.
+    """
+
+    def __init__(
+        self,
+        truth: DensePoseTruth,
+        surface: SurfaceLike | None,
+        *,
+        metrics: Sequence[str] = METRICS,
+        normalisers: Sequence[str] = (PER_PART,),
+        protocol: str | DensePoseProtocol = "official",
+    ) -> None:
+        check_names(metrics, METRICS, "metric")
+        check_names(normalisers, NORMALISERS, "normaliser")
+        self.truth = truth
+        self.metrics = tuple(metrics)
+        self.normalisers = tuple(normalisers)
+        self.protocol = densepose_protocol(protocol)
+        self.with_gps = bool({"gps", "gpsm"} & set(metrics))
+        self.with_masks = bool({"gpsm", "iou"} & set(metrics))
+        self.num_dropped_by_region = 0
+        self.num_beyond_limit = 0
+        if self.with_gps and surface is None:
+            raise ValueError("metrics gps and gpsm need a body surface; none was given")
+        self._batch = (
+            GpsBatch(surface, self.protocol, self.normalisers)
+            if self.with_gps and surface is not None
+            else None
+        )
+        self._waiting: list[tuple[ImagePairs, NDArray[np.float64] | None]] = []
+        self._done: list[ImagePairs] = []
+
+    def similarity_names(self) -> list[str]:
+        """Keys of the similarities, which say their normaliser."""
+        names = [metric_prefix(m, n) for m in self.metrics for n in self.normalisers]
+        return list(dict.fromkeys(names))
+
+    def add(
+        self,
+        image_id: int,
+        category_id: int,
+        *,
+        det_index: NDArray[np.int64],
+        boxes_xywh: NDArray[np.float64],
+        scores: NDArray[np.float64],
+        load_map: Callable[[int], IuvMap],
+    ) -> None:
+        """Score the detections of one image and category.
+
+        Args:
+            image_id: Image.
+            category_id: Category.
+            det_index: (D,) positions in the result list.
+            boxes_xywh: (D, 4) boxes.
+            scores: (D,) scores.
+            load_map: Position in the result list to its map.
+        """
+        persons = self.truth.persons.get((image_id, category_id), [])
+        persons, kept, maps = self._apply_regions(image_id, persons, det_index, boxes_xywh, load_map)
+        self.num_dropped_by_region += len(det_index) - len(kept)
+        order = kept[np.argsort(-scores[kept], kind="mergesort")]
+        self.num_beyond_limit += max(len(order) - MAX_DETECTIONS, 0)
+        order = order[:MAX_DETECTIONS]
+        pairs = self._pairs(image_id, category_id, persons, det_index[order], scores[order],
+                            boxes_xywh[order])  # fmt: skip
+        if not len(order) and not persons:
+            return
+        masks: NDArray[np.float64] | None = None
+        if len(order) and persons:
+            loaded = [maps.get(int(k)) for k in det_index[order]]
+            iuvs = [
+                load_map(int(k)) if iuv is None else iuv
+                for k, iuv in zip(det_index[order], loaded, strict=True)
+            ]
+            if self.with_masks:
+                masks = self._mask_overlaps(image_id, persons, boxes_xywh[order], iuvs, pairs)
+            if self._batch is not None:
+                # Persons without points are ignored: their GPS is 0 in the official matrix too.
+                points = place_points(persons, self._batch.surface, self.protocol)
+                readings = read_maps(points, boxes_xywh[order], iuvs, self.protocol)
+                self._batch.add_image(points, len(order), readings)
+        self._waiting.append((pairs, masks))
+        if self._batch is not None and self._batch.num_waiting > _CHUNK_READINGS:
+            self._flush()
+
+    def finish(self) -> list[ImagePairs]:
+        """Complete what waits and hand everything over.
+
+        Returns:
+            One entry per image and category with persons or detections.
+        """
+        self._flush()
+        done, self._done = self._done, []
+        return done
+
+    def _apply_regions(
+        self,
+        image_id: int,
+        persons: list[PersonTruth],
+        det_index: NDArray[np.int64],
+        boxes_xywh: NDArray[np.float64],
+        load_map: Callable[[int], IuvMap],
+    ) -> tuple[list[PersonTruth], NDArray[np.int64], dict[int, IuvMap]]:
+        """Leave out what lies in ignore regions; also return the maps that were loaded for it."""
+        everything = np.arange(len(det_index))
+        image = self.truth.images[image_id]
+        loose = self.protocol.loose_ignore_regions
+        annotated = any((image_id, c) in self.truth.persons for c in self.truth.categories)
+        region = ignore_region_mask(image)
+        if region is None or (loose and not annotated):
+            return persons, everything, {}
+        persons = [p for p in persons if keeps_person(p.box_xywh, region, loose=loose)]
+        maps = {int(k): load_map(int(k)) for k in det_index}
+        kept = [
+            d
+            for d, k in enumerate(det_index.tolist())
+            if keeps_detection(boxes_xywh[d], maps[k], region, loose=loose)
+        ]
+        return persons, np.array(kept, dtype=np.int64), maps
+
+    def _pairs(
+        self,
+        image_id: int,
+        category_id: int,
+        persons: list[PersonTruth],
+        det_index: NDArray[np.int64],
+        scores: NDArray[np.float64],
+        boxes_xywh: NDArray[np.float64],
+    ) -> ImagePairs:
+        crowd = np.array([p.is_crowd for p in persons], dtype=bool)
+        ignored = np.array([not p.has_points for p in persons], dtype=bool)
+        if not self.protocol.crowd_is_ordinary:
+            ignored |= crowd
+        boxes = np.array([p.box_xywh for p in persons]).reshape(-1, 4)
+        return ImagePairs(
+            image_id=image_id,
+            category_id=category_id,
+            det_index=det_index,
+            det_scores=scores,
+            det_areas=boxes_xywh[:, 2] * boxes_xywh[:, 3],
+            gt_ids=np.array([p.annotation_id for p in persons], dtype=np.int64),
+            gt_areas=np.array([p.area for p in persons], dtype=np.float64),
+            gt_ignored=ignored,
+            gt_crowd=crowd,
+            box_iou=box_iou_matrix(boxes_xywh, boxes, crowd),
+        )
+
+    def _mask_overlaps(
+        self,
+        image_id: int,
+        persons: list[PersonTruth],
+        boxes_xywh: NDArray[np.float64],
+        maps: Sequence[IuvMap],
+        pairs: ImagePairs,
+    ) -> NDArray[np.float64]:
+        image = self.truth.images[image_id]
+        drops = self.protocol.zoom_drops_last_line
+        truths = [
+            truth_mask(p, image, drops_last_line=drops, name=self.truth.name) for p in persons
+        ]
+        dets = [detection_mask(m, box, image) for m, box in zip(maps, boxes_xywh, strict=True)]
+        return mask_iou_matrix(dets, truths, pairs.gt_crowd)
+
+    def _flush(self) -> None:
+        scored = iter(self._batch.finish() if self._batch is not None else [])
+        for pairs, masks in self._waiting:
+            shape = (len(pairs.det_index), len(pairs.gt_ids))
+            iou = np.zeros(shape) if masks is None else masks
+            has_readings = self._batch is not None and 0 not in shape
+            gps = next(scored) if has_readings else dict.fromkeys(self.normalisers, np.zeros(shape))
+            for metric in self.metrics:
+                for normaliser in self.normalisers:
+                    name = metric_prefix(metric, normaliser)
+                    value = gps[normaliser] if metric == "gps" else iou
+                    if metric == "gpsm":
+                        value = np.sqrt(iou * gps[normaliser])
+                    pairs.similarities[name] = value
+            self._done.append(pairs)
+        self._waiting = []
+
+
+@dataclass(frozen=True)
+class DensePoseScores:
+    """Result of an evaluation.
+
+    Attributes:
+        columns: For example ``"gps/AP"`` to its value; the part before the slash says metric
+            and normaliser.
+        names: Similarities, first axis of ``curves``.
+        curves: Precision and recall.
+        pairs: Similarity matrices per image and category.
+        matches: Matches of the same.
+        notes: Sentences on what was left out and why.
+        protocol: Protocol used.
+    """
+
+    columns: dict[str, Column]
+    names: list[str]
+    curves: PrecisionRecall
+    pairs: list[ImagePairs]
+    matches: list[ImageMatches]
+    notes: list[str] = field(default_factory=list)
+    protocol: str = "official"
+
+    def values(self) -> dict[str, float]:
+        """Column name to fraction, -1 where undefined."""
+        return {name: column.value for name, column in self.columns.items()}
+
+
+def match_rules(
+    protocol: DensePoseProtocol, thresholds: NDArray[np.float64]
+) -> MatchRules:
+    """Rules of the matching under a dense-pose protocol.
+
+    Args:
+        protocol: The protocol.
+        thresholds: (T,) similarity thresholds.
+
+    Returns:
+        The rules.
+    """
+    return MatchRules(
+        thresholds=thresholds,
+        area_ranges=AREA_RANGES,
+        area_upper_inclusive=protocol.area_limits_inclusive,
+        id_zero_unmatched=protocol.id_zero_unmatched,
+        all_ignored_frees=protocol.unannotated_images_free,
+        box_rule=protocol.box_rule,
+        box_tie_takes_last=protocol.box_tie_takes_last,
+    )
+
+
+def summarize_pairs(
+    pairs: Sequence[ImagePairs],
+    names: Sequence[str],
+    *,
+    categories: dict[int, str],
+    protocol: str | DensePoseProtocol = "official",
+    min_threshold: float = 0.5,
+    notes: Sequence[str] = (),
+) -> DensePoseScores:
+    """Match and accumulate similarity matrices, however they were gathered.
+
+    Args:
+        pairs: Entries per image and category.
+        names: Similarities to report.
+        categories: Category id to name.
+        protocol: Name or protocol.
+        min_threshold: Lowest similarity threshold.
+        notes: Sentences to pass on.
+
+    Returns:
+        Columns, curves and matches.
+    """
+    rules = densepose_protocol(protocol)
+    thresholds = similarity_thresholds(min_threshold)
+    ordered = sorted(pairs, key=lambda p: (p.category_id, p.image_id))
+    matches = match_images(ordered, names, match_rules(rules, thresholds))
+    curves = accumulate(
+        ordered,
+        matches,
+        thresholds=thresholds,
+        category_ids=sorted(categories),
+        num_similarities=len(names),
+    )
+    found: dict[str, Column] = {}
+    empty = not any(len(p.det_index) for p in ordered)
+    for m, name in enumerate(names):
+        for key, column in columns(curves, m, category_names=categories).items():
+            value = column
+            if empty and column.value >= 0:
+                value = Column(
+                    rules.empty_value, f"the result list is empty (protocol '{rules.name}')"
+                )
+            found[f"{name}/{key}"] = value
+    return DensePoseScores(
+        found, list(names), curves, ordered, matches, list(notes), protocol=rules.name
+    )
+
+
+def score_detections(
+    truth: DensePoseTruth,
+    detections: DenseDetections,
+    surface: SurfaceLike | None,
+    *,
+    metrics: Sequence[str] = METRICS,
+    normalisers: Sequence[str] = (PER_PART,),
+    protocol: str | DensePoseProtocol = "official",
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[list[ImagePairs], list[str]]:
+    """Compute the similarity matrices of a result list.
+
+    Args:
+        truth: Ground truth.
+        detections: Results; every one of them must be usable (see ``problems``).
+        surface: Body surface; may be None for ``metrics=("iou",)``.
+        metrics: Some of ``"gps"``, ``"gpsm"``, ``"iou"``.
+        normalisers: Some of ``"per_part"``, ``"global"``.
+        protocol: Name or protocol.
+        progress: Called with (images done, images in all).
+
+    Returns:
+        Pairs and notes on what was left out.
+
+    Raises:
+        ValueError: Results are unusable; all of them are named, up to ten.
+    """
+    check_detections(detections, truth)
+    scorer = PairScorer(
+        truth, surface, metrics=metrics, normalisers=normalisers, protocol=protocol
+    )
+    by_key: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for k, key in enumerate(zip(detections.image_ids.tolist(), detections.category_ids.tolist(),
+                                strict=True)):  # fmt: skip
+        by_key[key].append(k)
+    keys = sorted({*by_key, *truth.persons}, key=lambda key: (key[1], key[0]))
+    for done, (image_id, category_id) in enumerate(keys):
+        index = np.array(by_key.get((image_id, category_id), []), dtype=np.int64)
+        scorer.add(
+            image_id,
+            category_id,
+            det_index=index,
+            boxes_xywh=detections.boxes_xywh[index],
+            scores=detections.scores[index],
+            load_map=detections.iuv,
+        )
+        if progress is not None:
+            progress(done + 1, len(keys))
+    return scorer.finish(), [*detections.notes, *truth.notes, *_counts(scorer, detections)]
+
+
+def _counts(scorer: PairScorer, detections: DenseDetections) -> list[str]:
+    flat = np.flatnonzero((detections.boxes_xywh[:, 2:] < 1).any(axis=1))
+    entries = ", ".join(str(k) for k in flat[:8])
+    counts = {
+        f"detections beyond the {MAX_DETECTIONS} best of their image and category (not evaluated)":
+            scorer.num_beyond_limit,
+        "detections inside ignore regions (left out)": scorer.num_dropped_by_region,
+        f"detections with a box under one pixel wide or high (they match nothing): entries {entries}":
+            len(flat),
+    }  # fmt: skip
+    return [f"{count} {text}" for text, count in counts.items() if count]
+
+
+def evaluate_densepose(
+    truth: DensePoseTruth,
+    detections: DenseDetections,
+    surface: SurfaceLike | None,
+    *,
+    metrics: Sequence[str] = METRICS,
+    normalisers: Sequence[str] = (PER_PART,),
+    protocol: str | DensePoseProtocol = "official",
+    min_threshold: float = 0.5,
+    progress: Callable[[int, int], None] | None = None,
+) -> DensePoseScores:
+    """Evaluate a result list against its ground truth.
+
+    Args:
+        truth: Ground truth.
+        detections: Results.
+        surface: Body surface; may be None for ``metrics=("iou",)``.
+        metrics: Some of ``"gps"``, ``"gpsm"``, ``"iou"``.
+        normalisers: Some of ``"per_part"`` (keys ``gps``), ``"global"`` (``gps_kappa0.255``).
+        protocol: ``"official"``, ``"clean"`` or a protocol.
+        min_threshold: 0.5, or lower for AP20, AP30, AP40.
+        progress: Called with (images done, images in all).
+
+    Returns:
+        Columns, curves, matches and notes.
+
+    Raises:
+        ValueError: Results are unusable; all of them are named, up to ten.
+    """
+    pairs, notes = score_detections(
+        truth, detections, surface, metrics=metrics, normalisers=normalisers, protocol=protocol,
+        progress=progress,
+    )  # fmt: skip
+    names = list(dict.fromkeys(metric_prefix(m, n) for m in metrics for n in normalisers))
+    return summarize_pairs(
+        pairs,
+        names,
+        categories=truth.categories,
+        protocol=protocol,
+        min_threshold=min_threshold,
+        notes=notes,
+    )
+
+
+def check_detections(detections: DenseDetections, truth: DensePoseTruth) -> None:
+    """Refuse results that cannot be evaluated.
+
+    Args:
+        detections: Results.
+        truth: Ground truth.
+
+    Raises:
+        ValueError: Names the first ten of them.
+    """
+    problems = detections.problems(truth)
+    if problems:
+        shown = "\n  ".join(text for _, text in problems[:10])
+        more = f"\n  and {len(problems) - 10} more" if len(problems) > 10 else ""
+        raise ValueError(
+            f"{detections.name}: {len(problems)} unusable entries:\n  {shown}{more}"
+        )
+
+
+def check_names(given: Sequence[str], known: Sequence[str], what: str) -> None:
+    """Refuse unknown or missing names.
+
+    Args:
+        given: Names asked for.
+        known: Names there are.
+        what: What they are, for the message.
+
+    Raises:
+        ValueError: A name is unknown, or none is given.
+    """
+    unknown = [name for name in given if name not in known]
+    if isinstance(given, str) or unknown or not given:
+        raise ValueError(f"{what} must be some of {tuple(known)}, got {given!r}")

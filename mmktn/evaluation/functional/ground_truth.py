@@ -1,0 +1,329 @@
+"""DensePose-COCO annotations as arrays, checked on the way in.
+
+Source: DensePose-COCO annotation format. Nothing is repaired: a field that cannot be used raises an error that names the
+annotation; annotations that the protocol ignores are counted in ``DensePoseTruth.notes``.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+POINT_FIELDS = ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V")
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """One image of the ground truth.
+
+    Attributes:
+        height: Pixels.
+        width: Pixels.
+        ignore_regions: Polygons [x0, y0, x1, y1, ...] in pixels, PoseTrack style.
+    """
+
+    height: int
+    width: int
+    ignore_regions: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class PersonTruth:
+    """One annotated person.
+
+    Attributes:
+        annotation_id: Id in the file.
+        image_id: Image.
+        category_id: Category.
+        box_xywh: (4,) box in image pixels.
+        area: Area in pixels.
+        is_crowd: COCO's iscrowd.
+        has_points: Whether the annotation has dense-pose points (possibly zero of them).
+        grid_xy: (P, 2) dp_x, dp_y on the grid of the box as in the file.
+        charts: (P,) dp_I; numbers outside 1..24 are kept and left out of the mean.
+        uv: (P, 2) dp_U, dp_V.
+        part_masks: dp_masks as in the file, or None where absent.
+        segmentation: COCO segmentation as in the file, or None.
+    """
+
+    annotation_id: int
+    image_id: int
+    category_id: int
+    box_xywh: NDArray[np.float64]
+    area: float
+    is_crowd: bool
+    has_points: bool
+    grid_xy: NDArray[np.float64]
+    charts: NDArray[np.int64]
+    uv: NDArray[np.float64]
+    part_masks: Sequence[Any] | None
+    segmentation: Any
+
+
+@dataclass
+class DensePoseTruth:
+    """Ground truth of a set of images.
+
+    Attributes:
+        images: Image id to its size and ignore regions.
+        categories: Category id to name.
+        persons: (image id, category id) to persons in file order.
+        notes: Sentences on what the metrics will ignore, with counts.
+        name: File or set name used in messages.
+    """
+
+    images: dict[int, ImageInfo]
+    categories: dict[int, str]
+    persons: dict[tuple[int, int], list[PersonTruth]]
+    notes: list[str] = field(default_factory=list)
+    name: str = "ground truth"
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> "DensePoseTruth":
+        """Read a DensePose-COCO JSON file.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The ground truth.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is no JSON, or an entry is unusable; the entry is named.
+        """
+        return cls.from_coco(read_json(path, "ground truth (ann_file, --gt)"), name=str(path))
+
+    @classmethod
+    def from_coco(
+        cls, data: Mapping[str, Any], name: str = "ground truth"
+    ) -> "DensePoseTruth":
+        """Take over a DensePose-COCO dictionary.
+
+        Args:
+            data: ``images``, ``annotations``, ``categories``.
+            name: Used in messages.
+
+        Returns:
+            The ground truth.
+
+        Raises:
+            ValueError: An entry is unusable; the entry is named.
+        """
+        images = image_table(data, name)
+        categories = category_table(data, name)
+        persons: dict[tuple[int, int], list[PersonTruth]] = defaultdict(list)
+        seen: set[int] = set()
+        for place, entry in enumerate(data.get("annotations", [])):
+            person = _person(entry, where=f"{name}: annotation {entry.get('id', f'no. {place}')}")
+            check_reference(person.image_id, images, "image_id", person.annotation_id, name)
+            check_reference(person.category_id, categories, "category_id", person.annotation_id, name)
+            if person.annotation_id in seen:
+                raise ValueError(f"{name}: annotation id {person.annotation_id} occurs twice")
+            seen.add(person.annotation_id)
+            persons[person.image_id, person.category_id].append(person)
+        truth = cls(images, categories, dict(persons), name=name)
+        truth.notes = _notes(truth)
+        return truth
+
+    def all_persons(self) -> list[PersonTruth]:
+        """List all persons, by image and category."""
+        return [p for key in sorted(self.persons) for p in self.persons[key]]
+
+
+def read_json(path: str | Path, what: str) -> Any:
+    """Read a JSON file or say what is wrong with it.
+
+    Args:
+        path: The file.
+        what: What it is, for the message.
+
+    Returns:
+        Its content.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no JSON.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"{what}: no file {file}")
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{what}: {file} is no JSON file ({error})") from error
+
+
+def image_table(data: Mapping[str, Any], name: str) -> dict[int, ImageInfo]:
+    """Index the images of a COCO dictionary.
+
+    Args:
+        data: COCO dictionary.
+        name: Used in messages.
+
+    Returns:
+        Image id to its size and ignore regions.
+
+    Raises:
+        ValueError: ``images`` or a field of an image is missing.
+    """
+    if not isinstance(data, Mapping) or "images" not in data:
+        raise ValueError(f"{name}: no 'images'; a COCO annotation file is expected here")
+    table = {}
+    for place, image in enumerate(data["images"]):
+        missing = [key for key in ("id", "height", "width") if key not in image]
+        if missing:
+            raise ValueError(f"{name}: image {image.get('id', f'no. {place}')}: no field {missing}")
+        regions = zip(
+            image.get("ignore_regions_x") or [], image.get("ignore_regions_y") or [], strict=True
+        )
+        polygons = tuple(
+            tuple(float(v) for xy in zip(xs, ys, strict=True) for v in xy) for xs, ys in regions
+        )
+        table[int(image["id"])] = ImageInfo(int(image["height"]), int(image["width"]), polygons)
+    return table
+
+
+def category_table(data: Mapping[str, Any], name: str) -> dict[int, str]:
+    """Index the categories of a COCO dictionary.
+
+    Args:
+        data: COCO dictionary.
+        name: Used in messages.
+
+    Returns:
+        Category id to name, by rising id.
+
+    Raises:
+        ValueError: There are no categories.
+    """
+    categories = {int(c["id"]): str(c.get("name", c["id"])) for c in data.get("categories") or []}
+    if not categories:
+        raise ValueError(f"{name}: no 'categories'")
+    return dict(sorted(categories.items()))
+
+
+def check_reference(
+    key: int, table: Mapping[int, Any], field_name: str, annotation_id: int, name: str
+) -> None:
+    """Check that an annotation names a known image or category.
+
+    Args:
+        key: Id that is named.
+        table: Known ids.
+        field_name: Field of the annotation.
+        annotation_id: Annotation.
+        name: Used in messages.
+
+    Raises:
+        ValueError: The id is unknown.
+    """
+    if key not in table:
+        raise ValueError(f"{name}: annotation {annotation_id}: unknown {field_name} {key}")
+
+
+def _person(entry: Mapping[str, Any], where: str) -> PersonTruth:
+    missing = [key for key in ("id", "image_id", "category_id", "bbox") if key not in entry]
+    if missing:
+        raise ValueError(f"{where}: no field {missing}")
+    box = numbers(entry["bbox"], f"{where}: bbox")
+    if box.shape != (4,) or (box[2:] < 0).any():
+        raise ValueError(f"{where}: bbox must be [x, y, w, h] with w, h >= 0, got {box.tolist()}")
+    has_points = "dp_x" in entry
+    points = _points(entry, where) if has_points else np.zeros((0, 5))
+    if "area" not in entry:
+        raise ValueError(f"{where}: no field ['area']; the area ranges need it")
+    segmentation = entry.get("segmentation")
+    return PersonTruth(
+        annotation_id=int(entry["id"]),
+        image_id=int(entry["image_id"]),
+        category_id=int(entry["category_id"]),
+        box_xywh=box,
+        area=float(entry["area"]),
+        is_crowd=bool(entry.get("iscrowd", 0)),
+        has_points=has_points,
+        grid_xy=points[:, :2],
+        charts=_whole_charts(points[:, 2]),
+        uv=points[:, 3:],
+        part_masks=entry.get("dp_masks"),
+        segmentation=None if segmentation == [] else segmentation,
+    )
+
+
+def _points(entry: Mapping[str, Any], where: str) -> NDArray[np.float64]:
+    missing = [key for key in POINT_FIELDS if key not in entry]
+    if missing:
+        raise ValueError(f"{where}: has dp_x but no field {missing}")
+    fields = [numbers(entry[key], f"{where}: {key}") for key in POINT_FIELDS]
+    lengths = {key: values.size for key, values in zip(POINT_FIELDS, fields, strict=True)}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"{where}: lengths differ: {lengths}")
+    return np.stack([values.reshape(-1) for values in fields], axis=1)
+
+
+def _whole_charts(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Chart numbers; a fraction is no chart (0), as in the official comparison with 1..24."""
+    return np.where(values == np.floor(values), values, 0).astype(np.int64)
+
+
+def numbers(values: Any, where: str) -> NDArray[np.float64]:
+    """Read finite numbers, also those written as strings.
+
+    Args:
+        values: Number or nested lists of numbers.
+        where: Entry and field, for the message.
+
+    Returns:
+        The array.
+
+    Raises:
+        ValueError: Something is no finite number.
+    """
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: not numbers: {str(values)[:60]!r}") from error
+    if not np.isfinite(array).all():
+        raise ValueError(f"{where}: not finite: {array[~np.isfinite(array)][:3].tolist()}")
+    return array
+
+
+def _notes(truth: DensePoseTruth) -> list[str]:
+    persons = truth.all_persons()
+    kinds = {
+        "annotations without dense-pose points (ignored: a detection on them counts neither way)": [
+            p for p in persons if not p.has_points
+        ],
+        "annotations with an empty list of points (they count, their GPS is 0)": [
+            p for p in persons if p.has_points and not len(p.charts)
+        ],
+        "annotations with points on no chart 1..24 (those points are left out of the mean)": [
+            p for p in persons if ((p.charts < 1) | (p.charts > 24)).any()
+        ],
+        "annotations with neither dp_masks nor segmentation (empty mask: IoU and GPSm are 0)": [
+            p for p in persons if p.has_points and p.part_masks is None and p.segmentation is None
+        ],
+        "annotations with a box of zero size": [
+            p for p in persons if not (p.box_xywh[2:] > 0).all()
+        ],
+    }
+    return [f"{len(found)} {what}: {listed(found)}" for what, found in kinds.items() if found]
+
+
+def listed(persons: Sequence[PersonTruth], limit: int = 8) -> str:
+    """Name annotations in a sentence.
+
+    Args:
+        persons: The persons.
+        limit: How many ids to write out.
+
+    Returns:
+        For example ``"ids 3, 8, 12 and 4 more"``.
+    """
+    ids = ", ".join(str(p.annotation_id) for p in persons[:limit])
+    return f"ids {ids}" + (f" and {len(persons) - limit} more" if len(persons) > limit else "")
