@@ -72,6 +72,28 @@ def box_relative_to_other_box(points: Tensor, from_box_xyxy: Tensor, to_box_xyxy
     return image_to_box_relative(box_relative_to_image(points, from_box_xyxy), to_box_xyxy)
 
 
+def box_map_to_other_box(box_map: Tensor, from_box_xyxy: Tensor, to_box_xyxy: Tensor) -> Tensor:
+    """Re-base a label map that spans a box on another box: nearest cell, 0 outside the first box.
+
+    Args:
+        box_map: (G, G) labels over `from_box_xyxy`.
+        from_box_xyxy: (4,) box.
+        to_box_xyxy: (4,) box in the same image frame.
+
+    Returns:
+        (G, G) labels over `to_box_xyxy`; each cell shows what lies under its centre.
+    """
+    cells = box_map.shape[-1]
+    centres = (torch.arange(cells, device=box_map.device) + 0.5) / cells
+    centres = torch.stack((centres, centres), dim=-1).to(from_box_xyxy.dtype)
+    source = box_relative_to_other_box(centres, to_box_xyxy, from_box_xyxy) * cells
+    index = source.floor().long()
+    inside = (index >= 0) & (index < cells)
+    index = index.clamp(0, cells - 1)
+    moved = box_map[index[:, 1]][:, index[:, 0]]
+    return moved * (inside[:, None, 1] & inside[None, :, 0]).to(box_map.dtype)
+
+
 def mirror_box_relative(points: Tensor) -> Tensor:
     """Mirror box-relative points left to right: `x -> 1 - x`."""
     return torch.stack((1 - points[..., 0], points[..., 1]), dim=-1)

@@ -16,7 +16,12 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from mmktn.structures.box_grid import ANNOTATION_GRID, mirror_box_relative
+from mmktn.structures.box_grid import (
+    ANNOTATION_GRID,
+    box_map_to_other_box,
+    box_relative_to_other_box,
+    mirror_box_relative,
+)
 from mmktn.structures.instance_list import InstanceList
 
 FlipUV = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -144,6 +149,24 @@ class DensePoseAnnotation:
             flipped.keypoint_xy = mirror_box_relative(self.keypoint_xy)[order]
             flipped.keypoint_visible = self.keypoint_visible[order]
         return flipped
+
+    def rebase(self, from_box_xyxy: Tensor, to_box_xyxy: Tensor) -> DensePoseAnnotation:
+        """Refer all coordinates to another box, pixels staying where they are.
+
+        Args:
+            from_box_xyxy: (4,) box that the coordinates refer to now.
+            to_box_xyxy: (4,) box that they shall refer to, in the same image frame.
+
+        Returns:
+            A new annotation. Points may lie outside [0, 1]; the coarse map is cut or filled with 0.
+        """
+        boxes = (from_box_xyxy, to_box_xyxy)
+        rebased = replace(self, point_xy=box_relative_to_other_box(self.point_xy, *boxes))
+        if self.coarse_map is not None:
+            rebased.coarse_map = box_map_to_other_box(self.coarse_map, *boxes)
+        if self.keypoint_xy is not None:
+            rebased.keypoint_xy = box_relative_to_other_box(self.keypoint_xy, *boxes)
+        return rebased
 
 
 class DensePoseAnnotations(InstanceList[DensePoseAnnotation]):

@@ -1,0 +1,183 @@
+"""DensePose-COCO as an mmdet dataset: one item an image, with all of its persons.
+
+File format: methods 15; layout on disk: docs/datasets.md. Masks are not decoded and images not
+opened before an item is asked for. The synthetic set has the same format.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+import numpy as np
+from mmdet.datasets import BaseDetDataset
+from mmengine import fileio
+from mmengine.logging import print_log
+
+from mmktn.datasets.annotation_checks import (
+    POINT_FIELDS,
+    AnnotationError,
+    box_problems,
+    file_problems,
+    has_densepose,
+)
+from mmktn.datasets.file_layout import ImageFolder, find_annotation_file
+from mmktn.registry import DATASETS
+from mmktn.surface.parts import CHART_NAMES, COARSE_PART_NAMES, COCO_KEYPOINT_NAMES
+from mmktn.surface.symmetry import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP
+
+
+@DATASETS.register_module()
+class DensePoseCocoDataset(BaseDetDataset):
+    """Images with persons, boxes, keypoints and dense-pose annotations.
+
+    Args:
+        *args: Of `BaseDetDataset`.
+        only_densepose_images: Keep only images with at least one person that is not a crowd and
+            carries dense pose, as training does (methods 0.4). Other persons of these images stay.
+        validation: What is checked at load: 'full' every number, 'structure' only ids, links and
+            missing fields. With 'structure', boxes of no size or outside the image are dropped
+            (their number is logged), and bad points raise when the image is loaded.
+        **kwargs: Of `BaseDetDataset`: `ann_file`, `data_root`, `data_prefix=dict(img=...)`,
+            `pipeline`, `test_mode`, `filter_cfg=dict(filter_empty_gt=, min_size=)`, ...
+
+    Raises:
+        FileNotFoundError: The annotation file or image folder is missing.
+        AnnotationError: The file does not hold what it should.
+    """
+
+    METAINFO = {
+        "classes": ("person",),
+        "palette": [(220, 20, 60)],
+        "chart_names": CHART_NAMES,
+        "coarse_part_names": COARSE_PART_NAMES,
+        "keypoint_names": COCO_KEYPOINT_NAMES,
+        "chart_flip": tuple(CHART_FLIP.tolist()),
+        "coarse_flip": tuple(COARSE_FLIP.tolist()),
+        "keypoint_flip": tuple(KEYPOINT_FLIP.tolist()),
+    }
+
+    def __init__(
+        self,
+        *args: Any,
+        only_densepose_images: bool = False,
+        validation: Literal["full", "structure"] = "full",
+        **kwargs: Any,
+    ) -> None:
+        if validation not in ("full", "structure"):
+            raise ValueError(f"validation must be 'full' or 'structure', got {validation!r}")
+        self.only_densepose_images = only_densepose_images
+        self.validation = validation
+        super().__init__(*args, **kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Read the annotation file.
+
+        Returns:
+            One dict an image: img_id, img_path, height, width, instances.
+        """
+        self.ann_file = find_annotation_file(self.ann_file, self.backend_args)
+        data = load_annotation_json(self.ann_file, self.backend_args)
+        full = self.validation == "full"
+        problems = list(file_problems(data, self.ann_file, values=full))
+        if problems:
+            raise AnnotationError(problems)
+        person_ids = {entry["id"] for entry in data["categories"] if entry.get("name") == "person"}
+        if not person_ids:
+            raise ValueError(f"{self.ann_file}: field categories: none has the name 'person'")
+        folder = ImageFolder(self.data_prefix.get("img", ""), self.backend_args)
+        items = {image["id"]: _image_item(image, folder) for image in data["images"]}
+        self._add_instances(data, items, person_ids)
+        return list(items.values())
+
+    def filter_data(self) -> list[dict[str, Any]]:
+        """Drop images by `only_densepose_images` and, except in test mode, by `filter_cfg`."""
+        items = self.data_list
+        if self.only_densepose_images:
+            items = [item for item in items if any(map(_counts_for_training, item["instances"]))]
+            if not items:
+                raise ValueError(
+                    f"{self.ann_file}: no image has a person with dense pose, but "
+                    "only_densepose_images=True keeps nothing else"
+                )
+        if self.test_mode or not self.filter_cfg:
+            return items
+        min_size = self.filter_cfg.get("min_size", 0)
+        if self.filter_cfg.get("filter_empty_gt", False):
+            items = [item for item in items if item["instances"]]
+        return [item for item in items if min(item["width"], item["height"]) >= min_size]
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """The item of one image, with `ann_file` for the messages of the transforms."""
+        item = super().get_data_info(idx)
+        item["ann_file"] = self.ann_file
+        return item
+
+    def _add_instances(
+        self, data: dict[str, Any], items: dict[Any, dict[str, Any]], person_ids: set[Any]
+    ) -> None:
+        """Hand every person to its image; the records of `data` are used up to save memory."""
+        dropped = 0
+        for annotation in data.pop("annotations"):
+            item = items[annotation["image_id"]]
+            if annotation["category_id"] not in person_ids:
+                continue
+            image_hw = (item["height"], item["width"])
+            if self.validation != "full" and any(box_problems(annotation["bbox"], image_hw)):
+                dropped += 1
+                continue
+            item["instances"].append(_instance(annotation, compact=self.validation == "full"))
+        if dropped:
+            print_log(
+                f"{self.ann_file}: {dropped} persons dropped, their boxes have no size "
+                "or leave the image (validation='structure')",
+                logger="current",
+            )
+
+
+def load_annotation_json(path: str, backend_args: dict | None = None) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        ValueError: The file is not JSON (often: its download was cut off); the text names it.
+    """
+    try:
+        return json.loads(fileio.get(path, backend_args=backend_args))
+    except ValueError as error:
+        raise ValueError(f"{path}: not a complete JSON file ({error})") from error
+
+
+def _image_item(image: dict[str, Any], folder: ImageFolder) -> dict[str, Any]:
+    """Image record -> data item without persons."""
+    return {
+        "img_id": image["id"],
+        "img_path": folder.path_of(image),
+        "height": image["height"],
+        "width": image["width"],
+        "instances": [],
+    }
+
+
+def _instance(annotation: dict[str, Any], *, compact: bool) -> dict[str, Any]:
+    """Annotation record -> instance of mmdet; number lists become float32 arrays if `compact`."""
+    x, y, w, h = annotation["bbox"]
+    instance = {
+        "bbox": [x, y, x + w, y + h],
+        "bbox_label": 0,
+        "ignore_flag": int(bool(annotation["iscrowd"])),
+        "ann_id": annotation["id"],
+    }
+    if annotation.get("segmentation"):
+        instance["mask"] = annotation["segmentation"]
+    for field in ("keypoints", *POINT_FIELDS):
+        if annotation.get(field) is not None:
+            values = annotation[field]
+            instance[field] = np.asarray(values, dtype=np.float32) if compact else values
+    if annotation.get("dp_masks") is not None:
+        instance["dp_masks"] = annotation["dp_masks"]
+    return instance
+
+
+def _counts_for_training(instance: dict[str, Any]) -> bool:
+    """Whether a person makes its image a training image."""
+    return not instance["ignore_flag"] and has_densepose(instance)

@@ -1,0 +1,107 @@
+"""Where DensePose-COCO files are found on disk, and what to say when they are not.
+
+The annotation files circulate under two names, and the images of the 2014 release lie in one folder
+a split (docs/datasets.md). The images of `valminusminival` and `minival` are in `val2014`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Any
+
+from mmengine import fileio
+
+_NAME_PAIRS = (
+    ("densepose_coco_2014_{}.json", "densepose_{}2014.json"),
+    ("densepose_{}2014.json", "densepose_coco_2014_{}.json"),
+)
+_SPLITS = ("train", "valminusminival", "minival", "test")
+_SPLIT_IN_NAME = re.compile(r"^COCO_((?:train|val|test)\d{4})_")
+_SPLIT_IN_URL = re.compile(r"/((?:train|val|test)\d{4})/[^/]+$")
+
+DOWNLOAD_HELP = (
+    "DensePose-COCO consists of densepose_coco_2014_{train,valminusminival,minival}.json "
+    "(from the DensePose project page), to be put in data/coco/annotations/, and the COCO 2014 "
+    "images (from cocodataset.org), to be put in data/coco/train2014/ and data/coco/val2014/. "
+    "The synthetic set is made by tools/dataset_converters/make_synthetic.py. See docs/datasets.md."
+)
+
+
+def find_annotation_file(path: str, backend_args: dict | None = None) -> str:
+    """Find an annotation file under the given name or the other one in circulation.
+
+    Args:
+        path: File asked for.
+        backend_args: Of mmengine.fileio.
+
+    Returns:
+        The existing path.
+
+    Raises:
+        FileNotFoundError: Neither exists; the text says what to download and where to put it.
+    """
+    candidates = [path, *_other_names(path)]
+    for candidate in candidates:
+        if fileio.isfile(candidate, backend_args=backend_args):
+            return candidate
+    tried = " or ".join(candidates)
+    raise FileNotFoundError(f"annotation file not found: {tried}. {DOWNLOAD_HELP}")
+
+
+class ImageFolder:
+    """Finds the file of an image record below a folder.
+
+    The folder may hold the images themselves or one subfolder a split (`train2014`, ...). The split
+    is read off the file name (`COCO_train2014_...`) or, where names carry none, off `coco_url`. The
+    layout is looked up once a split, with the first image of it.
+
+    Args:
+        root: Folder of images.
+        backend_args: Of mmengine.fileio.
+
+    Raises:
+        FileNotFoundError: There is no such folder; the text says what to download.
+    """
+
+    def __init__(self, root: str, backend_args: dict | None = None) -> None:
+        if root and not fileio.isdir(root, backend_args=backend_args):
+            raise FileNotFoundError(f"image folder not found: {root}. {DOWNLOAD_HELP}")
+        self.root = root
+        self._backend_args = backend_args
+        self._subfolders: dict[str, str] = {}
+
+    def path_of(self, image: dict[str, Any]) -> str:
+        """Path of an image record's file; the file itself may be missing."""
+        name = image["file_name"]
+        split = _split_of(image)
+        if split is None:
+            return fileio.join_path(self.root, name)
+        if split not in self._subfolders:
+            self._subfolders[split] = self._find_subfolder(split, name)
+        return fileio.join_path(self.root, self._subfolders[split], name)
+
+    def _find_subfolder(self, split: str, name: str) -> str:
+        """The subfolder in which the first image of a split lies; `split` if it lies nowhere."""
+        if PurePosixPath(self.root).name == split:
+            return ""
+        direct = fileio.join_path(self.root, name)
+        return "" if fileio.isfile(direct, backend_args=self._backend_args) else split
+
+
+def _split_of(image: dict[str, Any]) -> str | None:
+    """`train2014`, `val2017`, ... of an image record, None if the record does not say."""
+    match = _SPLIT_IN_NAME.match(image["file_name"])
+    match = match or _SPLIT_IN_URL.search(str(image.get("coco_url", "")))
+    return match.group(1) if match else None
+
+
+def _other_names(path: str) -> list[str]:
+    """The same file under the other name in circulation."""
+    folder, _, name = path.rpartition("/")
+    return [
+        f"{folder}/{other.format(split)}" if folder else other.format(split)
+        for known, other in _NAME_PAIRS
+        for split in _SPLITS
+        if name == known.format(split)
+    ]

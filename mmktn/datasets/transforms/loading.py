@@ -1,0 +1,162 @@
+"""Pipeline steps that read: the image, checked, and the dense-pose ground truth of its persons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+
+from mmktn.datasets.annotation_checks import (
+    AnnotationError,
+    Finding,
+    Problem,
+    box_problems,
+    has_densepose,
+    keypoint_problems,
+    point_problems,
+)
+from mmktn.datasets.coarse_masks import merge_dp_masks
+from mmktn.datasets.image_checks import ImageProblemError, read_image
+from mmktn.registry import TRANSFORMS
+from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations
+from mmktn.structures.box_grid import annotation_grid_to_box_relative, image_to_box_relative
+
+UNKNOWN_FILE = "<no annotation file>"
+
+
+@TRANSFORMS.register_module()
+class LoadCheckedImage(BaseTransform):
+    """Read the image; missing, truncated and wrongly sized files are errors that name the file.
+
+    Required keys: img_path; used where there: height, width, img_id, ann_file.
+    Added keys: img (H, W, 3) uint8 BGR, img_shape, ori_shape.
+
+    Args:
+        backend_args: Of mmengine.fileio.
+    """
+
+    def __init__(self, backend_args: dict | None = None) -> None:
+        self.backend_args = backend_args
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Read the image.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            AnnotationError: The file cannot be used.
+        """
+        path = results["img_path"]
+        size = (results.get("height"), results.get("width"))
+        place = f"image id {results.get('img_id')} of {results.get('ann_file', UNKNOWN_FILE)}"
+        try:
+            image = read_image(
+                path,
+                expected_hw=None if None in size else size,
+                backend_args=self.backend_args,
+            )
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"image not found: {path} ({place})") from error
+        except ImageProblemError as error:
+            message = f"{path} {error}"
+            file = results.get("ann_file", UNKNOWN_FILE)
+            problem = Problem(file, None, results.get("img_id"), "file_name", message)
+            raise AnnotationError([problem]) from error
+        results["img"] = image
+        results["img_shape"] = image.shape[:2]
+        results["ori_shape"] = image.shape[:2]
+        return results
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(backend_args={self.backend_args})"
+
+
+@TRANSFORMS.register_module()
+class LoadDensePoseAnnotations(BaseTransform):
+    """Turn the raw fields of the persons into `DensePoseAnnotations`.
+
+    Comes after `mmdet.LoadAnnotations` (boxes, labels, ignore flags), before anything geometric.
+
+    Required keys: instances (bbox xyxy; ann_id, keypoints, dp_* where known).
+    Added keys: gt_densepose, one entry an instance; gt_densepose_boxes (N, 4) float32, the boxes
+    that its coordinates refer to, in pixels of the original image.
+
+    Args:
+        with_coarse_map: Decode dp_masks; otherwise `coarse_map` stays None.
+        with_keypoints: Keep keypoints.
+        num_keypoints: K.
+    """
+
+    def __init__(
+        self, with_coarse_map: bool = True, with_keypoints: bool = True, *, num_keypoints: int = 17
+    ) -> None:
+        self.with_coarse_map = with_coarse_map
+        self.with_keypoints = with_keypoints
+        self.num_keypoints = num_keypoints
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Convert all persons.
+
+        Raises:
+            AnnotationError: A person's fields are malformed; names file, annotation id and field.
+        """
+        annotations = []
+        for instance in results["instances"]:
+            found = self._convert(instance)
+            if not isinstance(found, DensePoseAnnotation):
+                file, image_id = results.get("ann_file", UNKNOWN_FILE), results.get("img_id")
+                ann_id = instance.get("ann_id")
+                raise AnnotationError([Problem(file, ann_id, image_id, *each) for each in found])
+            annotations.append(found)
+        results["gt_densepose"] = DensePoseAnnotations(annotations)
+        boxes = [instance["bbox"] for instance in results["instances"]]
+        results["gt_densepose_boxes"] = np.array(boxes, dtype=np.float32).reshape(-1, 4)
+        return results
+
+    def _convert(self, instance: dict[str, Any]) -> DensePoseAnnotation | list[Finding]:
+        """One person, or what is wrong with it."""
+        found = list(self._problems(instance))
+        if found:
+            return found
+        keypoint_xy, keypoint_visible = None, None
+        if self.with_keypoints and instance.get("keypoints") is not None:
+            keypoints = torch.as_tensor(instance["keypoints"], dtype=torch.float64).view(-1, 3)
+            box = torch.as_tensor(instance["bbox"], dtype=torch.float64)
+            keypoint_xy = image_to_box_relative(keypoints[:, :2], box).float()
+            keypoint_visible = keypoints[:, 2].long()
+        if not has_densepose(instance):
+            return DensePoseAnnotation.without_densepose(keypoint_xy, keypoint_visible)
+        x, y, charts, u, v = (
+            torch.as_tensor(instance[field], dtype=torch.float32)
+            for field in ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V")
+        )
+        coarse_map = None
+        if self.with_coarse_map:
+            try:
+                coarse_map = torch.from_numpy(merge_dp_masks(instance["dp_masks"]))
+            except ValueError as error:
+                return [("dp_masks", str(error))]
+        return DensePoseAnnotation(
+            point_xy=annotation_grid_to_box_relative(torch.stack((x, y), dim=1)),
+            point_charts=charts.long(),
+            point_uv=torch.stack((u, v), dim=1),
+            coarse_map=coarse_map,
+            keypoint_xy=keypoint_xy,
+            keypoint_visible=keypoint_visible,
+        )
+
+    def _problems(self, instance: dict[str, Any]) -> Iterable[Finding]:
+        """Problems in the numbers of a person that the conversion relies on."""
+        x0, y0, x1, y1 = instance["bbox"]
+        yield from box_problems([x0, y0, x1 - x0, y1 - y0], (None, None))
+        if self.with_keypoints and instance.get("keypoints") is not None:
+            yield from keypoint_problems(instance["keypoints"], self.num_keypoints)
+        yield from point_problems(instance)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(with_coarse_map={self.with_coarse_map}, "
+            f"with_keypoints={self.with_keypoints}, num_keypoints={self.num_keypoints})"
+        )
