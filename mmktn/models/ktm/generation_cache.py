@@ -1,0 +1,96 @@
+"""Keep a tensor that depends on weights alone until one of those weights changes.
+
+KTM's kernel is a function of parameters, never of the image (methods 8.2), so inference makes it
+once. A change is noticed by storage, shape, device, version counter and content: assignments through
+`.data` (as mmengine's EMA hook does) leave the version counter alone, hence the content. Small
+tensors are compared whole, large ones on an even sample of their elements.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+WHOLE_UP_TO = 2**19
+SAMPLE_SIZE = 2**14
+
+
+class GenerationCache:
+    """One cached tensor and the state of the tensors it was made from."""
+
+    def __init__(self) -> None:
+        self._value: Tensor | None = None
+        self._identities: list[tuple] = []
+        self._contents: list[Tensor] = []
+
+    def clear(self) -> None:
+        """Forget the value; the next `get` makes it anew."""
+        self._value, self._identities, self._contents = None, [], []
+
+    def get(self, inputs: Sequence[Tensor], generate: Callable[[], Tensor]) -> Tensor:
+        """Return the cached tensor, made by `generate` if an input has changed.
+
+        Args:
+            inputs: Every tensor `generate` reads.
+            generate: Makes the value from them.
+
+        Returns:
+            The value. Where gradients are wanted they reach `inputs`: backward generates once more.
+        """
+        if self._value is None or not self._unchanged(inputs):
+            # Outside inference mode, so that the value may meet autograd later.
+            with torch.inference_mode(False), torch.no_grad():
+                self._value = generate()
+            self._identities = [_identity(tensor) for tensor in inputs]
+            self._contents = [_content(tensor).clone() for tensor in inputs]
+        if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs):
+            return _GeneratedAgainInBackward.apply(self._value, generate, *inputs)
+        return self._value
+
+    def _unchanged(self, inputs: Sequence[Tensor]) -> bool:
+        if self._identities != [_identity(tensor) for tensor in inputs]:
+            return False
+        return all(
+            torch.equal(_content(tensor), known)
+            for tensor, known in zip(inputs, self._contents, strict=True)
+        )
+
+    def __deepcopy__(self, memo: dict) -> "GenerationCache":
+        """A copied model has other weights: start empty."""
+        return GenerationCache()
+
+    def __reduce__(self) -> tuple:
+        """A saved model carries no cached kernel."""
+        return GenerationCache, ()
+
+
+class _GeneratedAgainInBackward(torch.autograd.Function):
+    """Identity on a ready value whose backward runs the generation to find the gradients."""
+
+    @staticmethod
+    def forward(ctx, value: Tensor, generate: Callable[[], Tensor], *inputs: Tensor) -> Tensor:  # noqa: ANN001
+        ctx.generate = generate
+        ctx.save_for_backward(*inputs)
+        return value.clone()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN001
+        inputs = ctx.saved_tensors  # raises if one was changed in place since
+        wanted = [tensor for tensor in inputs if tensor.requires_grad]
+        with torch.enable_grad():
+            value = ctx.generate()
+        found = iter(torch.autograd.grad(value, wanted, gradient, allow_unused=True))
+        return (None, None, *(next(found) if t.requires_grad else None for t in inputs))
+
+
+def _identity(tensor: Tensor) -> tuple:
+    """What changes when a tensor is replaced, moved, cast or written in place."""
+    version = None if tensor.is_inference() else tensor._version
+    return tensor.data_ptr(), tensor.shape, tensor.dtype, tensor.device, version
+
+
+def _content(tensor: Tensor) -> Tensor:
+    """The elements that are compared."""
+    flat = tensor.detach().reshape(-1)
+    return flat if len(flat) <= WHOLE_UP_TO else flat[:: len(flat) // SAMPLE_SIZE]

@@ -1,0 +1,141 @@
+"""Knowledge transfer machine: classifier weights of known tasks -> the surface classifier's kernel.
+
+Methods 7.1 (version 1: keypoints) and 8.1 (version 2: keypoints, box, parts). The weights of each
+source are mixed by a relation matrix, set side by side and sent through one two-layer perceptron.
+The result depends on weights alone: in eval mode it is made once (generation_cache.py).
+"""
+
+import contextlib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmktn.models.ktm.generation_cache import GenerationCache
+from mmktn.models.ktm.knowledge_graph import KnowledgeGraph
+from mmktn.models.ktm.source_weights import source_to_rows
+
+NEGATIVE_SLOPE = 0.02
+
+
+class KnowledgeTransferMachine(BaseModule):
+    """Map rows of source weights to one row per surface class.
+
+    Args:
+        nodes: Source -> number of classes; the order is that of the concatenation (the released
+            version 2 uses keypoint, box, part).
+        source_dims: Source -> length of a row.
+        out_dim: Length of a generated row.
+        graph: Arguments of `KnowledgeGraph` beside `nodes`.
+        mlp: Whether the perceptron follows; False (an ablation) needs a single source with rows of
+            `out_dim`.
+        init_cfg: As in `mmengine.model.BaseModule`.
+
+    Raises:
+        ValueError: Sources and dimensions disagree, or `mlp=False` does not fit.
+
+    Reference:
+        KTN, ACM MM 2020, section 3.3, and TCSVT 2022; perceptron of 134 234 112 (keypoints alone)
+        and 209 731 584 parameters (three sources) for 512 channels.
+    """
+
+    def __init__(
+        self,
+        nodes: Mapping[str, int],
+        source_dims: Mapping[str, int],
+        *,
+        out_dim: int,
+        graph: Mapping[str, Any] | None = None,
+        mlp: bool = True,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if list(nodes) != list(source_dims) or not nodes:
+            raise ValueError(f"sources disagree: nodes {list(nodes)}, dims {list(source_dims)}")
+        if not mlp and list(source_dims.values()) != [out_dim]:
+            raise ValueError(
+                f"mlp=False needs one source with rows of {out_dim}, got {dict(source_dims)}"
+            )
+        self.sources = tuple(nodes)
+        self.graph = KnowledgeGraph(nodes, **(graph or {}))
+        in_dim = sum(source_dims.values())
+        self.transformer = (
+            nn.Sequential(
+                _kaiming_out_linear(in_dim, out_dim),
+                nn.LeakyReLU(NEGATIVE_SLOPE),
+                _kaiming_out_linear(out_dim, out_dim),
+            )
+            if mlp
+            else None
+        )
+        self._cache = GenerationCache()
+
+    def forward(self, weights: Mapping[str, tuple[Tensor, ...]]) -> Tensor:
+        """Generate the rows of the surface classifier, at least in float32.
+
+        Args:
+            weights: Source -> its weights as the layers store them, see `source_to_rows`. They are
+                watched for changes: pass the tensors themselves, not copies.
+
+        Returns:
+            (25, out_dim). Made anew in training mode; in eval mode kept until a weight changes.
+        """
+        if self.training:
+            return self._generate(weights)
+        inputs = [tensor for source in self.sources for tensor in weights[source]]
+        return self._cache.get([*inputs, *self.parameters()], lambda: self._generate(weights))
+
+    def _generate(self, weights: Mapping[str, tuple[Tensor, ...]]) -> Tensor:
+        first = weights[self.sources[0]][0]
+        dtype = torch.promote_types(first.dtype, torch.float32)
+        with _without_autocast(first.device.type):
+            mixed = [
+                self.graph(source, source_to_rows(source, weights[source]).to(dtype))
+                for source in self.sources
+            ]
+            x = torch.cat(mixed, dim=1)  # (25, sum of dims)
+            for layer in self.transformer or ():
+                if isinstance(layer, nn.Linear):
+                    x = nn.functional.linear(x, layer.weight.to(dtype), layer.bias.to(dtype))
+                else:
+                    x = layer(x)
+        return x
+
+    def clear_cache(self) -> None:
+        """Forget the cached rows; needed after no kind of change, offered for tests and tools."""
+        self._cache.clear()
+
+    def train(self, mode: bool = True) -> "KnowledgeTransferMachine":
+        """Switch the mode and forget the cached rows."""
+        self._cache.clear()
+        return super().train(mode)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> "KnowledgeTransferMachine":
+        self._cache.clear()
+        return super()._apply(*args, **kwargs)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._cache.clear()
+        super()._load_from_state_dict(*args, **kwargs)
+
+
+def _kaiming_out_linear(in_dim: int, out_dim: int) -> nn.Linear:
+    """Linear layer, kaiming-out weights and zero bias, without a first initialisation to discard.
+
+    The layer of version 2 has 142 M weights: filling them twice would take seconds.
+    """
+    device = torch.zeros(0).device  # follows `with torch.device(...)`
+    layer = nn.Linear(in_dim, out_dim, device="meta").to_empty(device=device)
+    nn.init.normal_(layer.weight, std=math.sqrt(2.0 / out_dim))
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _without_autocast(device_type: str) -> contextlib.AbstractContextManager:
+    """Generation runs in full precision: relations are small and rows are long (methods 23)."""
+    if torch.amp.is_autocast_available(device_type):
+        return torch.autocast(device_type, enabled=False)
+    return contextlib.nullcontext()

@@ -1,0 +1,24 @@
+"""Building blocks of necks and heads; the trunks are registered in MODELS."""
+
+from mmktn.models.layers.aspp import ASPP
+from mmktn.models.layers.context_trunks import DeepLabTrunk, GCETrunk, KTNTrunk
+from mmktn.models.layers.conv_ops import conv1x1_of_concat, dilated_conv
+from mmktn.models.layers.conv_trunk import ConvTrunk, conv_stack
+from mmktn.models.layers.nonlocal_block import NonLocal2d
+from mmktn.models.layers.pixel_rearrange import depth_to_space, space_to_depth
+from mmktn.models.layers.scale_convs import SharedDilationConvs
+
+__all__ = [
+    "ASPP",
+    "ConvTrunk",
+    "DeepLabTrunk",
+    "GCETrunk",
+    "KTNTrunk",
+    "NonLocal2d",
+    "SharedDilationConvs",
+    "conv1x1_of_concat",
+    "conv_stack",
+    "depth_to_space",
+    "dilated_conv",
+    "space_to_depth",
+]

@@ -1,0 +1,33 @@
+"""Rearrange pixels between space and channels: the lossless resizing of MIDv2 (KTN, TCSVT 2022).
+
+Methods 6.1. The two directions do not share a channel order, as in the official code: `space_to_depth` puts
+whole blocks of C channels behind each other, `depth_to_space` is PyTorch's pixel shuffle, where the
+four values of a 2 x 2 cell are neighbours in the channel axis. They are therefore not inverses.
+"""
+
+import torch.nn.functional as F  # noqa: N812  # PyTorch's customary name
+from torch import Tensor
+
+
+def space_to_depth(x: Tensor) -> Tensor:
+    """Fold each 2 x 2 cell into channels: blocks (row, col) = (0,0), (0,1), (1,0), (1,1).
+
+    Args:
+        x: (B, C, h, w), h and w even.
+
+    Returns:
+        (B, 4 C, h / 2, w / 2); `[[a, b], [c, d]]` becomes the channel blocks a, b, c, d.
+
+    Raises:
+        ValueError: h or w is odd.
+    """
+    b, c, h, w = x.shape
+    if h % 2 or w % 2:
+        raise ValueError(f"space_to_depth needs even height and width, got {h} x {w}")
+    cells = x.view(b, c, h // 2, 2, w // 2, 2)
+    return cells.permute(0, 3, 5, 1, 2, 4).reshape(b, 4 * c, h // 2, w // 2)
+
+
+def depth_to_space(x: Tensor) -> Tensor:
+    """Unfold channels into 2 x 2 cells: (B, 4 C, h, w) -> (B, C, 2 h, 2 w) (pixel shuffle)."""
+    return F.pixel_shuffle(x, 2)

@@ -1,0 +1,16 @@
+"""Losses of the dense-pose branch."""
+
+from mmktn.models.losses.chart_loss import ChartLoss
+from mmktn.models.losses.keypoint_map_loss import keypoint_map_loss
+from mmktn.models.losses.reductions import zero_connected_to
+from mmktn.models.losses.segm_losses import coarse_segm_loss, fine_segm_loss
+from mmktn.models.losses.uv_loss import chart_coordinate_loss
+
+__all__ = [
+    "ChartLoss",
+    "chart_coordinate_loss",
+    "coarse_segm_loss",
+    "fine_segm_loss",
+    "keypoint_map_loss",
+    "zero_connected_to",
+]

@@ -1,0 +1,93 @@
+"""Multi-instance decoder, version 1 (KTN, ACM MM 2020): two readings of the same figure.
+
+Methods 5, disagreement 2: the released code uses the Panoptic-FPN decoder (`mode='code'`, the
+default and what the published numbers come from); the figure shows one dilated convolution per level
+on maps brought to stride 4 (`mode='figure'`). The segmentor of the figure only adds supervision and
+is not part of this neck.
+"""
+
+import torch.nn.functional as F  # noqa: N812
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmktn.models.necks.level_checks import check_levels
+from mmktn.models.necks.panoptic_decoder import PanopticFPNDecoder
+from mmktn.registry import MODELS
+
+MODES = ("code", "figure")
+
+
+@MODELS.register_module()
+class MultiInstanceDecoderV1(BaseModule):
+    """FPN levels -> one stride-4 map for dense pose.
+
+    Args:
+        channels: Channels of the levels and of the result.
+        mode: 'code' or 'figure'.
+        dilations: Dilation of each level's convolution in mode 'figure', finest level first; their
+            number is the number of levels read.
+        norm_cfg: Normalisation in mode 'figure', GN with 32 groups by default.
+        init_cfg: As in `mmengine.model.BaseModule`.
+
+    Raises:
+        ValueError: `mode` is none of the two.
+
+    Reference:
+        KTN, ACM MM 2020, figure 2; methods 5.2.
+    """
+
+    def __init__(
+        self,
+        channels: int = 256,
+        mode: str = "code",
+        *,
+        dilations: tuple[int, ...] = (1, 16, 32, 64),
+        norm_cfg: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if mode not in MODES:
+            raise ValueError(f"mode has to be one of {MODES}, got {mode!r}")
+        self.decoder = (
+            PanopticFPNDecoder(channels, channels, out_channels=channels, num_levels=len(dilations))
+            if mode == "code"
+            else DilatedLevelDecoder(
+                channels, dilations, norm_cfg=norm_cfg or {"type": "GN", "num_groups": 32}
+            )
+        )
+
+    def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor]:
+        """Decode levels (B, channels, h, w), stride 4 first, into one (B, channels, H / 4, W / 4)."""
+        return self.decoder(levels)
+
+
+class DilatedLevelDecoder(nn.Module):
+    """Resize every level to stride 4, one dilated 3 x 3 convolution each, sum, 1 x 1.
+
+    Args:
+        channels: Channels of the levels and of the result.
+        dilations: One for each level.
+        norm_cfg: Normalisation of the dilated convolutions.
+    """
+
+    def __init__(self, channels: int, dilations: tuple[int, ...], *, norm_cfg: dict) -> None:
+        super().__init__()
+        self.level_convs = nn.ModuleList(
+            ConvModule(channels, channels, 3, padding=d, dilation=d, norm_cfg=norm_cfg)
+            for d in dilations
+        )
+        self.output = nn.Conv2d(channels, channels, 1)
+        nn.init.kaiming_normal_(self.output.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor]:
+        """Decode the pyramid; arguments and result as in `MultiInstanceDecoderV1`."""
+        check_levels(levels, len(self.level_convs), name="MultiInstanceDecoderV1")
+        size = levels[0].shape[-2:]
+        fused = self.level_convs[0](levels[0])
+        for level, conv in zip(levels[1:], self.level_convs[1:], strict=False):
+            fused = fused + conv(
+                F.interpolate(level, size=size, mode="bilinear", align_corners=False)
+            )
+        return (self.output(fused),)

@@ -1,0 +1,53 @@
+"""Chart predictor of DensePose R-CNN (Guler et al., CVPR 2018, section 3.2; methods 1.3).
+
+`DensePoseChartPredictor` of detectron2 (coarse map of 2 or 15 channels) and the star predictor of
+KTN's baseline (body mask instead of, or beside, the coarse map).
+"""
+
+from mmktn.models.predictors.map_predictor import MapPredictor
+from mmktn.registry import MODELS
+from mmktn.surface.parts import NUM_CHARTS
+
+
+@MODELS.register_module()
+class ChartPredictor(MapPredictor):
+    """Independent transposed convolutions for each map.
+
+    Args:
+        in_channels: Channels of the trunk.
+        coarse_channels: Channels of the coarse map: 2 (person or not), 15 (parts) or 0 (none).
+        with_body_mask: Also predict a 2-channel body mask (beside a 15-channel coarse map).
+        num_keypoints: Keypoint heat-maps; 0: none.
+        upscale: Bilinear factor after the transposed convolutions.
+        keypoint_upscale: The same for keypoint heat-maps; None: as `upscale`.
+        init_cfg: As in `mmengine.model.BaseModule`.
+
+    Reference:
+        630 861 (coarse 2) or 737 370 (coarse 15) parameters for 512 channels.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 512,
+        coarse_channels: int = 2,
+        *,
+        with_body_mask: bool = False,
+        num_keypoints: int = 0,
+        upscale: int = 2,
+        keypoint_upscale: int | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            {
+                "coarse_segm": coarse_channels,
+                "fine_segm": NUM_CHARTS + 1,
+                "u": NUM_CHARTS + 1,
+                "v": NUM_CHARTS + 1,
+                "body_mask": 2 if with_body_mask else 0,
+                "keypoint_heatmaps": num_keypoints,
+            },
+            upscale=upscale,
+            keypoint_upscale=keypoint_upscale,
+            init_cfg=init_cfg,
+        )

@@ -1,0 +1,202 @@
+"""Chart predictors whose surface classifier a knowledge transfer machine generates (KTN).
+
+Version 1 (ACM MM 2020, methods 7): from the keypoint classifier. Version 2 (TCSVT 2022, methods
+8.1): from keypoint, box and part classifiers. All other maps are plain transposed convolutions.
+With `folded=True` both are ordinary predictors that hold the generated kernel as a weight.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from mmktn.models.ktm import GeneratedDeconv
+from mmktn.models.predictors.map_predictor import KERNEL_SIZE, MapPredictor
+from mmktn.registry import MODELS
+from mmktn.surface.parts import NUM_CHARTS
+
+NUM_BOX_ROWS = 6
+
+
+@MODELS.register_module()
+class KTMv1ChartPredictor(MapPredictor):
+    """Surface classifier from the keypoint classifier.
+
+    Args:
+        in_channels: Channels of the trunk.
+        coarse_channels: Channels of the coarse map: 2 is the body mask M of the paper; 15 or 0.
+        with_body_mask: Also predict a 2-channel body mask.
+        num_keypoints: Keypoints of the source classifier.
+        mlp: Perceptron after the relation matrix (off in one ablation).
+        graph: Arguments of `KnowledgeGraph`, e.g. `dict(relation_source='file', files=...)`.
+        folded: Hold the kernel only; load a folded checkpoint.
+        upscale: Bilinear factor after the transposed convolutions.
+        keypoint_upscale: The same for keypoint heat-maps; 1 as in the released code (methods
+            disagreement 5).
+        init_cfg: As in `mmengine.model.BaseModule`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 512,
+        coarse_channels: int = 2,
+        *,
+        with_body_mask: bool = False,
+        num_keypoints: int = 17,
+        mlp: bool = True,
+        graph: Mapping[str, Any] | None = None,
+        folded: bool = False,
+        upscale: int = 2,
+        keypoint_upscale: int = 1,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            _plain_channels(coarse_channels, with_body_mask, num_keypoints),
+            upscale=upscale,
+            keypoint_upscale=keypoint_upscale,
+            init_cfg=init_cfg,
+        )
+        self.deconvs["fine_segm"] = GeneratedDeconv(
+            in_channels,
+            {"keypoint": num_keypoints},
+            kernel_size=KERNEL_SIZE,
+            folded=folded,
+            mlp=mlp,
+            graph=graph,
+        )
+
+    def kernel(
+        self, name: str, box_weights: Mapping[str, Tensor] | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Kernel (C, channels, 4, 4) and bias of one map; the surface classifier has no bias."""
+        if name != "fine_segm":
+            return super().kernel(name, box_weights)
+        return self.deconvs[name]({"keypoint": (self.deconvs["keypoint_heatmaps"].weight,)}), None
+
+    def fold(self, box_weights: Mapping[str, Tensor] | None = None) -> None:
+        """Replace the KTM by its kernel, in place; `box_weights` are not needed here."""
+        self.deconvs["fine_segm"].fold({"keypoint": (self.deconvs["keypoint_heatmaps"].weight,)})
+
+
+@MODELS.register_module()
+class KTMv2ChartPredictor(MapPredictor):
+    """Surface classifier from keypoint, box and part classifiers.
+
+    Args:
+        in_channels: Channels of the trunk.
+        coarse_channels: Channels of the coarse map; the source 'part' needs 15.
+        with_body_mask: Predict the 2-channel body mask M.
+        num_keypoints: Keypoint heat-maps.
+        sources: Classifiers to learn from, in the order of the concatenation; a single one gives the
+            single-path variants of methods 8.3.
+        box_dim: Length of a row of the box classifier.
+        graph: Arguments of `KnowledgeGraph`, e.g. `dict(relation_source='file', files=...)`.
+        folded: Hold the kernel only; load a folded checkpoint.
+        upscale: Bilinear factor after the transposed convolutions.
+        keypoint_upscale: The same for keypoint heat-maps; None: as `upscale`.
+        init_cfg: As in `mmengine.model.BaseModule`.
+
+    Raises:
+        ValueError: A source has no classifier in this predictor.
+
+    Reference:
+        210 420 746 parameters for 512 channels.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 512,
+        coarse_channels: int = 15,
+        *,
+        with_body_mask: bool = True,
+        num_keypoints: int = 17,
+        sources: Sequence[str] = ("keypoint", "box", "part"),
+        box_dim: int = 1024,
+        graph: Mapping[str, Any] | None = None,
+        folded: bool = False,
+        upscale: int = 2,
+        keypoint_upscale: int | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            _plain_channels(coarse_channels, with_body_mask, num_keypoints),
+            upscale=upscale,
+            keypoint_upscale=keypoint_upscale,
+            init_cfg=init_cfg,
+        )
+        nodes = {"keypoint": num_keypoints, "box": NUM_BOX_ROWS, "part": coarse_channels}
+        absent = [source for source in sources if not nodes.get(source)]
+        if absent:
+            raise ValueError(
+                f"sources {absent} have no classifier here (num_keypoints={num_keypoints}, "
+                f"coarse_channels={coarse_channels}); sources are among {list(nodes)}"
+            )
+        self.deconvs["fine_segm"] = GeneratedDeconv(
+            in_channels,
+            {source: nodes[source] for source in sources},
+            kernel_size=KERNEL_SIZE,
+            box_dim=box_dim,
+            folded=folded,
+            graph=graph,
+        )
+
+    def kernel(
+        self, name: str, box_weights: Mapping[str, Tensor] | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Kernel (C, channels, 4, 4) and bias of one map; the surface classifier has no bias.
+
+        Raises:
+            ValueError: The sources include 'box' and `box_weights` are missing.
+        """
+        if name != "fine_segm":
+            return super().kernel(name, box_weights)
+        return self.deconvs[name](self._source_weights(box_weights)), None
+
+    def fold(self, box_weights: Mapping[str, Tensor] | None = None) -> None:
+        """Replace the KTM by its kernel, in place (methods 8.2).
+
+        Args:
+            box_weights: `cls` (2, D) and `reg` (4, D) of the box head.
+        """
+        self.deconvs["fine_segm"].fold(self._source_weights(box_weights))
+
+    def _source_weights(
+        self, box_weights: Mapping[str, Tensor] | None
+    ) -> dict[str, tuple[Tensor, ...]]:
+        """Weights of every source in use, as their layers store them."""
+        layers = {"keypoint": "keypoint_heatmaps", "part": "coarse_segm"}
+        return {
+            source: _box_pair(box_weights)
+            if source == "box"
+            else (self.deconvs[layers[source]].weight,)
+            for source in self.deconvs["fine_segm"].sources
+        }
+
+
+def _plain_channels(coarse: int, with_body_mask: bool, num_keypoints: int) -> dict[str, int]:
+    """Channels of the maps that are not generated."""
+    return {
+        "coarse_segm": coarse,
+        "u": NUM_CHARTS + 1,
+        "v": NUM_CHARTS + 1,
+        "body_mask": 2 if with_body_mask else 0,
+        "keypoint_heatmaps": num_keypoints,
+    }
+
+
+def _box_pair(box_weights: Mapping[str, Tensor] | None) -> tuple[Tensor, Tensor]:
+    """Classifier and regressor, cut off from the box head's gradients.
+
+    Raises:
+        ValueError: One is missing.
+    """
+    missing = [key for key in ("cls", "reg") if box_weights is None or key not in box_weights]
+    if box_weights is None or missing:
+        raise ValueError(
+            f"box_weights lacks {missing}: the KTM source 'box' needs the weights of the box "
+            "classifier ('cls') and regressor ('reg'); leave 'box' out of `sources` where there is "
+            "no box head"
+        )
+    return box_weights["cls"].detach(), box_weights["reg"].detach()

@@ -1,0 +1,13 @@
+"""Annotations and RoIs -> training targets."""
+
+from mmktn.models.targets.chart_targets import ChartTargets, build_chart_targets
+from mmktn.models.targets.point_sampling import sample_maps_at_points
+from mmktn.models.targets.roi_filter import densepose_roi_mask, pairwise_iou
+
+__all__ = [
+    "ChartTargets",
+    "build_chart_targets",
+    "densepose_roi_mask",
+    "pairwise_iou",
+    "sample_maps_at_points",
+]
