@@ -161,11 +161,21 @@ class DensePoseRoIHead(StandardRoIHead):
             height, width = (meta["ori_shape"] if rescale else meta["img_shape"])[:2]
             limit = res.bboxes.new_tensor([width, height, width, height])
             res.bboxes = torch.minimum(res.bboxes.clamp(min=0), limit)
-        return self._predict_densepose(x, rois, results)
+        return self.predict_densepose(x, rois, results)
 
-    def _predict_densepose(
+    def predict_densepose(
         self, x: tuple[Tensor, ...], rois: list[Tensor], results: InstanceList
     ) -> InstanceList:
+        """Decode the charts of given boxes (the inferencer hands its users' boxes in here).
+
+        Args:
+            x: FPN levels, each (B, C, h, w).
+            rois: For each image (N, 4) boxes in network-input pixels.
+            results: For each image the same N boxes as `bboxes`, in the pixels the charts shall have.
+
+        Returns:
+            `results` with `densepose` added.
+        """
         features = self._densepose_features(x) if any(map(len, rois)) else None
         for index, (boxes, res) in enumerate(zip(rois, results, strict=True)):
             batched = torch.cat([boxes.new_full((len(boxes), 1), index), boxes], dim=1)
