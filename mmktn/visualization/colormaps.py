@@ -59,14 +59,12 @@ class Preset:
         alpha: Share of the colour in a blended pixel, in (0, 1]; the rest is the background.
         background: What stands where no person is: black, the colour of value 0, the photo in grey,
             or the photo.
-        draw_boxes: Whether box outlines belong to the look.
     """
 
     name: str
     colormap: str
     alpha: float
     background: Background
-    draw_boxes: bool = False
 
 
 PRESETS: dict[str, Preset] = {

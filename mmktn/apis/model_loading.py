@@ -1,0 +1,242 @@
+"""Build a model from a config and load a checkpoint, with one clear message for each mistake.
+
+Departs from mmdet's `init_detector`: pickled code in a checkpoint is never run (`weights_only`),
+weights that do not fit are an error and not a warning, and no dataset has to exist.
+"""
+
+from __future__ import annotations
+
+import difflib
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.logging import HistoryBuffer, MMLogger
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import init_default_scope
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import nn
+
+from mmktn.registry import MODELS
+
+_SIZE_MISMATCH = re.compile(
+    r"size mismatch for (\S+): .*?shape (.*?) from checkpoint.*?is (.*?)\.$", re.MULTILINE
+)
+
+
+def load_config(config: str | Path | Config) -> Config:
+    """Read a config file.
+
+    Args:
+        config: Path, `mmktn::folder/name.py` of the installed package, or a ready `Config`.
+
+    Raises:
+        FileNotFoundError: No such file; the message offers files of similar name beside it.
+        ValueError: Not a config file, or one without `model`.
+    """
+    if isinstance(config, Config):
+        cfg = config
+    else:
+        path = Path(config)
+        if "::" not in str(config) and not path.is_file():
+            near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.py")])
+            hint = f"; similar files there: {', '.join(near)}" if near else ""
+            raise FileNotFoundError(f"config not found: {config}{hint}")
+        if path.suffix not in (".py", ".json", ".yaml", ".yml"):
+            raise ValueError(f"{config} is not a config (.py, .json, .yaml); arguments swapped?")
+        cfg = Config.fromfile(config)
+    if "model" not in cfg:
+        raise ValueError(f"{getattr(cfg, 'filename', config)}: the config has no 'model'")
+    return cfg
+
+
+def build_model(cfg: Config) -> nn.Module:
+    """Build the model of a config without downloading pretrained weights.
+
+    Args:
+        cfg: Config with `model`.
+
+    Returns:
+        The model in eval mode on the CPU, its parameters as the constructors leave them.
+    """
+    init_default_scope(cfg.get("default_scope") or "mmdet")
+    model = MODELS.build(_without_pretrained(cfg.model.to_dict()))
+    return revert_sync_batchnorm(model).eval()
+
+
+def load_model(
+    config: str | Path | Config,
+    checkpoint: str | Path | None = None,
+    *,
+    device: str | torch.device | None = None,
+    cfg_options: dict[str, Any] | None = None,
+) -> nn.Module:
+    """Build a model and load its weights.
+
+    Args:
+        config: Config file, see `load_config`.
+        checkpoint: File or URL; None initialises the weights at random.
+        device: Where the model goes; None takes the GPU if there is one.
+        cfg_options: Overrides, as `--cfg-options`.
+
+    Returns:
+        Model in eval mode, its config in `model.cfg`, class names in `model.dataset_meta`.
+
+    Raises:
+        FileNotFoundError: No such config or checkpoint.
+        ValueError: The checkpoint cannot be read, or does not fit the model, or no such device.
+    """
+    target = _resolve_device(device)
+    cfg = load_config(config)
+    if cfg_options:
+        cfg.merge_from_dict(cfg_options)
+    model = build_model(cfg)
+    model.dataset_meta = {"classes": ("person",)}
+    if checkpoint is None:
+        model.init_weights()
+        model.eval()
+    else:
+        state = read_checkpoint(checkpoint)
+        fit_weights(model, state["state_dict"], source=str(checkpoint))
+        model.dataset_meta.update(_lower_keys(state.get("meta", {}).get("dataset_meta") or {}))
+    model.cfg = cfg
+    return model.to(target)
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint without running pickled code.
+
+    Args:
+        path: File, or a URL that mmengine knows (http, open-mmlab://).
+
+    Returns:
+        A dict with at least `state_dict`.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Not a PyTorch checkpoint, one that needs pickled code, or one without weights.
+    """
+    try:
+        with torch.serialization.safe_globals(_safe_globals()):
+            if "://" in str(path):
+                content = CheckpointLoader.load_checkpoint(str(path), map_location="cpu")
+            elif not Path(path).is_file():
+                raise FileNotFoundError(f"checkpoint not found: {path}")
+            else:
+                content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        hint = (
+            "detectron2 and Detectron1 .pkl files go through tools/model_converters first"
+            if str(path).endswith(".pkl")
+            else "it may be truncated, or hold pickled code, which is not run"
+        )
+        raise ValueError(f"{path}: not a readable checkpoint ({first_line}); {hint}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: holds a {type(content).__name__}, not a dict with 'state_dict'")
+    if "state_dict" not in content:
+        if not content or not all(isinstance(v, torch.Tensor) for v in content.values()):
+            keys = ", ".join(list(map(str, content))[:5])
+            raise ValueError(f"{path}: no 'state_dict' in the checkpoint; it has: {keys}")
+        content = {"state_dict": content}
+    return content
+
+
+def fit_weights(model: nn.Module, state_dict: dict[str, torch.Tensor], *, source: str) -> None:
+    """Load weights, all of them.
+
+    Args:
+        model: Receives the weights.
+        state_dict: Weights by name; a leading `module.` (distributed training) is dropped.
+        source: Name of the checkpoint for messages.
+
+    Raises:
+        ValueError: A parameter is missing or has another shape; the message names the first.
+    """
+    state = {key.removeprefix("module."): value for key, value in state_dict.items()}
+    try:
+        outcome = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        mismatch = _SIZE_MISMATCH.search(str(error))
+        if mismatch is None:
+            raise ValueError(f"{source}: {error}") from error
+        key, given, wanted = mismatch.groups()
+        raise ValueError(
+            f"{source}: {key} has shape {given}, the config's model {wanted}; "
+            "is this the checkpoint of another config?"
+        ) from error
+    missing = [key for key in outcome.missing_keys if not key.endswith("num_batches_tracked")]
+    if missing:
+        raise ValueError(
+            f"{source}: does not fit the config's model: {missing[0]} is missing ({len(missing)} "
+            f"missing, {len(outcome.unexpected_keys)} unknown){_mismatch_hint(state, missing)}"
+        )
+    if outcome.unexpected_keys:
+        MMLogger.get_current_instance().warning(
+            f"{source}: {len(outcome.unexpected_keys)} weights are not used by this config, the "
+            f"first is {outcome.unexpected_keys[0]}"
+        )
+
+
+def _safe_globals() -> list[Any]:
+    """What mmengine saves beside the weights: loss curves of the message hub, numpy arrays.
+
+    `getattr` is asked for by mmengine's HistoryBuffer; PyTorch's restricted reader calls nothing
+    that is not on the list, whatever `getattr` finds.
+    """
+    core = (np._core if hasattr(np, "_core") else np.core).multiarray
+    dtypes = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "u4", "b1")]
+    numpy_1_names = [
+        (core._reconstruct, "numpy.core.multiarray._reconstruct"),
+        (core.scalar, "numpy.core.multiarray.scalar"),
+    ]
+    return [
+        *(HistoryBuffer, np.ndarray, np.dtype, core._reconstruct, core.scalar, getattr),
+        *dtypes,
+        *numpy_1_names,
+    ]
+
+
+def _mismatch_hint(state: dict[str, torch.Tensor], missing: list[str]) -> str:
+    """What most likely went wrong, from the names alone."""
+    first = next(iter(state), "nothing")
+    if any(
+        key.startswith(("backbone.bottom_up", "roi_heads.", "proposal_generator")) for key in state
+    ):
+        return "; names of detectron2: convert the file with tools/model_converters first"
+    if all("densepose" in key for key in missing):
+        return "; it may be a detector without the DensePose branch, or of another DensePose head"
+    return f"; the checkpoint's first weight is {first}: is it of another config?"
+
+
+def _without_pretrained(node: Any) -> Any:
+    """Copy of a config in which no module fetches pretrained weights."""
+    if isinstance(node, dict):
+        kept = {key: _without_pretrained(value) for key, value in node.items()}
+        init = kept.get("init_cfg")
+        if isinstance(init, dict) and init.get("type") == "Pretrained":
+            kept["init_cfg"] = None
+        return kept
+    if isinstance(node, list | tuple):
+        return type(node)(_without_pretrained(value) for value in node)
+    return node
+
+
+def _lower_keys(meta: dict[str, Any]) -> dict[str, Any]:
+    return {key.lower(): value for key, value in meta.items()}
+
+
+def _resolve_device(device: str | torch.device | None) -> torch.device:
+    """Device to run on.
+
+    Raises:
+        ValueError: A CUDA device without CUDA.
+    """
+    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {device!r}: PyTorch {torch.__version__} sees no GPU; use 'cpu'")
+    return chosen

@@ -1,0 +1,156 @@
+"""The outcome for one image, and its files: official JSON, npz, IUV pictures, preset pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmktn.structures import ChartResults
+from mmktn.visualization.colormaps import get_preset, render_preset
+from mmktn.visualization.iuv_files import (
+    ChannelOrder,
+    write_image,
+    write_instance_png,
+    write_iuv_png,
+)
+from mmktn.visualization.painting import ChartCanvas, paint_people
+from mmktn.visualization.panels import panel_row, prediction_panels, with_legend
+
+SAVE_FORMATS = ("json", "npz", "iuv", "charts")
+_TITLES = ["boxes", "charts I", "U", "V", "", ""]
+
+
+@dataclass
+class ImagePrediction:
+    """Dense pose of the people in one image, best score first.
+
+    Attributes:
+        name: File name of the image, unique within a call.
+        image_id: COCO image id: the file name's number where it is one, else the running index.
+        image_hw: Image size; (0, 0) if it could not be read.
+        boxes_xyxy: (N, 4) float32, image pixels.
+        scores: (N,) float32.
+        densepose: N results.
+        error: Why there is no prediction, or None. The other fields are empty then.
+        picture: (H', W', 3) uint8 RGB of boxes, charts, U and V side by side, if asked for.
+    """
+
+    name: str
+    image_id: int
+    image_hw: tuple[int, int] = (0, 0)
+    boxes_xyxy: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    scores: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    densepose: ChartResults = field(default_factory=ChartResults)
+    error: str | None = None
+    picture: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.densepose)
+
+    def canvas(self) -> ChartCanvas:
+        """All people painted on the image, the highest score on top."""
+        iuvs = [result.iuv_uint8() for result in self.densepose]
+        return paint_people(self.image_hw, self.boxes_xyxy, iuvs=iuvs, scores=self.scores)
+
+    def to_official(self) -> list[dict[str, Any]]:
+        """Entries of an official result file, one a person."""
+        return [
+            result.to_official(self.image_id, box, float(score))
+            for result, box, score in zip(self.densepose, self.boxes_xyxy, self.scores, strict=True)
+        ]
+
+    def draw(
+        self, image: np.ndarray, *, preset: str = "overlay", legend: bool = True
+    ) -> np.ndarray:
+        """Boxes, charts, U and V side by side.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            preset: Look of the maps.
+            legend: Append the colours of the charts and of U, V.
+        """
+        panels = prediction_panels(
+            image,
+            self.canvas(),
+            boxes_xyxy=self.boxes_xyxy,
+            texts=[f"{score:.2f}" for score in self.scores],
+            preset=preset,
+        )
+        if legend:
+            panels = with_legend(panels, preset_colormap=get_preset(preset).colormap)
+        return panel_row(panels, titles=_TITLES[: len(panels)])
+
+
+def save_prediction(
+    prediction: ImagePrediction,
+    folder: str | Path,
+    *,
+    formats: Sequence[str] = ("json",),
+    image: np.ndarray | None = None,
+    preset: str = "overlay",
+    iuv_order: ChannelOrder = "VUI",
+) -> list[Path]:
+    """Write the prediction of one image.
+
+    Args:
+        prediction: What to write; one with an error writes nothing.
+        folder: Made if missing.
+        formats: Some of `SAVE_FORMATS`. 'json': `<stem>.json`, a list of official entries. 'npz':
+            `<stem>.npz` with `boxes_xyxy` (N, 4), `scores` (N,), `image_hw` (2,), and for person i
+            `labels_i` (h, w) uint8 and `uv_i` (2, h, w) float32. 'iuv': `<stem>_IUV.png` and
+            `<stem>_INDS.png` of the whole image. 'charts': `<stem>_<preset>.png`, the chart map
+            alone in the preset's look, for try-on and animation models.
+        image: (H, W, 3) uint8 RGB, for presets that show the photo.
+        preset: Look of 'charts'.
+        iuv_order: Channel order of 'iuv', see `write_iuv_png`.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ValueError: Unknown format.
+    """
+    unknown = sorted(set(formats) - set(SAVE_FORMATS))
+    if unknown:
+        raise ValueError(f"unknown format {unknown[0]!r}; known: {', '.join(SAVE_FORMATS)}")
+    if prediction.error is not None:
+        return []
+    base = Path(folder) / Path(prediction.name).stem
+    base.parent.mkdir(parents=True, exist_ok=True)
+    written = []
+    if "json" in formats:
+        written.append(base.with_name(f"{base.name}.json"))
+        written[-1].write_text(json.dumps(prediction.to_official()), encoding="utf-8")
+    if "npz" in formats:
+        written.append(base.with_name(f"{base.name}.npz"))
+        np.savez_compressed(written[-1], **_arrays(prediction))
+    if not {"iuv", "charts"} & set(formats):
+        return written
+    canvas = prediction.canvas()
+    if "iuv" in formats:
+        iuv_path = base.with_name(f"{base.name}_IUV.png")
+        written.append(write_iuv_png(iuv_path, canvas.iuv, order=iuv_order))
+        instance_path = base.with_name(f"{base.name}_INDS.png")
+        written.append(write_instance_png(instance_path, canvas.instances))
+    if "charts" in formats:
+        picture = render_preset(canvas, preset, image=image)
+        written.append(write_image(base.with_name(f"{base.name}_{preset}.png"), picture))
+    return written
+
+
+def _arrays(prediction: ImagePrediction) -> dict[str, np.ndarray]:
+    """Arrays of the npz file; loads with plain numpy, nothing is pickled."""
+    arrays = {
+        "boxes_xyxy": prediction.boxes_xyxy,
+        "scores": prediction.scores,
+        "image_hw": np.asarray(prediction.image_hw, np.int64),
+    }
+    for index, result in enumerate(prediction.densepose):
+        arrays[f"labels_{index}"] = result.labels.cpu().numpy()
+        arrays[f"uv_{index}"] = result.uv.float().cpu().numpy()
+    return arrays
