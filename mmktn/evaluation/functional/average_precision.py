@@ -1,7 +1,8 @@
 """Precision and recall over a set of images, and the columns made of them.
 
-Source: COCO's accumulation (101 recall points, precision made monotone) with the columns of the DensePose evaluator.
-A value of -1 means that there is no ground truth of that kind; ``Column.reason`` says so in words.
+Source: COCO's accumulation (101 recall points, precision made monotone) with the columns of the
+DensePose evaluator. A value of -1 means that there is no ground truth of that kind;
+``Column.reason`` says so in words.
 """
 
 from collections.abc import Mapping, Sequence

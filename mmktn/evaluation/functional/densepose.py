@@ -1,7 +1,8 @@
 """Dense-pose AP and AR: GPS, GPSm and mask IoU of a result list in one pass.
 
-Source: DensePose-COCO protocol as in the official evaluator (see ``protocol.py``). The three similarities share one reading of
-every map; images are streamed, so memory holds one chunk of look-ups and the small similarity matrices.
+Source: DensePose-COCO protocol as in the official evaluator (see ``protocol.py``). The three
+similarities share one reading of every map; images are streamed, so memory holds one chunk of
+look-ups and the small similarity matrices.
 """
 
 from collections import defaultdict
@@ -121,7 +122,9 @@ class PairScorer:
             load_map: Position in the result list to its map.
         """
         persons = self.truth.persons.get((image_id, category_id), [])
-        persons, kept, maps = self._apply_regions(image_id, persons, det_index, boxes_xywh, load_map)
+        persons, kept, maps = self._apply_regions(
+            image_id, persons, det_index, boxes_xywh, load_map
+        )
         self.num_dropped_by_region += len(det_index) - len(kept)
         order = kept[np.argsort(-scores[kept], kind="mergesort")]
         self.num_beyond_limit += max(len(order) - MAX_DETECTIONS, 0)
@@ -272,9 +275,7 @@ class DensePoseScores:
         return {name: column.value for name, column in self.columns.items()}
 
 
-def match_rules(
-    protocol: DensePoseProtocol, thresholds: NDArray[np.float64]
-) -> MatchRules:
+def match_rules(protocol: DensePoseProtocol, thresholds: NDArray[np.float64]) -> MatchRules:
     """Rules of the matching under a dense-pose protocol.
 
     Args:
@@ -371,9 +372,7 @@ def score_detections(
         ValueError: Results are unusable; all of them are named, up to ten.
     """
     check_detections(detections, truth)
-    scorer = PairScorer(
-        truth, surface, metrics=metrics, normalisers=normalisers, protocol=protocol
-    )
+    scorer = PairScorer(truth, surface, metrics=metrics, normalisers=normalisers, protocol=protocol)
     by_key: dict[tuple[int, int], list[int]] = defaultdict(list)
     for k, key in enumerate(zip(detections.image_ids.tolist(), detections.category_ids.tolist(),
                                 strict=True)):  # fmt: skip
@@ -465,9 +464,7 @@ def check_detections(detections: DenseDetections, truth: DensePoseTruth) -> None
     if problems:
         shown = "\n  ".join(text for _, text in problems[:10])
         more = f"\n  and {len(problems) - 10} more" if len(problems) > 10 else ""
-        raise ValueError(
-            f"{detections.name}: {len(problems)} unusable entries:\n  {shown}{more}"
-        )
+        raise ValueError(f"{detections.name}: {len(problems)} unusable entries:\n  {shown}{more}")
 
 
 def check_names(given: Sequence[str], known: Sequence[str], what: str) -> None:

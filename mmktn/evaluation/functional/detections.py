@@ -1,7 +1,7 @@
 """Dense-pose detections as columns: what every metric reads, however the results were stored.
 
-Source: official result format (image_id, category_id, bbox xywh, score, uint8 map of I, 255 U, 255 V per box). Maps are handed
-out one at a time, so compressed storage stays compressed.
+Source: official result format (image_id, category_id, bbox xywh, score, uint8 map of I, 255 U, 255
+V per box). Maps are handed out one at a time, so compressed storage stays compressed.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,8 +1,9 @@
 """Geodesic point similarity of detections with annotated persons.
 
-Source: DensePose paper section 2.3 (one kappa of 0.255 m) and the official evaluator (one kappa per body region). The evaluator
-searches the nearest vertices of a person again for every detection; here a person is searched once, detections read an
-exact table of their 256 x 256 possible U, V, and all pairs of many images are looked up together.
+Source: DensePose paper section 2.3 (one kappa of 0.255 m) and the official evaluator (one kappa
+per body region). The evaluator searches the nearest vertices of a person again for every
+detection; here a person is searched once, detections read an exact table of their 256 x 256
+possible U, V, and all pairs of many images are looked up together.
 """
 
 from collections.abc import Sequence
@@ -310,7 +311,7 @@ class GpsBatch:
             sums = np.bincount(
                 pair, weights=np.exp(-squares / (2 * kappa**2)), minlength=len(num_valid)
             )
-            gps = np.divide(sums, num_valid, out=np.zeros_like(sums), where=num_valid > 0)
+            gps = np.divide(sums, num_valid, out=np.zeros(len(sums)), where=num_valid > 0)
             for i, (d, g) in enumerate(zip(dets, persons, strict=True)):
                 found[i][normaliser] = gps[first_pair[i] : first_pair[i + 1]].reshape(d, g)
         return found

@@ -1,7 +1,8 @@
 """DensePose-COCO annotations as arrays, checked on the way in.
 
-Source: DensePose-COCO annotation format. Nothing is repaired: a field that cannot be used raises an error that names the
-annotation; annotations that the protocol ignores are counted in ``DensePoseTruth.notes``.
+Source: DensePose-COCO annotation format. Nothing is repaired: a field that cannot be used raises
+an error that names the annotation; annotations that the protocol ignores are counted in
+``DensePoseTruth.notes``.
 """
 
 import json
@@ -100,9 +101,7 @@ class DensePoseTruth:
         return cls.from_coco(read_json(path, "ground truth (ann_file, --gt)"), name=str(path))
 
     @classmethod
-    def from_coco(
-        cls, data: Mapping[str, Any], name: str = "ground truth"
-    ) -> "DensePoseTruth":
+    def from_coco(cls, data: Mapping[str, Any], name: str = "ground truth") -> "DensePoseTruth":
         """Take over a DensePose-COCO dictionary.
 
         Args:
@@ -122,7 +121,9 @@ class DensePoseTruth:
         for place, entry in enumerate(data.get("annotations", [])):
             person = _person(entry, where=f"{name}: annotation {entry.get('id', f'no. {place}')}")
             check_reference(person.image_id, images, "image_id", person.annotation_id, name)
-            check_reference(person.category_id, categories, "category_id", person.annotation_id, name)
+            check_reference(
+                person.category_id, categories, "category_id", person.annotation_id, name
+            )
             if person.annotation_id in seen:
                 raise ValueError(f"{name}: annotation id {person.annotation_id} occurs twice")
             seen.add(person.annotation_id)

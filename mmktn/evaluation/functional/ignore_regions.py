@@ -1,7 +1,8 @@
 """Image regions that are not evaluated (PoseTrack style).
 
-Source: official evaluator. An annotation whose box lies in such a region by 0.7, or a detection whose mask does by 0.9, is left
-out. ``loose_ignore_regions`` of the protocol keeps the official gaps at image borders.
+Source: official evaluator. An annotation whose box lies in such a region by 0.7, or a detection
+whose mask does by 0.9, is left out. ``loose_ignore_regions`` of the protocol keeps the official
+gaps at image borders.
 """
 
 import numpy as np
@@ -32,9 +33,7 @@ def ignore_region_mask(image: ImageInfo) -> NDArray[np.uint8] | None:
     return coco_mask.decode(coco_mask.merge(rles))
 
 
-def keeps_person(
-    box_xywh: NDArray[np.float64], region: NDArray[np.uint8], *, loose: bool
-) -> bool:
+def keeps_person(box_xywh: NDArray[np.float64], region: NDArray[np.uint8], *, loose: bool) -> bool:
     """Tell whether an annotation stays.
 
     Args:

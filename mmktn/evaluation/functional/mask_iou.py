@@ -1,7 +1,8 @@
 """Person masks of annotations and detections, cropped to where they are, and their overlap.
 
-Source: official evaluator (14 part masks on a 256 x 256 grid, resized linearly to the box, > 0.5, pasted at the integer corner).
-Masks are kept as crops with an offset instead of full images, so the cost follows the person's size.
+Source: official evaluator (14 part masks on a 256 x 256 grid, resized linearly to the box, > 0.5,
+pasted at the integer corner). Masks are kept as crops with an offset instead of full images, so
+the cost follows the person's size.
 """
 
 from collections.abc import Sequence
@@ -211,9 +212,7 @@ def segmentation_mask(segmentation: Any, image: ImageInfo, where: str) -> NDArra
     rle = segmentation
     try:
         if isinstance(segmentation, list):
-            rle = coco_mask.merge(
-                coco_mask.frPyObjects(segmentation, image.height, image.width)
-            )
+            rle = coco_mask.merge(coco_mask.frPyObjects(segmentation, image.height, image.width))
         elif isinstance(segmentation["counts"], list):
             rle = coco_mask.frPyObjects(segmentation, image.height, image.width)
         mask = coco_mask.decode(rle)
@@ -244,9 +243,7 @@ def crop_to_content(mask: NDArray[np.uint8]) -> CroppedMask:
     return CroppedMask.build(crop, int(cols[0]), int(rows[0]))
 
 
-def detection_mask(
-    iuv: IuvMap, box_xywh: NDArray[np.float64], image: ImageInfo
-) -> CroppedMask:
+def detection_mask(iuv: IuvMap, box_xywh: NDArray[np.float64], image: ImageInfo) -> CroppedMask:
     """Mask of a detection in the image: every pixel with a chart.
 
     Args:

@@ -1,8 +1,9 @@
 """Greedy matching of detections with ground truth, all thresholds and area ranges at once.
 
-Source: COCO's matching loop with the additions of the official DensePose evaluator (switches in ``protocol.py``). The loop over
-detections, best score first, is kept; images, similarities, area ranges and thresholds are array axes, so its cost is
-linear in the number of pairs with little Python left.
+Source: COCO's matching loop with the additions of the official DensePose evaluator (switches in
+``protocol.py``). The loop over detections, best score first, is kept; images, similarities, area
+ranges and thresholds are array axes, so its cost is linear in the number of pairs with little
+Python left.
 """
 
 from collections.abc import Iterator, Sequence
@@ -130,9 +131,7 @@ def match_images(
     return [matches for matches in found if matches is not None]
 
 
-def _batches(
-    pairs: Sequence[ImagePairs], num_names: int, rules: MatchRules
-) -> Iterator[list[int]]:
+def _batches(pairs: Sequence[ImagePairs], num_names: int, rules: MatchRules) -> Iterator[list[int]]:
     """Group images of similar size, so that padding stays small and memory bounded."""
     sizes = np.array([(len(p.gt_ids), len(p.det_index)) for p in pairs]).reshape(-1, 2)
     order = np.lexsort((sizes[:, 1], sizes[:, 0]))
@@ -227,9 +226,7 @@ class _Batch:
         a = np.arange(best.shape[2])[None, None, :, None]
         return self.gt_ignored[i, a, best]
 
-    def _store(
-        self, d: int, first: int, hit: NDArray[np.bool_], best: NDArray[np.int64]
-    ) -> None:
+    def _store(self, d: int, first: int, hit: NDArray[np.bool_], best: NDArray[np.int64]) -> None:
         self.dt_match[..., first:, d] = np.where(hit, best, self.dt_match[..., first:, d])
         place = np.nonzero(hit)
         self.gt_match[(*place[:3], place[3] + first, best[hit])] = d

@@ -1,8 +1,8 @@
 """Rules of the evaluators, one named switch per rule in which two of them differ.
 
-Sources: the official DensePose evaluator (detectron2), COCO's and CrowdPose's keypoint evaluators. ``official`` keeps every
-behaviour of the DensePose evaluator, ``clean`` is the same protocol without its defects; docs/evaluation.md lists them side
-by side.
+Sources: the official DensePose evaluator (detectron2), COCO's and CrowdPose's keypoint evaluators.
+``official`` keeps every behaviour of the DensePose evaluator, ``clean`` is the same protocol
+without its defects; docs/evaluation.md lists them side by side.
 """
 
 from dataclasses import dataclass, fields

@@ -1,0 +1,227 @@
+"""GPS, GPSm and mask IoU AP/AR as a metric of mmengine.
+
+Source: DensePose-COCO protocol; the numbers are those of ``evaluation.functional.densepose``.
+Similarities are computed per image in ``process`` on every rank, so what is kept and gathered are
+small matrices, not maps.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+
+from mmktn.evaluation.functional.densepose import (
+    METRICS as METRIC_NAMES,
+)
+from mmktn.evaluation.functional.densepose import (
+    PairScorer,
+    check_detections,
+    summarize_pairs,
+)
+from mmktn.evaluation.functional.detections import DenseDetections
+from mmktn.evaluation.functional.gps import PER_PART
+from mmktn.evaluation.functional.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.matching import ImagePairs
+from mmktn.evaluation.metrics.sample_inputs import (
+    LazySurface,
+    dense_detections,
+    existing_file,
+    label_to_category,
+)
+from mmktn.evaluation.result_files import official_entry
+from mmktn.evaluation.text_table import score_table
+from mmktn.registry import METRICS
+
+
+@METRICS.register_module()
+class DensePoseMetric(BaseMetric):
+    """AP and AR of dense pose.
+
+    Keys are ``densepose/gps/AP``, ``densepose/gpsm/AP50``, ... for the official normaliser and
+    ``densepose/gps_kappa0.255/AP``, ... for the paper's. Values are fractions; -1 means
+    undefined, and the log says why.
+
+    Args:
+        ann_file: DensePose-COCO JSON of the evaluated split.
+        surface: ``"procedural"``, an .npz file, a folder with the official files, or a surface.
+        metric: Some of ``"gps"``, ``"gpsm"``, ``"iou"``.
+        normaliser: ``"per_part"``, ``"global"`` or both.
+        protocol: ``"official"`` or ``"clean"`` (docs/evaluation.md).
+        min_threshold: Lowest similarity threshold.
+        format_only: Write the result file and compute nothing.
+        outfile_prefix: Path without ending for ``<prefix>.densepose.json``.
+        collect_device: Where results are gathered, ``"cpu"`` or ``"gpu"``.
+        prefix: First part of the keys.
+
+    Raises:
+        FileNotFoundError: ``ann_file`` or ``surface`` does not exist.
+        ValueError: A name is unknown, or ``format_only`` comes without ``outfile_prefix``.
+    """
+
+    default_prefix = "densepose"
+
+    def __init__(
+        self,
+        ann_file: str | Path,
+        surface: Any = "procedural",
+        *,
+        metric: str | Sequence[str] = METRIC_NAMES,
+        normaliser: str | Sequence[str] = PER_PART,
+        protocol: str = "official",
+        min_threshold: float = 0.5,
+        format_only: bool = False,
+        outfile_prefix: str | None = None,
+        collect_device: str = "cpu",
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if format_only and outfile_prefix is None:
+            raise ValueError("format_only=True needs outfile_prefix, the path of the result file")
+        self.ann_file = existing_file(ann_file, "ann_file")
+        self.surface = LazySurface(surface)
+        self.metric_names = (metric,) if isinstance(metric, str) else tuple(metric)
+        self.normalisers = (normaliser,) if isinstance(normaliser, str) else tuple(normaliser)
+        self.protocol = protocol
+        self.min_threshold = min_threshold
+        self.format_only = format_only
+        self.outfile_prefix = outfile_prefix
+        self._truth: DensePoseTruth | None = None
+        # Wrong names are refused now, not after the first epoch; no surface is opened for that.
+        PairScorer(
+            DensePoseTruth({}, {}, {}), self.surface, metrics=self.metric_names,
+            normalisers=self.normalisers, protocol=protocol,
+        )  # fmt: skip
+
+    @property
+    def truth(self) -> DensePoseTruth:
+        """Ground truth, read at first use."""
+        if self._truth is None:
+            self._truth = DensePoseTruth.from_file(self.ann_file)
+        return self._truth
+
+    def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
+        """Score the predictions of a batch.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Dictionaries with ``img_id`` and ``pred_instances`` (see
+                ``sample_inputs.dense_detections``).
+
+        Raises:
+            ValueError: A prediction cannot be evaluated; the image is named.
+        """
+        categories = label_to_category(self.truth.categories, self.dataset_meta)
+        for sample in data_samples:
+            detections = dense_detections(sample, categories)
+            if sample["img_id"] not in self.truth.images:
+                raise ValueError(f"image {sample['img_id']} is not in {self.ann_file}")
+            check_detections(detections, self.truth)
+            record: dict[str, Any] = {"img_id": sample["img_id"]}
+            if not self.format_only:
+                record |= self._score(detections, int(sample["img_id"]))
+            if self.outfile_prefix is not None:
+                record["entries"] = [official_entry(detections, k) for k in range(len(detections))]
+            self.results.append(record)
+
+    def _score(self, detections: DenseDetections, image_id: int) -> dict[str, Any]:
+        scorer = self._scorer()
+        for category in self.truth.categories:
+            index = np.flatnonzero(detections.category_ids == category)
+            scorer.add(
+                image_id,
+                category,
+                det_index=index,
+                boxes_xywh=detections.boxes_xywh[index],
+                scores=detections.scores[index],
+                load_map=detections.iuv,
+            )
+        return {
+            "pairs": scorer.finish(),
+            "beyond": scorer.num_beyond_limit,
+            "regions": scorer.num_dropped_by_region,
+        }
+
+    def _scorer(self) -> PairScorer:
+        needs_surface = {"gps", "gpsm"} & set(self.metric_names)
+        return PairScorer(
+            self.truth,
+            self.surface.get() if needs_surface else None,
+            metrics=self.metric_names,
+            normalisers=self.normalisers,
+            protocol=self.protocol,
+        )
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """Match and accumulate what all ranks gathered.
+
+        Args:
+            results: Records of ``process``, one per image.
+
+        Returns:
+            Column name to fraction, -1 where undefined. Empty with ``format_only``.
+        """
+        logger = MMLogger.get_current_instance()
+        unique = list({record["img_id"]: record for record in reversed(results)}.values())[::-1]
+        if self.outfile_prefix is not None:
+            path = Path(f"{self.outfile_prefix}.densepose.json")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            entries = [entry for record in unique for entry in record["entries"]]
+            path.write_text(json.dumps(entries), encoding="utf-8")
+            logger.info("Wrote %d detections of %d images to %s", len(entries), len(unique), path)
+        if self.format_only:
+            return {}
+        pairs: list[ImagePairs] = [p for record in unique for p in record["pairs"]]
+        unseen = [key for key in self.truth.persons if key[0] not in {r["img_id"] for r in unique}]
+        pairs += self._unseen_pairs(unseen)
+        scores = summarize_pairs(
+            pairs,
+            self._names(),
+            categories=self.truth.categories,
+            protocol=self.protocol,
+            min_threshold=self.min_threshold,
+            notes=[*self.truth.notes, *self._notes(unique, len({key[0] for key in unseen}))],
+        )
+        logger.info("\n%s", score_table(scores))
+        return scores.values()
+
+    def _names(self) -> list[str]:
+        return PairScorer(
+            self.truth, self.surface, metrics=self.metric_names, normalisers=self.normalisers,
+            protocol=self.protocol,
+        ).similarity_names()  # fmt: skip
+
+    def _unseen_pairs(self, keys: Sequence[tuple[int, int]]) -> list[ImagePairs]:
+        """Annotated images that were never processed: every person there is missed."""
+        scorer = PairScorer(
+            self.truth, self.surface, metrics=self.metric_names, normalisers=self.normalisers,
+            protocol=self.protocol,
+        )  # fmt: skip
+        nothing = DenseDetections.from_maps([], np.zeros((0, 4)), scores=[], maps=[])
+        for image_id, category_id in keys:
+            scorer.add(
+                image_id,
+                category_id,
+                det_index=np.zeros(0, dtype=np.int64),
+                boxes_xywh=nothing.boxes_xywh,
+                scores=nothing.scores,
+                load_map=nothing.iuv,
+            )
+        return scorer.finish()
+
+    @staticmethod
+    def _notes(records: Sequence[Mapping[str, Any]], num_unseen: int) -> list[str]:
+        counts = Counter()
+        for record in records:
+            counts.update(beyond=record["beyond"], regions=record["regions"])
+        texts = {
+            "annotated images of ann_file were not processed: their persons count as missed":
+                num_unseen,
+            "detections beyond the 20 best of their image (not evaluated)": counts["beyond"],
+            "detections inside ignore regions (left out)": counts["regions"],
+        }  # fmt: skip
+        return [f"{count} {text}" for text, count in texts.items() if count]

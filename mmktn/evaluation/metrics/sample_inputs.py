@@ -1,0 +1,160 @@
+"""What the metrics read of a predicted data sample.
+
+Boxes are expected in pixels of the original image; a map covers the integer box
+(docs/conventions.md, frame 5).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmktn.evaluation.functional.detections import DenseDetections
+from mmktn.evaluation.functional.gps import SurfaceLike
+from mmktn.surface import load_surface
+
+_ROUNDING = 1e-3
+
+
+def to_numpy(values: Any, dtype: type) -> NDArray[Any]:
+    """Array of a tensor, array or list.
+
+    Args:
+        values: What a data sample holds.
+        dtype: Wanted type.
+
+    Returns:
+        The array.
+    """
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().numpy()
+    return np.asarray(values, dtype=dtype)
+
+
+def existing_file(path: str | Path, argument: str) -> Path:
+    """Check early that a file is there.
+
+    Args:
+        path: The file.
+        argument: Argument of the metric, for the message.
+
+    Returns:
+        The path.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"{argument}: no file {file}; name the DensePose-COCO JSON of the evaluated split"
+        )
+    return file
+
+
+@dataclass
+class LazySurface:
+    """A body surface that is opened at first use, since its distances may have to be computed.
+
+    Attributes:
+        source: Surface, ``"procedural"``, an .npz file or a folder with the official files.
+    """
+
+    source: Any
+
+    def __post_init__(self) -> None:
+        """Check early that a named file or folder is there.
+
+        Raises:
+            FileNotFoundError: It is not.
+        """
+        is_name = isinstance(self.source, str | Path)
+        if is_name and str(self.source) != "procedural" and not Path(self.source).exists():
+            raise FileNotFoundError(
+                f"surface: {self.source} does not exist; give 'procedural', an .npz file, or the "
+                "folder with the official files (docs/surface.md)"
+            )
+
+    def get(self) -> SurfaceLike:
+        """Open it."""
+        if isinstance(self.source, str | Path):
+            self.source = load_surface(self.source)
+        return self.source
+
+
+def label_to_category(
+    categories: Mapping[int, str], dataset_meta: Mapping[str, Any] | None
+) -> list[int]:
+    """Category id of each label of the model.
+
+    Args:
+        categories: Category id to name, from the annotation file.
+        dataset_meta: Meta of the dataset; its ``classes`` give the order of the labels.
+
+    Returns:
+        Category ids by label; by rising id where the names do not help.
+    """
+    by_name = {name: key for key, name in categories.items()}
+    classes = (dataset_meta or {}).get("classes") or ()
+    if classes and all(name in by_name for name in classes):
+        return [by_name[name] for name in classes]
+    return sorted(categories)
+
+
+def dense_detections(sample: Mapping[str, Any], categories: Sequence[int]) -> DenseDetections:
+    """Read the dense-pose predictions of one image.
+
+    Args:
+        sample: ``img_id`` and ``pred_instances`` with bboxes (N, 4) xyxy in original pixels,
+            scores (N,), labels (N,) and densepose (N results).
+        categories: Category id of each label.
+
+    Returns:
+        The detections.
+
+    Raises:
+        ValueError: A field is missing or does not fit; the image is named.
+    """
+    image_id = sample["img_id"]
+    where = f"prediction of image {image_id}"
+    fields = _fields(sample["pred_instances"], ("bboxes", "scores", "densepose"), where)
+    boxes = to_numpy(fields["bboxes"], np.float64).reshape(-1, 4)
+    scores = to_numpy(fields["scores"], np.float64).reshape(-1)
+    labels = to_numpy(fields.get("labels", np.zeros(len(scores))), np.int64).reshape(-1)
+    if len(labels) and (labels.min() < 0 or labels.max() >= len(categories)):
+        raise ValueError(f"{where}: label {labels.max()} but {len(categories)} categories")
+    maps = [result.iuv_uint8() for result in fields["densepose"]]
+    if not len(boxes) == len(scores) == len(maps):
+        raise ValueError(
+            f"{where}: {len(boxes)} boxes, {len(scores)} scores, {len(maps)} dense-pose results"
+        )
+    xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    for box, iuv in zip(xywh, maps, strict=True):
+        _settle_size(box, iuv.shape[1:])
+    return DenseDetections.from_maps(
+        np.full(len(maps), image_id),
+        xywh,
+        scores=scores,
+        maps=maps,
+        category_ids=np.array(categories, dtype=np.int64)[labels],
+        name=where,
+    )
+
+
+def _settle_size(box_xywh: NDArray[np.float64], map_hw: tuple[int, ...]) -> None:
+    """Undo rounding in place: decoding subtracts corners in float32, here it is float64."""
+    for side, cells in ((3, map_hw[0]), (2, map_hw[1])):
+        extent = box_xywh[side]
+        if max(int(extent), 1) != cells and abs(extent - cells) < _ROUNDING:
+            box_xywh[side] = cells
+
+
+def _fields(instances: Any, needed: Sequence[str], where: str) -> dict[str, Any]:
+    found = dict(instances) if isinstance(instances, Mapping) else dict(instances.items())
+    missing = [name for name in needed if name not in found]
+    if missing:
+        raise ValueError(f"{where}: pred_instances has no field {missing[0]!r}")
+    return found

@@ -1,0 +1,301 @@
+"""Reading and writing of result files.
+
+Formats: the official DensePose JSON (PNG-coded ``uv_data``; also the older detectron2 form), an
+.npz form with flat arrays, and COCO keypoint results. Numbers may be written as strings, as the
+official example does. Maps stay coded until they are asked for.
+"""
+
+import base64
+import binascii
+import io
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from mmktn.evaluation.functional.detections import DenseDetections, IuvMap, result_hw
+from mmktn.evaluation.functional.ground_truth import numbers, read_json
+
+NPZ_FIELDS = ("image_id", "category_id", "bbox", "score", "iuv_shape", "iuv_offset", "iuv")
+
+
+def encode_iuv(iuv: IuvMap) -> str:
+    """Code a map as base64 of a PNG.
+
+    Args:
+        iuv: (3, h, w) uint8.
+
+    Returns:
+        The text of ``uv_data``.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(iuv.transpose(1, 2, 0))).save(buffer, format="png")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def decode_iuv(text: str, where: str) -> IuvMap:
+    """Decode ``uv_data``.
+
+    Args:
+        text: base64 of an RGB PNG.
+        where: Entry, for the message.
+
+    Returns:
+        (3, h, w) uint8.
+
+    Raises:
+        ValueError: It is no base64, no picture, or not 8-bit RGB.
+    """
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(text, validate=True))) as picture:
+            mode, pixels = picture.mode, np.asarray(picture)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, TypeError,
+            binascii.Error) as error:  # fmt: skip
+        raise ValueError(f"{where}: uv_data is no PNG in base64 ({error})") from error
+    if mode != "RGB":
+        raise ValueError(f"{where}: uv_data is a PNG of mode {mode}, not 8-bit RGB")
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def official_entry(detections: DenseDetections, index: int) -> dict[str, Any]:
+    """One entry of an official result file.
+
+    Args:
+        detections: Results.
+        index: Position.
+
+    Returns:
+        The dictionary, ready for JSON.
+    """
+    iuv = detections.iuv(index)
+    return {
+        "image_id": int(detections.image_ids[index]),
+        "category_id": int(detections.category_ids[index]),
+        "bbox": detections.boxes_xywh[index].tolist(),
+        "score": float(detections.scores[index]),
+        "uv_shape": list(iuv.shape),
+        "uv_data": encode_iuv(iuv),
+    }
+
+
+def save_npz(detections: DenseDetections, path: str | Path) -> None:
+    """Write the .npz form.
+
+    Args:
+        detections: Results.
+        path: File to write.
+    """
+    maps = [detections.iuv(k) for k in range(len(detections))]
+    shapes = np.array([m.shape[1:] for m in maps], dtype=np.int32).reshape(-1, 2)
+    np.savez_compressed(
+        path,
+        image_id=detections.image_ids,
+        category_id=detections.category_ids,
+        bbox=detections.boxes_xywh,
+        score=detections.scores,
+        iuv_shape=shapes,
+        iuv_offset=np.cumsum([0, *(m.size for m in maps)]).astype(np.int64),
+        iuv=np.concatenate([m.reshape(-1) for m in maps] or [np.zeros(0, dtype=np.uint8)]),
+    )
+
+
+def read_results(path: str | Path) -> DenseDetections:
+    """Read a dense-pose result file.
+
+    Args:
+        path: .json in the official format, or .npz.
+
+    Returns:
+        The detections.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is malformed; the entry and field are named.
+    """
+    file = Path(path)
+    if file.suffix == ".npz":
+        return read_npz(file)
+    entries = read_json(file, "results (--results)")
+    if isinstance(entries, Mapping):
+        raise ValueError(f"{file}: a list of results is expected, this is a dictionary")
+    return from_entries(entries, name=str(file))
+
+
+def read_npz(path: Path) -> DenseDetections:
+    """Read the .npz form.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The detections.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A field is missing or does not fit.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"results (--results): no file {path}")
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            missing = [name for name in NPZ_FIELDS if name not in data.files]
+            if missing:
+                raise ValueError(f"no field {missing}; wanted are {list(NPZ_FIELDS)}")
+            fields = {name: data[name] for name in NPZ_FIELDS}
+    except (ValueError, zipfile.BadZipFile, OSError) as error:
+        raise ValueError(f"{path}: no result .npz ({error})") from error
+    shapes, offsets, flat = fields["iuv_shape"], fields["iuv_offset"], fields["iuv"]
+    count = len(fields["score"])
+    lengths = {name: len(fields[name]) for name in ("image_id", "category_id", "bbox", "iuv_shape")}
+    if set(lengths.values()) != {count} or len(offsets) != count + 1 or flat.dtype != np.uint8:
+        raise ValueError(f"{path}: {count} scores, {lengths}, {len(offsets)} offsets, {flat.dtype}")
+    if (np.diff(offsets) != 3 * shapes.prod(axis=1)).any() or offsets[-1] != len(flat):
+        raise ValueError(f"{path}: iuv_offset does not fit iuv_shape and iuv")
+    maps = _FlatMaps(flat, offsets.astype(np.int64), shapes.astype(np.int64))
+    return DenseDetections.from_maps(
+        fields["image_id"],
+        fields["bbox"],
+        scores=fields["score"],
+        maps=maps,
+        category_ids=fields["category_id"],
+        name=str(path),
+    )
+
+
+class _FlatMaps(Sequence[IuvMap]):
+    """Maps of different sizes one after the other in one array."""
+
+    def __init__(
+        self, flat: NDArray[np.uint8], offsets: NDArray[np.int64], shapes: NDArray[np.int64]
+    ) -> None:
+        self.flat, self.offsets, self.shapes = flat, offsets, shapes
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def __getitem__(self, index: Any) -> Any:
+        values = self.flat[self.offsets[index] : self.offsets[index + 1]]
+        return values.reshape(3, *self.shapes[index])
+
+
+def from_entries(entries: Sequence[Mapping[str, Any]], name: str = "results") -> DenseDetections:
+    """Read entries of the official format.
+
+    Args:
+        entries: Dictionaries with image_id, category_id, bbox, score and either uv_shape and
+            uv_data or, in the older form, ``densepose: [[shape, data], bbox]``.
+        name: Used in messages.
+
+    Returns:
+        The detections; maps are decoded when asked for.
+
+    Raises:
+        ValueError: A field is missing or no number; the entry is named.
+    """
+    columns: list[list[float]] = []
+    coded: list[str] = []
+    for k, entry in enumerate(entries):
+        where = f"{name}: entry {k}"
+        columns.append(_scalars(entry, where))
+        coded.append(_coded_map(entry, columns[-1], where))
+    table = np.array(columns, dtype=np.float64).reshape(-1, 7)
+
+    def load(index: int) -> IuvMap:
+        return decode_iuv(coded[index], f"{name}: entry {index} (image {int(table[index, 0])})")
+
+    return DenseDetections(
+        table[:, 0].astype(np.int64),
+        table[:, 1].astype(np.int64),
+        table[:, 2:6],
+        table[:, 6],
+        load_map=load,
+        name=name,
+    )
+
+
+def _scalars(entry: Mapping[str, Any], where: str) -> list[float]:
+    """image_id, category_id, bbox and score; scores may be nan here and are refused later."""
+    values: list[float] = []
+    for key, count in (("image_id", 1), ("category_id", 1), ("bbox", 4), ("score", 1)):
+        if key not in entry:
+            raise ValueError(f"{where}: no field {key!r}")
+        try:
+            array = np.asarray(entry[key], dtype=np.float64).reshape(-1)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{where}: {key} is no number: {str(entry[key])[:40]!r}") from error
+        if array.size != count:
+            raise ValueError(f"{where}: {key} needs {count} numbers, got {array.size}")
+        if key.endswith("_id") and not np.isfinite(array).all():
+            raise ValueError(f"{where}: {key} is {entry[key]!r}")
+        values += array.tolist()
+    return values
+
+
+def _coded_map(entry: Mapping[str, Any], scalars: Sequence[float], where: str) -> str:
+    where = f"{where} (image {int(scalars[0])})"
+    if "densepose" in entry:
+        try:
+            (shape, text), _ = entry["densepose"]
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{where}: densepose is not [[shape, data], bbox]") from error
+    else:
+        missing = [key for key in ("uv_shape", "uv_data") if key not in entry]
+        if missing:
+            raise ValueError(f"{where}: no field {missing[0]!r}")
+        shape, text = entry["uv_shape"], entry["uv_data"]
+    box = np.array(scalars[2:6])
+    if np.isfinite(box).all():
+        expected = (3, *result_hw(box))
+        given = tuple(numbers(shape, f"{where}: uv_shape").astype(np.int64).tolist())
+        if given != expected:
+            raise ValueError(
+                f"{where}: uv_shape {given}, but the box {box.tolist()} needs {expected}"
+            )
+    if not isinstance(text, str):
+        raise ValueError(f"{where}: uv_data is no text")
+    return text
+
+
+def read_keypoint_results(path: str | Path) -> list[dict[str, Any]]:
+    """Read COCO keypoint results.
+
+    Args:
+        path: JSON list.
+
+    Returns:
+        The entries.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no list of results.
+    """
+    entries = read_json(path, "results (--results)")
+    if not isinstance(entries, list):
+        raise ValueError(f"{path}: a list of keypoint results is expected")
+    return entries
+
+
+def check_maps(
+    detections: DenseDetections, decode: Callable[[int], IuvMap] | None = None
+) -> list[tuple[int, str]]:
+    """Decode every map and list those that cannot be read.
+
+    Args:
+        detections: Results.
+        decode: How to load one; by default ``detections.iuv``.
+
+    Returns:
+        (position, sentence) for each of them.
+    """
+    load = decode or detections.iuv
+    found = []
+    for k in range(len(detections)):
+        try:
+            load(k)
+        except ValueError as error:  # noqa: PERF203 - one message per broken map
+            found.append((k, str(error)))
+    return found

@@ -1,0 +1,85 @@
+"""Scores as plain text for logs: one row per similarity, percent, and a sentence for every gap."""
+
+from collections.abc import Mapping, Sequence
+
+from mmktn.evaluation.functional.average_precision import Column
+from mmktn.evaluation.functional.densepose import DensePoseScores
+
+UNDEFINED = "-"
+
+
+def split_columns(columns: Mapping[str, Column]) -> tuple[list[str], dict[str, dict[str, Column]]]:
+    """Sort ``"gps/AP"`` into rows and columns.
+
+    Args:
+        columns: Column name to value.
+
+    Returns:
+        Column names in order and, per row name, its columns.
+    """
+    heads: list[str] = []
+    rows: dict[str, dict[str, Column]] = {}
+    for name, column in columns.items():
+        row, head = name.split("/", 1)
+        rows.setdefault(row, {})[head] = column
+        if head not in heads:
+            heads.append(head)
+    return heads, rows
+
+
+def percent(column: Column | None) -> str:
+    """Write a fraction as percent, an undefined value as a dash.
+
+    Args:
+        column: The value, or None for a cell that does not exist.
+    """
+    if column is None or column.value < 0 or column.value != column.value:
+        return UNDEFINED
+    return f"{100 * column.value:.2f}"
+
+
+def reasons(columns: Mapping[str, Column]) -> list[str]:
+    """Say why cells are undefined or set by rule, one sentence per reason.
+
+    Args:
+        columns: Column name to value.
+    """
+    by_reason: dict[str, list[str]] = {}
+    for name, column in columns.items():
+        if column.reason:
+            by_reason.setdefault(column.reason, []).append(name)
+    return [f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+
+
+def grid(heads: Sequence[str], rows: Mapping[str, Mapping[str, Column]]) -> str:
+    """Lay out rows and columns with spaces.
+
+    Args:
+        heads: Column names.
+        rows: Row name to its columns.
+    """
+    width = max([len(name) for name in rows] or [0])
+    wide = [max(len(head), 6) for head in heads]
+    lines = [" " * width + "".join(f"  {h:>{w}}" for h, w in zip(heads, wide, strict=True))]
+    for name, cells in rows.items():
+        values = "".join(
+            f"  {percent(cells.get(h)):>{w}}" for h, w in zip(heads, wide, strict=True)
+        )
+        lines.append(f"{name:<{width}}{values}")
+    return "\n".join(lines)
+
+
+def score_table(scores: DensePoseScores) -> str:
+    """Table, reasons and notes of an evaluation.
+
+    Args:
+        scores: The evaluation.
+
+    Returns:
+        Several lines of text.
+    """
+    heads, rows = split_columns(scores.columns)
+    lines = [f"protocol '{scores.protocol}', percent", grid(heads, rows)]
+    lines += [f"  {text}" for text in reasons(scores.columns)]
+    lines += [f"  note: {text}" for text in scores.notes]
+    return "\n".join(lines)
