@@ -55,9 +55,10 @@ def hsv(hue: float, saturation: float, value: float) -> NDArray[np.float32]:
 def random_color(
     rng: np.random.Generator, *, saturation: tuple[float, float] = (0.0, 0.9)
 ) -> NDArray[np.float32]:
-    """A colour (3,) in [0, 1], dark ones being rarer than in a uniform draw."""
+    """A colour (3,) in [0, 1]; dark ones and gaudy ones are rarer than in a uniform draw."""
+    low, high = saturation
     value = 0.08 + 0.9 * rng.random() ** 0.7
-    return hsv(rng.random(), rng.uniform(*saturation), value)
+    return hsv(rng.random(), low + (high - low) * rng.random() ** 1.4, value)
 
 
 def blend(

@@ -1,0 +1,227 @@
+"""Figures: the template with a shape of its own, put into a pose.
+
+Linear blend skinning as in `mmktn.surface.skeleton`, with one addition: every joint also stretches
+its part along and across the bone, and the stretch of a parent carries its children along, so that
+long legs, broad shoulders or a child's large head come out without gaps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmktn.surface.body_surface import BodySurface
+from mmktn.surface.mesh import SurfaceMesh, vertex_sums
+from mmktn.surface.skeleton import SyntheticSkeleton
+
+_BONE_END = {
+    "shoulder": "elbow",
+    "elbow": "wrist",
+    "hip": "knee",
+    "knee": "ankle",
+}
+
+
+@dataclass
+class Template:
+    """What rendering needs of a surface, computed once per process.
+
+    Attributes:
+        mesh: rest mesh.
+        skeleton: joints and weights.
+        face_charts: (F,) chart of each face.
+        face_uv: (F, 3, 2) U and V at the corners of each face.
+        keypoints: name -> (3,) rest position.
+        keypoint_joints: name -> joint index.
+    """
+
+    mesh: SurfaceMesh
+    skeleton: SyntheticSkeleton
+    face_charts: NDArray[np.int64]
+    face_uv: NDArray[np.float64]
+    keypoints: dict[str, NDArray[np.float64]]
+    keypoint_joints: dict[str, int]
+
+    @classmethod
+    def from_surface(cls, surface: BodySurface) -> Template:
+        """Collect the tables of a surface.
+
+        Args:
+            surface: a surface with mesh, skeleton and keypoints.
+
+        Returns:
+            The template.
+
+        Raises:
+            ValueError: the surface lacks one of them, or its atlas and mesh list other faces.
+        """
+        surface.require("mesh", "skeleton", "keypoints")
+        mesh = cast(SurfaceMesh, surface.mesh)
+        skeleton = cast(SyntheticSkeleton, surface.skeleton)
+        atlas = surface.atlas
+        if not np.array_equal(atlas.mesh_faces, mesh.faces):
+            raise ValueError(f"surface {surface.name!r}: atlas and mesh list different faces")
+        joints = {
+            name: skeleton.joint_index(joint) for name, joint in surface.keypoint_joint.items()
+        }
+        return cls(
+            mesh=mesh,
+            skeleton=skeleton,
+            face_charts=np.asarray(atlas.face_charts),
+            face_uv=atlas.uv[atlas.faces],
+            keypoints={name: np.asarray(p, float) for name, p in surface.keypoints.items()},
+            keypoint_joints=joints,
+        )
+
+
+@dataclass
+class Shape:
+    """Body proportions relative to the template.
+
+    Attributes:
+        size: overall scale.
+        length: joint name without side -> stretch along the bone (missing: 1).
+        girth: joint name without side -> stretch across the bone (missing: 1).
+        offset: (V,) metres along the rest normal: loose clothes, hair; 0 for none.
+    """
+
+    size: float = 1.0
+    length: dict[str, float] = field(default_factory=dict)
+    girth: dict[str, float] = field(default_factory=dict)
+    offset: NDArray[np.float64] | None = None
+
+
+@dataclass
+class Figure:
+    """A posed body standing at the origin.
+
+    Attributes:
+        vertices: (V, 3) metres; y = 0 is the ground it stands on, x and z relative to the pelvis.
+        normals: (V, 3) unit vertex normals.
+        keypoints: name -> (3,) metres, same frame.
+    """
+
+    vertices: NDArray[np.float64]
+    normals: NDArray[np.float64]
+    keypoints: dict[str, NDArray[np.float64]]
+
+    def placed(self, position: NDArray[np.float64], yaw: float) -> Figure:
+        """The figure turned to the left by `yaw` radians and moved by `position` (3,) metres."""
+        c, s = np.cos(yaw), np.sin(yaw)
+        turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+        points = {name: turn @ p + position for name, p in self.keypoints.items()}
+        return Figure(self.vertices @ turn.T + position, self.normals @ turn.T, points)
+
+
+def random_shape(rng: np.random.Generator) -> Shape:
+    """Draw proportions: mostly adults between 1.5 m and 1.95 m, slim to stout, some children."""
+    child = rng.random() < 0.12
+    size = rng.uniform(0.62, 0.85) if child else np.clip(rng.normal(1.0, 0.06), 0.87, 1.15)
+    stout = np.exp(rng.normal(0.0, 0.13))
+    limbs = stout**0.6
+    arms, legs = rng.normal(1.0, 0.04), rng.normal(1.0, 0.04)
+    belly = stout * np.exp(rng.normal(0.0, 0.06))
+    length = {
+        "shoulder": arms,
+        "elbow": arms,
+        "hip": legs,
+        "knee": legs,
+        "spine": rng.normal(1.0, 0.03),
+        "chest": rng.normal(1.0, 0.03),
+    }
+    girth = {
+        "pelvis": stout * np.exp(rng.normal(0, 0.04)),
+        "spine": belly,
+        "chest": stout**0.8 * np.exp(rng.normal(0, 0.04)),
+        "clavicle": stout**0.5 * np.exp(rng.normal(0, 0.04)),
+        "neck": limbs,
+        "shoulder": limbs * np.exp(rng.normal(0, 0.06)),
+        "elbow": limbs,
+        "hip": limbs * np.exp(rng.normal(0, 0.05)),
+        "knee": limbs,
+    }
+    head = (1.0 + 0.55 * (0.95 - size) if child else 1.0) * np.exp(rng.normal(0, 0.03))
+    hands = np.exp(rng.normal(0, 0.04))
+    for table in (length, girth):
+        table.update(head=head, wrist=hands, ankle=hands)
+    return Shape(float(size), length, girth)
+
+
+def make_figure(
+    template: Template, shape: Shape, rotations: dict[str, NDArray[np.float64]]
+) -> Figure:
+    """Pose a body.
+
+    Args:
+        template: the surface's tables.
+        shape: proportions.
+        rotations: joint name -> (3, 3) rotation about the joint in rest axes, relative to the
+            parent; joints not named do not turn. The pelvis entry turns the whole body.
+
+    Returns:
+        The figure, its lowest vertex at y = 0 and its pelvis above the origin.
+    """
+    motion = _joint_motions(template, shape, rotations)
+    rest = template.mesh.vertices
+    if shape.offset is not None:
+        rest = rest + shape.offset[:, None] * template.mesh.vertex_normals
+    blended = template.skeleton.weights @ motion.reshape(len(motion), 12)
+    blended = blended.reshape(-1, 3, 4)
+    vertices = np.einsum("vij,vj->vi", blended[:, :, :3], rest) + blended[:, :, 3]
+    points = {
+        name: motion[joint, :, :3] @ template.keypoints[name] + motion[joint, :, 3]
+        for name, joint in template.keypoint_joints.items()
+    }
+    pelvis = motion[0, :, :3] @ template.skeleton.joint_positions[0] + motion[0, :, 3]
+    origin = np.array([pelvis[0], vertices[:, 1].min(), pelvis[2]])
+    points = {name: p - origin for name, p in points.items()}
+    vertices = vertices - origin
+    return Figure(vertices, _vertex_normals(vertices, template.mesh.faces), points)
+
+
+def _joint_motions(
+    template: Template, shape: Shape, rotations: dict[str, NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """(J, 3, 4) affine maps of rest positions to posed positions."""
+    skeleton = template.skeleton
+    places = skeleton.joint_positions
+    count = len(places)
+    turns, stretched, positions = np.zeros((count, 3, 3)), np.zeros((count, 3, 3)), places.copy()
+    for joint, name in enumerate(skeleton.joint_names):
+        parent = int(skeleton.parents[joint])
+        turns[joint] = rotations.get(name, np.eye(3))
+        if parent >= 0:
+            turns[joint] = turns[parent] @ turns[joint]
+            offset = places[joint] - places[parent]
+            positions[joint] = positions[parent] + stretched[parent] @ offset
+        stretched[joint] = turns[joint] @ _stretch(skeleton, name, shape)
+    motion = np.zeros((count, 3, 4))
+    motion[:, :, :3] = stretched
+    motion[:, :, 3] = positions - np.einsum("jik,jk->ji", stretched, places)
+    return motion
+
+
+def _stretch(skeleton: SyntheticSkeleton, name: str, shape: Shape) -> NDArray[np.float64]:
+    """(3, 3) stretch of one part in rest axes."""
+    side, _, plain = name.rpartition("_")
+    length = shape.length.get(plain, 1.0) * shape.size
+    girth = shape.girth.get(plain, 1.0) * shape.size
+    axis = np.array([0.0, 1.0, 0.0])
+    if plain in _BONE_END:
+        places = skeleton.joint_positions
+        end = places[skeleton.joint_index(f"{side}_{_BONE_END[plain]}")]
+        axis = end - places[skeleton.joint_index(name)]
+        axis = axis / np.linalg.norm(axis)
+    along = np.outer(axis, axis)
+    return girth * (np.eye(3) - along) + length * along
+
+
+def _vertex_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(V, 3) unit normals, weighted by face area."""
+    corners = vertices[faces]
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = vertex_sums(faces, cross, len(vertices))
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)

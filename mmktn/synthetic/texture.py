@@ -1,0 +1,160 @@
+"""Colours of a person's visible surface points: skin, face, hair, cloth patterns, light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmktn.synthetic.body import Template
+from mmktn.synthetic.noise import blend
+from mmktn.synthetic.wardrobe import Cloth, Outfit, along_arm, sample_noise, zones
+
+_LIPS = np.float32([0.70, 0.32, 0.30])
+
+
+@dataclass
+class Light:
+    """Light of a scene.
+
+    Attributes:
+        direction: (3,) unit vector towards the key light, world frame.
+        key: RGB strength of the key light.
+        ambient: RGB strength from above.
+        bounce: RGB strength from below.
+    """
+
+    direction: NDArray[np.float64]
+    key: NDArray[np.float32]
+    ambient: NDArray[np.float32]
+    bounce: NDArray[np.float32]
+
+    def shade(self, normals: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Irradiance (N, 3) of surface points with unit normals (N, 3)."""
+        lambert = np.clip(normals @ self.direction, 0, None).astype(np.float32)
+        up = (0.5 + 0.5 * normals[:, 1]).astype(np.float32)[:, None]
+        return lambert[:, None] * self.key + up * self.ambient + (1 - up) * self.bounce
+
+
+def random_light(rng: np.random.Generator) -> Light:
+    """Draw a light from the camera's half space, hard or soft, slightly tinted."""
+    direction = np.array([rng.normal(0, 0.7), rng.uniform(0.1, 1.2), rng.uniform(0.1, 1.0)])
+    direction /= np.linalg.norm(direction)
+    hard, level = rng.uniform(0.25, 0.8), rng.uniform(0.75, 1.15)
+    tints = 1 + rng.normal(0, 0.05, (3, 3)).astype(np.float32)
+    key = np.float32(level * hard * 1.1) * tints[0]
+    ambient = np.float32(level * (1 - 0.55 * hard)) * tints[1]
+    bounce = np.float32(level * (1 - 0.55 * hard) * rng.uniform(0.35, 0.75)) * tints[2]
+    return Light(direction, key, ambient, bounce)
+
+
+def surface_colors(
+    outfit: Outfit, template: Template, rest: NDArray[np.float64], charts: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Unlit colours of surface points.
+
+    Args:
+        outfit: the person's clothes.
+        template: the surface's tables.
+        rest: (N, 3) rest positions, metres.
+        charts: (N,) chart numbers 1..24.
+
+    Returns:
+        (N, 3) RGB in about [0, 1].
+    """
+    zone = zones(outfit, template, rest, charts)
+    grain = sample_noise(outfit, rest, per_metre=700)
+    colors = outfit.skin * (0.92 + 0.16 * grain[:, None])
+    _draw_face(colors, outfit, template, rest, charts)
+    colors[zone.sock] = outfit.sock * (0.85 + 0.3 * grain[zone.sock, None])
+    for mask, cloth in ((zone.bottom, outfit.bottom), (zone.top, outfit.top)):
+        colors[mask] = _cloth_colors(cloth, outfit, rest[mask])
+    _draw_trim(colors, outfit, template, rest, zone.top, zone.bottom)
+    colors[zone.shoe] = outfit.shoe * (0.85 + 0.3 * grain[zone.shoe, None])
+    sole = zone.shoe & (rest[:, 1] < 0.018)
+    colors[sole] = np.float32([0.85, 0.85, 0.82]) * (1 - outfit.shoe.mean() * 0.6)
+    strands = sample_noise(outfit, rest[zone.hair] * [1.0, 0.25, 1.0], per_metre=1500)
+    colors[zone.hair] = outfit.hair * (0.6 + 0.7 * strands[:, None])
+    return colors
+
+
+def _cloth_colors(cloth: Cloth, outfit: Outfit, rest: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(N, 3) colours of a fabric at rest positions."""
+    across = (rest[:, 0] + 0.6 * rest[:, 2]) / cloth.period
+    up = rest[:, 1] / cloth.period
+    base, second = cloth.colors[0], cloth.colors[1]
+    if cloth.pattern == "stripes":
+        weight = (up % 1.0) < 0.5
+    elif cloth.pattern == "bars":
+        weight = (across % 1.0) < 0.35
+    elif cloth.pattern == "checks":
+        weight = ((up % 1.0) < 0.5) ^ ((across % 1.0) < 0.5)
+    elif cloth.pattern == "dots":
+        weight = ((up % 1.0) - 0.5) ** 2 + ((across % 1.0) - 0.5) ** 2 < 0.08
+    elif cloth.pattern == "camouflage":
+        weight = sample_noise(outfit, rest, per_metre=180) > 0.55
+    elif cloth.pattern == "panel":
+        weight = np.abs(rest[:, 0]) > 0.11 + 0.3 * np.clip(1.2 - rest[:, 1], -0.1, 0.1)
+    else:
+        weight = np.zeros(len(rest), bool)
+    colors = blend(base, second, weight.astype(np.float32))
+    folds = sample_noise(outfit, rest * [1.0, 0.6, 1.0], per_metre=260)
+    thread = sample_noise(outfit, rest, per_metre=1900)
+    return colors * (1 + cloth.wrinkle * (folds - 0.5) + 0.12 * (thread - 0.5))[:, None]
+
+
+def _draw_trim(
+    colors: NDArray[np.float32],
+    outfit: Outfit,
+    template: Template,
+    rest: NDArray[np.float64],
+    top: NDArray[np.bool_],
+    bottom: NDArray[np.bool_],
+) -> None:
+    """Belt or waistband, cuffs, buttons and a print on the chest, in place."""
+    x, y, z = rest.T
+    trim = outfit.top.colors[2]
+    if outfit.bottom is not outfit.top:
+        belt = bottom & (np.abs(y - outfit.hem - 0.005) < 0.02)
+        colors[belt] = outfit.bottom.colors[2] * 0.7
+    arm = np.abs(along_arm(template, rest) - outfit.sleeve + 0.012) < 0.012
+    colors[top & arm & (np.abs(x) > 0.2)] = trim
+    chest = top & (z > 0.03)
+    if outfit.top.period < 0.07:
+        size = 0.04 + outfit.top.period
+        badge = chest & ((x / size) ** 2 + ((y - 1.24) / (0.8 * size)) ** 2 < 1)
+        colors[badge] = trim
+    elif outfit.top.period > 0.11:
+        colors[chest & (np.abs(x) < 0.007)] = trim
+
+
+def _draw_face(
+    colors: NDArray[np.float32],
+    outfit: Outfit,
+    template: Template,
+    rest: NDArray[np.float64],
+    charts: NDArray[np.int64],
+) -> None:
+    """Eyes, brows, lips, cheeks, beard and glasses, in place."""
+    face = np.nonzero((charts >= 23) & (rest[:, 2] > 0.02))[0]
+    if len(face) == 0:
+        return
+    eye, nose = template.keypoints["left_eye"], template.keypoints["nose"]
+    x, y, z = np.abs(rest[face, 0]), rest[face, 1], rest[face, 2]
+    paint = colors[face]
+    mouth = nose[1] - 0.045
+    if outfit.beard:
+        paint[(y < nose[1] - 0.025) & (y > nose[1] - 0.12)] = outfit.hair * 0.9
+    cheek = np.exp(-((x - 0.05) ** 2 + (y - nose[1] + 0.01) ** 2) / 0.025**2).astype(np.float32)
+    paint *= 1 + cheek[:, None] * np.float32([0.05, -0.06, -0.06])
+    paint[(y - mouth) ** 2 / 0.007**2 + (x / 0.026) ** 2 < 1] = _LIPS * outfit.skin.mean() * 1.4
+    brow = (np.abs(y - eye[1] - 0.024) < 0.006) & (np.abs(x - eye[0]) < 0.02)
+    paint[brow & (z > 0.04)] = outfit.hair * 0.7
+    distance = ((x - eye[0]) / 0.017) ** 2 + ((y - eye[1]) / 0.010) ** 2
+    paint[(distance < 1) & (z > 0.04)] = np.float32([0.92, 0.92, 0.9])
+    iris = (x - eye[0]) ** 2 + (y - eye[1]) ** 2 < 0.0085**2
+    paint[iris & (z > 0.04)] = np.float32([0.12, 0.09, 0.08])
+    if outfit.glasses:
+        paint[(distance < 2.6) & (z > 0.03)] = np.float32([0.07, 0.07, 0.09])
+    colors[face] = paint

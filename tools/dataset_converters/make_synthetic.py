@@ -1,0 +1,171 @@
+"""Render a synthetic DensePose-COCO data set with exact ground truth.
+
+    python tools/dataset_converters/make_synthetic.py --out data/synthetic_densepose \
+        --train 300 --val 60 --size 320 256 --seed 0 --workers 2
+
+With --crowd the crowdIndex of the images is spread over easy, medium and hard; --format crowdpose
+writes 14 keypoints. Both formats of the same pictures: --format coco crowdpose.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+# One thread per worker process: the work is spread over images, not inside them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mmktn.synthetic.dataset import (
+    FORMATS,
+    GENERATOR_VERSION,
+    SPLITS,
+    GeneratorOptions,
+    annotation_file,
+    generate_split,
+    load_template,
+)
+from mmktn.synthetic.scene import SceneOptions
+from mmktn.version import __version__
+
+README = """# Synthetic people with exact DensePose ground truth
+
+Made by mmktn {version}, tools/dataset_converters/make_synthetic.py, generator version {generator}:
+
+    {command}
+
+| path | what |
+| --- | --- |
+| `train/`, `val/` | pictures |
+| `annotations/densepose_*.json` | DensePose-COCO: COCO person annotations (17 keypoints), dp_x, dp_y, dp_I, dp_U, dp_V, dp_masks, crowdIndex |
+| `annotations/crowdpose_*.json` | the same people with CrowdPose's 14 keypoints (with --format crowdpose) |
+| `dense/train/`, `dense/val/` | one .npz a picture: `instance` (k = the k-th annotation of the picture, 0 = background), `chart` 0..24, `u`, `v` (value / 65535) |
+| `metadata.json` | arguments, versions, counts |
+
+Labels are those of the surface seen through pixel centres (x + 0.5, y + 0.5); nothing is estimated.
+Boxes are tight around visible pixels. dp_x = (x + 0.5 - box_x) * 256 / box_w. A keypoint has v = 2
+when its own part of the body is seen there, 1 when hidden, 0 when outside the picture. Every person
+in a picture is annotated; whoever would show too little has been taken out of the picture.
+"""
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=Path("data/synthetic_densepose"))
+    parser.add_argument("--train", type=int, default=300, help="number of training images")
+    parser.add_argument("--val", type=int, default=60, help="number of validation images")
+    parser.add_argument(
+        "--size", type=int, nargs=2, default=(320, 256), metavar=("HEIGHT", "WIDTH")
+    )
+    parser.add_argument(
+        "--people", type=int, nargs=2, default=None, metavar=("MIN", "MAX"),
+        help="persons an image, before those seen too little are taken out (1 4; --crowd 2 5)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--format", nargs="+", choices=FORMATS, default=("coco",))
+    parser.add_argument("--crowd", action="store_true", help="spread crowdIndex from easy to hard")
+    parser.add_argument(
+        "--annotated-fraction", type=float, default=1.0, help="share of persons with dp_ fields"
+    )
+    parser.add_argument("--occluder-rate", type=float, default=0.25)
+    parser.add_argument("--surface", default="procedural", help="name or .npz of the body surface")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing data set")
+    return parser.parse_args()
+
+
+def options_from(args: argparse.Namespace) -> GeneratorOptions:
+    """Generator options of the command line."""
+    people = tuple(args.people) if args.people else ((2, 5) if args.crowd else (1, 4))
+    return GeneratorOptions(
+        seed=args.seed,
+        scene=SceneOptions(tuple(args.size), people, args.occluder_rate),
+        crowd=args.crowd,
+        annotated_fraction=args.annotated_fraction,
+        formats=tuple(dict.fromkeys(args.format)),
+        surface=args.surface,
+    )
+
+
+def clear_output(out: Path, overwrite: bool) -> None:
+    """Make room for the data set; refuse to mix two of them."""
+    parts = [out / name for name in (*SPLITS, "dense", "annotations")]
+    existing = [part for part in parts if part.exists()]
+    if existing and not overwrite:
+        raise FileExistsError(f"{existing[0]} exists: name another --out or add --overwrite")
+    for part in existing:
+        shutil.rmtree(part)
+    (out / "metadata.json").unlink(missing_ok=True)
+
+
+def statistics(files: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Counts of one split."""
+    content = next(iter(files.values()))
+    points = [len(a["dp_x"]) for a in content["annotations"] if "dp_x" in a]
+    index = np.array([image["crowdIndex"] for image in content["images"]])
+    hard = int((index >= 0.8).sum())
+    easy = int((index < 0.2).sum())
+    return {
+        "images": len(content["images"]),
+        "persons": len(content["annotations"]),
+        "persons_with_dense_pose": len(points),
+        "points_per_person": round(float(np.mean(points)), 1) if points else 0.0,
+        "crowd_easy_medium_hard": [easy, len(index) - easy - hard, hard],
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    args = parse_args()
+    options = options_from(args)
+    template = load_template(options.surface)
+    clear_output(args.out, args.overwrite)
+    counts = dict(zip(SPLITS, (args.train, args.val), strict=True))
+    summary = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn()) as progress:
+        for split, count in counts.items():
+            task = progress.add_task(split, total=count)
+            files = generate_split(
+                args.out, split, count, options=options, workers=args.workers,
+                on_image=lambda task=task: progress.advance(task),
+            )  # fmt: skip
+            summary[split] = statistics(files)
+    metadata = {
+        "generator": "mmktn.synthetic",
+        "generator_version": GENERATOR_VERSION,
+        "mmktn": __version__,
+        "numpy": np.__version__,
+        "surface": {"name": options.surface, "mesh": template.mesh.hash},
+        "seed": args.seed,
+        "arguments": {
+            k: list(v) if isinstance(v, tuple) else str(v) if isinstance(v, Path) else v
+            for k, v in vars(args).items()
+        },
+        "splits": summary,
+    }
+    command = " ".join(["python tools/dataset_converters/make_synthetic.py", *sys.argv[1:]])
+    (args.out / "README.md").write_text(
+        README.format(version=__version__, generator=GENERATOR_VERSION, command=command)
+    )
+    (args.out / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
+    for split, numbers in summary.items():
+        files = ", ".join(str(annotation_file(args.out, f, split)) for f in options.formats)
+        print(f"{split}: {numbers} -> {files}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
