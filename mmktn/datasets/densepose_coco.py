@@ -6,12 +6,10 @@ opened before an item is asked for. The synthetic set has the same format.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
 import numpy as np
 from mmdet.datasets import BaseDetDataset
-from mmengine import fileio
 from mmengine.logging import print_log
 
 from mmktn.datasets.annotation_checks import (
@@ -21,7 +19,7 @@ from mmktn.datasets.annotation_checks import (
     file_problems,
     has_densepose,
 )
-from mmktn.datasets.file_layout import ImageFolder, find_annotation_file
+from mmktn.datasets.file_layout import ImageFolder, find_annotation_file, read_annotation_file
 from mmktn.registry import DATASETS
 from mmktn.surface.parts import CHART_NAMES, COARSE_PART_NAMES, COCO_KEYPOINT_NAMES
 from mmktn.surface.symmetry import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP
@@ -77,7 +75,7 @@ class DensePoseCocoDataset(BaseDetDataset):
             One dict an image: img_id, img_path, height, width, instances.
         """
         self.ann_file = find_annotation_file(self.ann_file, self.backend_args)
-        data = load_annotation_json(self.ann_file, self.backend_args)
+        data = read_annotation_file(self.ann_file, self.backend_args)
         full = self.validation == "full"
         problems = list(file_problems(data, self.ann_file, values=full))
         if problems:
@@ -133,18 +131,6 @@ class DensePoseCocoDataset(BaseDetDataset):
                 "or leave the image (validation='structure')",
                 logger="current",
             )
-
-
-def load_annotation_json(path: str, backend_args: dict | None = None) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        ValueError: The file is not JSON (often: its download was cut off); the text names it.
-    """
-    try:
-        return json.loads(fileio.get(path, backend_args=backend_args))
-    except ValueError as error:
-        raise ValueError(f"{path}: not a complete JSON file ({error})") from error
 
 
 def _image_item(image: dict[str, Any], folder: ImageFolder) -> dict[str, Any]:

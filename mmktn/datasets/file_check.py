@@ -1,0 +1,81 @@
+"""Check a DensePose-COCO file completely: records, masks and images, listing every problem.
+
+The dataset uses the same rules but stops at the first problem (`annotation_checks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from mmengine import fileio
+
+from mmktn.datasets.annotation_checks import Problem, file_problems, mask_problems
+from mmktn.datasets.file_layout import ImageFolder, read_annotation_file
+from mmktn.datasets.image_checks import ImageProblemError, read_image
+
+Item = TypeVar("Item")
+Tracker = Callable[[Iterable[Item], str], Iterable[Item]]
+"""Wraps a list for a progress display: `(items, what)` -> the same items."""
+
+
+def check_file(
+    path: str,
+    image_dir: str | None = None,
+    *,
+    decode_images: bool = False,
+    track: Tracker | None = None,
+) -> Iterator[Problem]:
+    """Check an annotation file.
+
+    Args:
+        path: JSON file.
+        image_dir: Folder of its images; None leaves the images out.
+        decode_images: Also open every image; otherwise only its presence is checked.
+        track: Progress display.
+
+    Yields:
+        All problems: records first, then masks, then images.
+
+    Raises:
+        FileNotFoundError: The JSON file or the image folder does not exist.
+        ValueError: The file is not JSON.
+    """
+    track = track or (lambda items, _: items)
+    data = read_annotation_file(path)
+    yield from file_problems(data, path)
+    if not isinstance(data, dict):
+        return
+    for annotation in track(_records(data, "annotations"), "masks"):
+        for field, message in mask_problems(annotation):
+            yield Problem(path, annotation.get("id"), annotation.get("image_id"), field, message)
+    if image_dir is not None:
+        folder = ImageFolder(image_dir)
+        for image in track(_records(data, "images"), "images"):
+            yield from _image_problems(image, path, folder, decode=decode_images)
+
+
+def _image_problems(
+    image: dict[str, Any], path: str, folder: ImageFolder, *, decode: bool
+) -> Iterator[Problem]:
+    """Presence of an image file and, if `decode`, its content."""
+    if not isinstance(image.get("file_name"), str):
+        return  # reported with the records
+    file = folder.path_of(image)
+    message = None
+    if not fileio.isfile(file):
+        message = f"{file} not found"
+    elif decode:
+        size = (image.get("height"), image.get("width"))
+        try:
+            read_image(file, expected_hw=None if None in size else size)
+        except ImageProblemError as error:
+            message = f"{file} {error}"
+    if message is not None:
+        yield Problem(path, None, image.get("id"), "file_name", message)
+
+
+def _records(data: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """The usable records of a list; what else stands there is reported elsewhere."""
+    records = data.get(key)
+    return [r for r in records if isinstance(r, dict)] if isinstance(records, list) else []

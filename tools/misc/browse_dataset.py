@@ -1,0 +1,103 @@
+"""Draw what a data set gives: boxes, keypoints, coarse parts, points by chart, U and V.
+
+    python tools/misc/browse_dataset.py CONFIG.py --output-dir out      # after the pipeline
+    python tools/misc/browse_dataset.py ANN.json --img-dir DIR --output-dir out
+
+With a config the training pipeline is run, so resizing and flips can be seen; from a JSON file the
+images are shown as they are. Pictures are written, no window is opened.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from rich.progress import track
+
+from mmktn.datasets import DensePoseCocoDataset
+from mmktn.registry import DATASETS
+from mmktn.visualization.annotation_drawing import draw_annotations
+
+PLAIN_PIPELINE = [
+    {"type": "mmktn.LoadCheckedImage"},
+    {"type": "mmdet.LoadAnnotations", "with_bbox": True},
+    {"type": "mmktn.LoadDensePoseAnnotations"},
+    {"type": "mmktn.PackDensePoseInputs"},
+]
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("source", metavar="CONFIG.py|ANN.json")
+    parser.add_argument("--img-dir", help="folder of the images, with a JSON file")
+    parser.add_argument("--split", default="train", choices=("train", "val", "test"))
+    parser.add_argument("--output-dir", default="work_dirs/browse")
+    parser.add_argument("--max-images", type=int, default=20, help="0 for all")
+    parser.add_argument("--shuffle", action="store_true", help="random images instead of the first")
+    parser.add_argument("--seed", type=int, default=0, help="of the pipeline and of --shuffle")
+    args = parser.parse_args()
+    if args.source.endswith(".json") and args.img_dir is None:
+        parser.error("a JSON file needs --img-dir")
+    return args
+
+
+def build_dataset(args: argparse.Namespace) -> Any:
+    """Build the data set that the command line names."""
+    init_default_scope("mmdet")
+    if args.source.endswith(".json"):
+        return DensePoseCocoDataset(
+            ann_file=args.source, data_prefix={"img": args.img_dir}, pipeline=PLAIN_PIPELINE
+        )
+    return DATASETS.build(Config.fromfile(args.source)[f"{args.split}_dataloader"].dataset)
+
+
+def draw_item(item: dict[str, Any]) -> np.ndarray | None:
+    """The panels of a packed item, RGB; None if its pipeline loads no annotations."""
+    people = item["data_samples"].gt_instances
+    if "densepose" not in people:
+        return None
+    image = np.ascontiguousarray(item["inputs"].numpy().transpose(1, 2, 0)[..., ::-1])
+    boxes = people.bboxes
+    boxes = boxes.tensor if hasattr(boxes, "tensor") else boxes
+    return draw_annotations(image, boxes.numpy(), people.densepose)
+
+
+def main() -> int:
+    """Draw; returns the exit status."""
+    args = parse_args()
+    np.random.seed(args.seed)  # noqa: NPY002  (mmcv's transforms draw from the global generator)
+    try:
+        dataset = build_dataset(args)
+    except (OSError, ValueError) as error:
+        print(f"browse_dataset: {error}", file=sys.stderr)
+        return 1
+    order = np.arange(len(dataset))
+    if args.shuffle:
+        order = np.random.default_rng(args.seed).permutation(order)
+    if args.max_images > 0:
+        order = order[: args.max_images]
+    folder = Path(args.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in track(order.tolist(), "drawing", disable=not sys.stderr.isatty()):
+        item = dataset[index]
+        picture = draw_item(item)
+        if picture is None:
+            print(
+                f"browse_dataset: the {args.split} pipeline of {args.source} loads no annotations; "
+                "use --split train or give the JSON file",
+                file=sys.stderr,
+            )
+            return 1
+        stem = Path(item["data_samples"].img_path).stem
+        cv2.imwrite(str(folder / f"{stem}.png"), picture[..., ::-1])
+    print(f"{len(order)} pictures in {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

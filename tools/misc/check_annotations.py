@@ -1,0 +1,83 @@
+"""List everything that is wrong with DensePose-COCO annotation files.
+
+    python tools/misc/check_annotations.py ANN.json --img-dir DIR --check-images
+
+Exit status 0 if nothing is wrong, 1 if something is, 2 if a file cannot be read at all.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from mmktn.datasets.annotation_checks import Problem
+from mmktn.datasets.file_check import check_file
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="+", metavar="ANN.json", help="annotation files")
+    parser.add_argument("--img-dir", help="folder of the images (or of train2014/, val2014/)")
+    parser.add_argument(
+        "--check-images", action="store_true", help="open every image (slow); needs --img-dir"
+    )
+    parser.add_argument("--report", help="write all problems to this JSON file")
+    parser.add_argument("--max-rows", type=int, default=200, help="rows shown a file")
+    args = parser.parse_args()
+    if args.check_images and args.img_dir is None:
+        parser.error("--check-images needs --img-dir")
+    return args
+
+
+def print_problems(console: Console, problems: list[Problem], max_rows: int) -> None:
+    """Print a table of one file's problems."""
+    table = Table("annotation id", "image id", "field", "problem")
+    for problem in problems[:max_rows]:
+        ids = ("" if i is None else str(i) for i in (problem.annotation_id, problem.image_id))
+        table.add_row(*ids, problem.field, problem.message)
+    console.print(table)
+    if len(problems) > max_rows:
+        console.print(f"... {len(problems) - max_rows} more; --report or --max-rows shows them")
+    counts = Counter(problem.field for problem in problems).most_common()
+    console.print("problems by field: " + ", ".join(f"{field} {n}" for field, n in counts))
+
+
+def main() -> int:
+    """Check all files; returns the exit status."""
+    args = parse_args()
+    console = Console()
+    progress = Console(stderr=True)
+    found: list[Problem] = []
+    for file in args.files:
+        try:
+            problems = list(
+                check_file(
+                    file,
+                    args.img_dir,
+                    decode_images=args.check_images,
+                    track=lambda items, what: track(
+                        items, what, console=progress, disable=not progress.is_terminal
+                    ),
+                )
+            )
+        except (OSError, ValueError) as error:
+            console.print(f"cannot be checked: {error}", markup=False)
+            return 2
+        console.print(f"{file}: {len(problems) or 'no'} problems", markup=False)
+        if problems:
+            print_problems(console, problems, args.max_rows)
+        found += problems
+    if args.report:
+        report = [problem.as_dict() for problem in found]
+        Path(args.report).write_text(json.dumps(report, indent=1))
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
