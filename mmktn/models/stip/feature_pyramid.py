@@ -1,0 +1,57 @@
+"""Feature pyramid of STIP's ResNet (SimpleBaseline) variant.
+
+Source: official CPResNet (methods section 13.7): batch norm on the laterals, nearest doubling, ReLU
+after each sum, a full block only on the coarsest output. No configuration file of it was released.
+"""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmktn.models.stip.blocks import ConvBlock
+from mmktn.registry import MODELS
+
+
+@MODELS.register_module()
+class STIPFeaturePyramid(BaseModule):
+    """Turn the stages of a ResNet into maps of one width.
+
+    Args:
+        in_channels: Widths of the stages, finest first.
+        out_channels: Width D of every output.
+        init_cfg: As everywhere in mmengine.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        out_channels: int = 128,
+        *,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.laterals = nn.ModuleList(
+            ConvBlock(width, out_channels, kernel_size=1, with_relu=False) for width in in_channels
+        )
+        self.fine_outputs = nn.ModuleList(
+            nn.Conv2d(out_channels, out_channels, 3, padding=1) for _ in in_channels[:-1]
+        )
+        self.coarsest_output = ConvBlock(out_channels, out_channels, kernel_size=3)
+
+    def forward(self, stages: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Build the pyramid.
+
+        Args:
+            stages: Maps of the backbone, finest first, each half as large as the one before.
+
+        Returns:
+            Maps ``(B, D, h_l, w_l)``, finest first.
+        """
+        maps = [lateral(stage) for lateral, stage in zip(self.laterals, stages, strict=True)]
+        for level in range(len(maps) - 2, -1, -1):
+            coarser = F.interpolate(maps[level + 1], size=maps[level].shape[-2:], mode="nearest")
+            maps[level] = F.relu(maps[level] + coarser)
+        fine = [layer(x) for layer, x in zip(self.fine_outputs, maps[:-1], strict=True)]
+        return (*fine, self.coarsest_output(maps[-1]))

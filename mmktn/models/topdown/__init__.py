@@ -1,0 +1,6 @@
+"""Adapters to mmpose's top-down estimators; only these and `backbones` import mmpose."""
+
+from mmktn.models.topdown.stip_codec import RefinedHeatmap
+from mmktn.models.topdown.stip_head import STIPHead
+
+__all__ = ["RefinedHeatmap", "STIPHead"]
