@@ -1,13 +1,14 @@
 """What the host stack (torch, mmengine, mmcv, mmdet, mmpose) needs repaired, one repair per file.
 
-`import mmktn` calls `apply_fixes` before anything imports a host package. Each repair is lazy (a finder or an import hook) and acts
-only where it is needed; `active_fixes` tells which do.
+`import mmktn` calls `apply_fixes` before anything imports a host package. Each repair is lazy (a
+finder or an import hook) and acts only where it is needed; `active_fixes` tells which do.
 """
 
 from mmktn.compat import mmcv_ext, module2package, torchvision_ops, xtcocotools_stand_in
 from mmktn.compat.fix import Fix, stand_in_mode
+from mmktn.compat.import_hooks import real_spec
 
-__all__ = ["Fix", "active_fixes", "apply_fixes", "stand_in_mode"]
+__all__ = ["Fix", "active_fixes", "apply_fixes", "real_spec", "stand_in_mode"]
 
 ALL_FIXES = (mmcv_ext.FIX, torchvision_ops.FIX, xtcocotools_stand_in.FIX, module2package.FIX)
 
@@ -27,7 +28,7 @@ def active_fixes() -> list[Fix]:
     """List the repairs that are in effect in this environment.
 
     Returns:
-        The active repairs with `name`, `reason` and `thread`. A repair that depends on what a host module finds at run time is
-        listed from that module's import on.
+        The active repairs with `name`, `reason` and `thread`. A repair that depends on what a host
+        module finds at run time is listed from that module's import on.
     """
     return [fix for fix in ALL_FIXES if fix.is_active()]

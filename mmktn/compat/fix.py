@@ -1,4 +1,4 @@
-"""One repair of the host stack: what it is called, why it is there, who reported the need for it."""
+"""One repair of the host stack: its name, why it is there, who reported the need for it."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,8 @@ class Fix:
         name: Short identifier, for example ``"mmcv._ext"``.
         reason: One line: what breaks without it.
         thread: Public thread that reports the breakage, ``repository#number``.
-        is_stand_in: Replaces a missing compiled module (the MMKTN_FORCE_STANDINS switch reaches these only).
+        is_stand_in: Replaces a missing compiled module (the MMKTN_FORCE_STANDINS switch reaches
+            these only).
         install: Puts the repair in place; must be cheap and must import no host package.
         is_active: Tells whether this environment needs (and has) it.
     """
@@ -30,8 +31,9 @@ def stand_in_mode() -> str:
     """Read the switch MMKTN_FORCE_STANDINS.
 
     Returns:
-        ``"force"`` for 1 (stand-ins win over real modules, and operators run in plain torch), ``"off"`` for 0 (no stand-in is
-        installed), ``"auto"`` when unset (stand-ins where the real module is missing).
+        ``"force"`` for 1 (stand-ins win over real modules, and operators run in plain torch),
+        ``"off"`` for 0 (no stand-in is installed), ``"auto"`` when unset (stand-ins where the real
+        module is missing).
 
     Raises:
         ValueError: The variable holds something else.

@@ -1,7 +1,8 @@
 """Import hooks: act when a host module is imported, without importing it now.
 
-`import mmktn` must stay light (no torch, no mmdet), yet repairs must be in place before a host package runs. Two meta-path finders
-do that: one builds a stand-in module where no real one can be found, one runs a callback right after a real module was executed.
+`import mmktn` must stay light (no torch, no mmdet), yet repairs must be in place before a host
+package runs. Two meta-path finders do that: one builds a stand-in module where no real one can be
+found, one runs a callback right after a real module was executed.
 """
 
 import importlib.abc
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
 from types import ModuleType
 
 
@@ -62,8 +64,8 @@ class StandInFinder(importlib.abc.MetaPathFinder):
         """Register the finder.
 
         Args:
-            force: True puts it before the regular finders (the stand-in wins over a real module), False after them (the stand-in is
-                used only where nothing else answers).
+            force: True puts it before the regular finders (the stand-in wins over a real module),
+                False after them (the stand-in is used only where nothing else answers).
         """
         if force:
             sys.meta_path.insert(0, self)
@@ -198,3 +200,23 @@ def real_spec(module: str) -> ModuleSpec | None:
         if path is None and depth < len(parts):
             return None
     return spec
+
+
+def real_module(module: str) -> ModuleType:
+    """Execute a real extension module apart from `sys.modules`, whatever stands in for it.
+
+    Args:
+        module: Dotted name, for example ``"mmcv._ext"``.
+
+    Returns:
+        The loaded module.
+
+    Raises:
+        ModuleNotFoundError: No such module is installed.
+    """
+    spec = real_spec(module)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"no real module {module} is installed", name=module)
+    loaded = module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded

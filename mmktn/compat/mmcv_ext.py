@@ -1,10 +1,12 @@
 """A stand-in for `mmcv._ext`, the compiled operators of mmcv, used where they are missing.
 
-mmdet and mmpose import mmcv.ops at import time, so nothing works without the compiled module, although the models here need two of
-its operators: NMS and RoIAlign. They run through torchvision's operators where those load, else in plain torch (nms.py,
-roi_align.py). Every other operator raises an error that names it and the command that installs the compiled package.
+mmdet and mmpose import mmcv.ops at import time, so nothing works without the compiled module,
+although the models here need two of its operators: NMS and RoIAlign. They run through torchvision's
+operators where those load, else in plain torch (nms.py, roi_align.py). Every other operator raises
+an error that names it and the command that installs the compiled package.
 
-Upstream threads: VBTI-development/onedl-mmdetection#11, #12, #18 (no wheel matched), open-mmlab/mmcv#3308, #3341.
+Upstream threads: VBTI-development/onedl-mmdetection#11, #12, #18 (no wheel matched),
+open-mmlab/mmcv#3308, #3341.
 """
 
 from collections.abc import Callable
@@ -29,9 +31,9 @@ class _StandInModule(ModuleType):
 
         def missing_operator(*args: Any, **kwargs: Any) -> NoReturn:
             raise NotImplementedError(
-                f"mmcv's compiled operator {name!r} is not available: this mmcv was installed without "
-                "its compiled operators, and mmktn stands in for 'nms' and 'roi_align' (pool_mode "
-                f"'avg') only. Install the compiled package with: {INSTALL_COMPILED}"
+                f"mmcv's compiled operator {name!r} is not available: this mmcv was installed "
+                "without its compiled operators, and mmktn stands in for 'nms' and 'roi_align' "
+                f"(pool_mode 'avg') only. Install the compiled package with: {INSTALL_COMPILED}"
             )
 
         return missing_operator

@@ -1,7 +1,7 @@
 """The operators that the stand-in of `mmcv._ext` offers, with the signatures of the compiled ones.
 
-Each call takes torchvision's operator where it loads (CPU and CUDA), else the plain torch one. With MMKTN_FORCE_STANDINS=1 it is
-always the plain torch one.
+Each call takes torchvision's operator where it loads (CPU and CUDA), else the plain torch one. With
+MMKTN_FORCE_STANDINS=1 it is always the plain torch one.
 """
 
 import functools
@@ -86,13 +86,13 @@ def softnms(
     from mmktn.compat.mmcv_ext import INSTALL_COMPILED
 
     raise NotImplementedError(
-        "mmcv's compiled operator 'softnms' is not available; use nms=dict(type='nms') in the config "
-        f"or install the compiled package with: {INSTALL_COMPILED}"
+        "mmcv's compiled operator 'softnms' is not available; use nms=dict(type='nms') in the "
+        f"config or install the compiled package with: {INSTALL_COMPILED}"
     )
 
 
 def roi_align_forward(
-    input: Tensor,  # noqa: A002 - mmcv passes it by this name
+    input: Tensor,
     rois: Tensor,
     output: Tensor,
     argmax_y: Tensor,
@@ -104,7 +104,20 @@ def roi_align_forward(
     pool_mode: int,
     aligned: bool,
 ) -> None:
-    """Write RoIAlign of `input` (B, C, h, w) on `rois` (N, 5) to `output`; see mmktn.compat.roi_align.
+    """Write RoIAlign of a map to `output`; see mmktn.compat.roi_align.
+
+    Args:
+        input: (B, C, h, w) map.
+        rois: (N, 5) batch index and x1, y1, x2, y2 in image pixels.
+        output: (N, C, aligned_height, aligned_width), changed in place.
+        argmax_y: Used by max pooling only.
+        argmax_x: Used by max pooling only.
+        aligned_height: Output rows.
+        aligned_width: Output columns.
+        spatial_scale: Map cells per image pixel.
+        sampling_ratio: Samples along each axis of a bin, 0 for as many as cells.
+        pool_mode: 1 = average.
+        aligned: Shift by half a cell.
 
     Raises:
         NotImplementedError: `pool_mode` is 0 (max).
@@ -146,7 +159,20 @@ def roi_align_backward(
     pool_mode: int,
     aligned: bool,
 ) -> None:
-    """Add the gradient of roi_align_forward to `grad_input` (B, C, h, w).
+    """Add the gradient of roi_align_forward to `grad_input` (B, C, h, w) in place.
+
+    Args:
+        grad_output: (N, C, aligned_height, aligned_width).
+        rois: As in the forward pass, like all that follow.
+        argmax_y: Used by max pooling only.
+        argmax_x: Used by max pooling only.
+        grad_input: (B, C, h, w), changed in place.
+        aligned_height: Output rows.
+        aligned_width: Output columns.
+        spatial_scale: Map cells per image pixel.
+        sampling_ratio: Samples along each axis of a bin.
+        pool_mode: 1 = average.
+        aligned: Shift by half a cell.
 
     Raises:
         NotImplementedError: `pool_mode` is 0 (max).

@@ -1,6 +1,7 @@
 """Make `mmktn::config.py` and model names of ours known to mmengine.
 
-mmengine resolves `package::config`, `get_model` and Inferencer names only for packages in a fixed table, MODULE2PACKAGE.
+mmengine resolves `package::config`, `get_model` and Inferencer names only for packages in a fixed
+table, MODULE2PACKAGE.
 
 Upstream thread: open-mmlab/mmengine#1410.
 """

@@ -1,6 +1,7 @@
 """Greedy non-maximum suppression in plain torch, equal to mmcv's compiled operator.
 
-Boxes are taken in blocks of descending score, so memory stays at block * number of boxes instead of the square of their number.
+Boxes are taken in blocks of descending score, so memory stays at block * number of boxes instead of
+the square of their number.
 """
 
 import numpy as np
@@ -20,10 +21,12 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
         offset: 0, or 1 where x2, y2 are the last pixel's index (extent x2 - x1 + 1).
 
     Returns:
-        Indices of the kept boxes, by descending score (equal scores: lower index first), on the device of `boxes`.
+        Indices of the kept boxes, by descending score (equal scores: lower index first), on the
+        device of `boxes`.
     """
     order = scores.sort(descending=True, stable=True).indices
-    # Suppression is sequential: on the CPU it is a cheap loop, on a GPU it would be one kernel per box.
+    # Suppression is sequential: on the CPU it is a cheap loop, on a GPU it would be one kernel per
+    # box.
     ranked = boxes[order].detach().cpu()
     if ranked.dtype not in (torch.float32, torch.float64):
         ranked = ranked.float()

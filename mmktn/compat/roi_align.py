@@ -1,9 +1,11 @@
-"""RoIAlign with average pooling in plain torch, forward and backward, equal to mmcv's compiled operator.
+"""RoIAlign with average pooling in plain torch, equal to mmcv's compiled operator.
 
-He et al., Mask R-CNN (2017), section 3. Averaging bilinear samples on a regular grid is separable: each output cell is
-`row_weights @ map @ column_weights`, where a row of the weights holds the averaged linear interpolation of one bin's samples. So a RoI
-costs two small matrix products on the part of the map that it touches, instead of a gather per sample, and the backward pass is the
-same with both matrices transposed. Departs from mmcv in accumulation order only (and computes half types in float32).
+He et al., Mask R-CNN (2017), section 3. Averaging bilinear samples on a regular grid is separable:
+each output cell is `row_weights @ map @ column_weights`, where a row of the weights holds the
+averaged linear interpolation of one bin's samples. So a RoI costs two small matrix products on the
+part of the map that it touches, instead of a gather per sample, and the backward pass is the same
+with both matrices transposed. Departs from mmcv in accumulation order only (and computes half types
+in float32).
 """
 
 from dataclasses import dataclass
@@ -39,8 +41,8 @@ def axis_weights(
 ) -> AxisWeights:
     """Build the averaged linear interpolation weights along one axis.
 
-    A sample at coordinate c reads cells floor(c) and floor(c) + 1; c in [-1, 0] reads cell 0, c in [size - 1, size] the last cell,
-    and a sample outside [-1, size] counts as zero.
+    A sample at coordinate c reads cells floor(c) and floor(c) + 1; c in [-1, 0] reads cell 0, c in
+    [size - 1, size] the last cell, and a sample outside [-1, size] counts as zero.
 
     Args:
         start: (N,) where the RoI begins, in cells, half-pixel shift already applied.
@@ -53,11 +55,9 @@ def axis_weights(
         The weights, cut to the cells that each RoI touches.
     """
     bin_size = extent / bins
-    if sampling_ratio > 0:
-        samples = torch.full_like(start, sampling_ratio)
-    else:
-        # An empty RoI has no sample; mmcv then divides by max(count, 1) and returns zero.
-        samples = torch.ceil(bin_size)
+    # An empty RoI has no sample in adaptive mode; mmcv then divides by max(count, 1): zero.
+    adaptive = sampling_ratio <= 0
+    samples = bin_size.ceil() if adaptive else torch.full_like(start, sampling_ratio)
     most = max(int(samples.max().item()), 1) if samples.numel() else 1
     steps = torch.arange(most, device=start.device, dtype=start.dtype)
     bin_start = start[:, None] + torch.arange(bins, device=start.device) * bin_size[:, None]
@@ -105,7 +105,7 @@ def _windows(
     sampling_ratio: int,
     aligned: bool,
 ) -> list[_Window]:
-    """Turn RoIs (N, 5) of (batch index, x1, y1, x2, y2) into windows; those without a valid sample are left out."""
+    """Turn (N, 5) RoIs into windows; a RoI without a valid sample has none."""
     corners = rois[:, 1:] * spatial_scale - (0.5 if aligned else 0.0)
     extent = corners[:, 2:] - corners[:, :2]
     if not aligned:
@@ -159,7 +159,8 @@ def roi_align_forward(
         bins_hw: Output size.
         spatial_scale: Map cells per image pixel.
         sampling_ratio: Samples along each axis of a bin; 0 or less: as many as cells, rounded up.
-        aligned: True shifts by half a cell (pixel centres at index + 0.5); False is the legacy rule, with a minimal extent of 1.
+        aligned: True shifts by half a cell (pixel centres at index + 0.5); False is the legacy
+            rule, with a minimal extent of 1.
 
     Returns:
         (N, C, *bins_hw) in the dtype of `features`.
@@ -227,5 +228,6 @@ def roi_align_backward(
 
 
 def _sandwich(left: Tensor, middle: Tensor, right: Tensor) -> Tensor:
-    """Return `left @ middle[c] @ right` for every channel c: (p, q), (C, q, r), (r, s) -> (C, p, s)."""
-    return torch.matmul(left, torch.matmul(middle, right))
+    """Return `left @ middle[c] @ right` for every c: (p, q), (C, q, r), (r, s) -> (C, p, s)."""
+    # This order runs on the strided patch as it is; the other one would copy it first.
+    return torch.matmul(torch.matmul(left, middle), right)

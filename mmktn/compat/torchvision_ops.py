@@ -1,8 +1,10 @@
 """Let `import torchvision` succeed where its C++ operators do not load.
 
-A CUDA build of torchvision beside a CPU build of torch (what the plain package index gives next to a local CPU torch) cannot load its
-operators, and its import then stops at "operator torchvision::nms does not exist", because it registers shape functions for two
-operators that were never defined. Defining their schemas first is enough; calling them still raises torchvision's own error.
+A CUDA build of torchvision beside a CPU build of torch (what the plain package index gives next to
+a local CPU torch) cannot load its operators, and its import then stops at "operator
+torchvision::nms does not exist", because it registers shape functions for two operators that were
+never defined. Defining their schemas first is enough; calling them still raises torchvision's own
+error.
 
 Upstream thread: pytorch/pytorch#122494.
 """

@@ -1,6 +1,7 @@
 """The COCO class of xtcocotools as a small extension of pycocotools' one.
 
-What xtcocotools adds and mmpose relies on: the annotation file's name, an `iscrowd` default, and results that are empty.
+What xtcocotools adds and mmpose relies on: the annotation file's name, an `iscrowd` default, and
+results that are empty.
 """
 
 import json
@@ -48,7 +49,8 @@ class COCO(PycocoCOCO):
         """Make a COCO object of detections.
 
         Args:
-            resFile: JSON file, list of results, or array of (image id, x, y, w, h, score, category).
+            resFile: JSON file, list of results, or array of (image id, x, y, w, h, score,
+                category).
             resData: Contents of the file, when they are read already.
 
         Returns:

@@ -1,10 +1,12 @@
 """The keypoint evaluator of xtcocotools as an extension of pycocotools' one.
 
-Differences from pycocotools that change numbers, all kept here: own sigmas; `use_area=False` takes 0.53 * w * h of the ground-truth
-box as area; a ground truth counts as unlabelled by its own v > 0 (crowd protocol: by its num_keypoints field); detections whose
-confidences are all zero are dropped; annotation id 0 can be matched; the crowd protocol (Li et al., CrowdPose, CVPR 2019) adds AP for easy
-(crowdIndex < 0.2), medium (< 0.8) and hard images. The evaluation runs on rewritten copies of the annotations, so
-pycocotools' own matching does the work. Departs in one point: after `summarize` the object still holds all images.
+Differences from pycocotools that change numbers, all kept here: own sigmas; `use_area=False` takes
+0.53 * w * h of the ground-truth box as area; a ground truth counts as unlabelled by its own v > 0
+(crowd protocol: by its num_keypoints field); detections whose confidences are all zero are dropped;
+annotation id 0 can be matched; the crowd protocol (Li et al., CrowdPose, CVPR 2019) adds AP for
+easy (crowdIndex < 0.2), medium (< 0.8) and hard images. The evaluation runs on rewritten copies of
+the annotations, so pycocotools' own matching does the work. Departs in one point: after `summarize`
+the object still holds all images.
 """
 
 import contextlib
@@ -49,7 +51,8 @@ class COCOeval(PycocoEval):
     Args:
         cocoGt: Ground truth.
         cocoDt: Detections.
-        iouType: ``"keypoints"``, ``"keypoints_crowd"``, ``"keypoints_wholebody"``, a part of it, ``"bbox"`` or ``"segm"``.
+        iouType: ``"keypoints"``, ``"keypoints_crowd"``, ``"keypoints_wholebody"``, a part of it,
+            ``"bbox"`` or ``"segm"``.
         sigmas: (K,) standard deviations of the keypoints, None for COCO's 17.
         use_area: False takes the area from the box.
     """
@@ -91,7 +94,10 @@ class COCOeval(PycocoEval):
         self._paramsEval.iouType = own_type
 
     def _prepare(self) -> None:
-        """Fill `_gts` and `_dts` with copies in pycocotools' own terms; ids are shifted by one, because 0 means unmatched there."""
+        """Fill `_gts` and `_dts` with copies in pycocotools' own terms.
+
+        Ids are shifted by one, because 0 means unmatched there.
+        """
         if "keypoints" not in self._own_type:
             super()._prepare()
             return
@@ -167,8 +173,9 @@ class COCOeval(PycocoEval):
     def summarize(self) -> None:
         """Print the summary and put it in `stats`.
 
-        COCO protocols: AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl. Crowd protocol: AP, AP50, AP75, AR, AR50, AR75, AP easy,
-        AP medium, AP hard (rounded to four digits; -1 for a split without images).
+        COCO protocols: AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl. Crowd protocol: AP,
+        AP50, AP75, AR, AR50, AR75, AP easy, AP medium, AP hard (rounded to four digits; -1 for a
+        split without images).
         """
         with self._as_plain_keypoints() as own_type:
             super().summarize()

@@ -1,19 +1,19 @@
 """A stand-in for xtcocotools on pycocotools, used where xtcocotools is missing or does not load.
 
-mmpose imports xtcocotools in its datasets and metrics. Its published wheel was built for numpy 1 and fails to load on numpy 2; building
-it needs a compiler. coco and cocoeval come from xtcocotools_coco.py and xtcocotools_eval.py, the mask functions are pycocotools' own.
+mmpose imports xtcocotools in its datasets and metrics. Its published wheel was built for numpy 1
+and fails to load on numpy 2; building it needs a compiler. coco and cocoeval come from
+xtcocotools_coco.py and xtcocotools_eval.py, the mask functions are pycocotools' own.
 
 Upstream threads: jin-s13/xtcocoapi#45, open-mmlab/mmpose#534, #677, #1939.
 """
 
 import functools
-import importlib.machinery
-import importlib.util
-import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from mmktn.compat.fix import Fix, stand_in_mode
-from mmktn.compat.import_hooks import StandInFinder, real_spec
+from mmktn.compat.import_hooks import StandInFinder, real_module
 
 
 def _build_package(module: ModuleType) -> None:
@@ -50,15 +50,10 @@ BUILDERS = {
 @functools.cache
 def _installed_one_loads() -> bool:
     """Tell whether the installed xtcocotools loads its compiled part into this numpy."""
-    spec = real_spec("xtcocotools._mask")
-    if spec is None or not isinstance(spec.loader, importlib.machinery.ExtensionFileLoader):
-        return False
     try:
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        real_module("xtcocotools._mask")
     except (ImportError, ValueError, AttributeError):
-        # numpy 2 with a module built for numpy 1: "numpy.core.multiarray failed to import", "dtype size changed".
-        sys.modules.pop("xtcocotools._mask", None)
+        # Not installed, or built for numpy 1 and loaded into numpy 2 ("dtype size changed").
         return False
     return True
 
@@ -66,7 +61,12 @@ def _installed_one_loads() -> bool:
 class _Finder(StandInFinder):
     """Stand in front of an installed xtcocotools that does not load."""
 
-    def find_spec(self, fullname, path=None, target=None):  # noqa: ANN001, ANN201 - as the base class
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
         """Answer for xtcocotools unless the installed one works."""
         if fullname not in BUILDERS or (stand_in_mode() == "auto" and _installed_one_loads()):
             return None
@@ -80,7 +80,7 @@ def is_active() -> bool:
 
 
 def install() -> None:
-    """Answer imports of xtcocotools where the installed one is missing or broken, or always when forced."""
+    """Answer imports of xtcocotools where the installed one does not load, or when forced."""
     if stand_in_mode() != "off":
         _Finder(BUILDERS, packages=("xtcocotools",)).install(force=True)
 

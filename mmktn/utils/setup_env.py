@@ -4,10 +4,10 @@ import importlib
 
 _REGISTERING = (
     "mmktn.models",
+    "mmktn.models.rcnn",
     "mmktn.datasets",
     "mmktn.evaluation.metrics",
-    "mmktn.visualization",
-    "mmktn.hooks",
+    "mmktn.visualization.chart_visualizer",
 )
 
 
@@ -15,8 +15,9 @@ def register_all_modules(init_default_scope: bool = True) -> None:
     """Fill the registries of mmktn.
 
     Args:
-        init_default_scope: Make ``"mmktn"`` the scope in which unprefixed names are looked up. Configs of mmktn keep `mmdet` or
-            `mmpose` as their default scope and prefix our names, so the runner passes False.
+        init_default_scope: Make ``"mmktn"`` the scope in which unprefixed names are looked up.
+            Configs of mmktn keep `mmdet` or `mmpose` as their default scope and prefix our names,
+            so the runner passes False.
     """
     for name in _REGISTERING:
         importlib.import_module(name)

@@ -1,0 +1,56 @@
+# make quickstart   environment, synthetic data, a small KTN v2 trained, scored and drawn
+# make test         the test suite (CPU); make test-fast leaves out the slow ones
+# make test-cuda    the tests that need a CUDA device
+# make env          only the environment: .venv from requirements/constraints.txt
+# make lint         ruff, mypy, interrogate
+#
+# All of them run inside an environment that you already have, CUDA included, with one of
+#   make test USE_ENV=1              the `python` on your PATH (an activated conda or venv)
+#   make test PYTHON=/path/python    this interpreter
+#   MMKTN_PYTHON=/path/python make test
+
+SHELL := /bin/bash
+
+ifeq ($(origin PYTHON), command line)
+  RUN := $(PYTHON)
+else ifdef MMKTN_PYTHON
+  RUN := $(MMKTN_PYTHON)
+else ifeq ($(USE_ENV), 1)
+  RUN := python
+else
+  RUN := .venv/bin/python
+  ENV := .venv/.complete
+endif
+
+export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
+# Two cores are enough for the tests' tiny tensors; more threads only fight each other.
+TEST_ENV := OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),2)
+
+.PHONY: quickstart test test-fast test-cuda env lint clean-env
+
+quickstart: $(ENV)
+	$(RUN) tools/quickstart.py $(ARGS)
+
+test: $(ENV)
+	$(TEST_ENV) $(RUN) -m pytest $(ARGS)
+
+test-fast: $(ENV)
+	$(TEST_ENV) $(RUN) -m pytest -m "not slow" $(ARGS)
+
+test-cuda: $(ENV)
+	$(RUN) -m pytest -m cuda -v $(ARGS)
+
+lint: $(ENV)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(RUN) -m interrogate -q mmktn
+
+env: .venv/.complete
+
+.venv/.complete: $(wildcard requirements/*.txt) setup.py tools/dev/make_env.sh
+	tools/dev/make_env.sh .venv
+	@touch $@
+
+clean-env:
+	rm -rf .venv

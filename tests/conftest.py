@@ -1,0 +1,25 @@
+"""Settings of the whole suite: what is skipped where, and a header that says what stands in for what."""
+
+import pytest
+
+import mmktn
+from mmktn.compat import active_fixes, stand_in_mode
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Name the active repairs of the host stack."""
+    names = ", ".join(fix.name for fix in active_fixes())
+    return [f"mmktn {mmktn.__version__}, stand-ins {stand_in_mode()}, active repairs: {names}"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip tests marked cuda where there is no CUDA device."""
+    marked = [item for item in items if item.get_closest_marker("cuda")]
+    if not marked:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        skip = pytest.mark.skip(reason="no CUDA device; run `make test-cuda` on a machine with one")
+        for item in marked:
+            item.add_marker(skip)
