@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.synthetic.noise import blend, fractal_noise, random_color
+from mmktn.synthetic.noise import blend, fractal_noise, natural_color, random_color
 
 Image = NDArray[np.float32]
 
@@ -47,7 +47,7 @@ def clouds(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) 
 def meadow(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) -> Image:
     """Sky over textured ground, with a tree line and a few posts."""
     height, width = shape_hw
-    sky_low, sky_high = random_color(rng, saturation=(0.0, 0.35)), np.float32([0.45, 0.62, 0.88])
+    sky_low, sky_high = natural_color(rng), np.float32([0.45, 0.62, 0.88])
     rows = np.linspace(1, 0, height, dtype=np.float32)[:, None].repeat(width, axis=1)
     image = blend(sky_low * 0.4 + 0.6, sky_high, rows)
     image = blend(image, np.float32([1, 1, 1]), fractal_noise(shape_hw, rng, cells=3) ** 3)
@@ -55,10 +55,10 @@ def meadow(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) 
     trees = line - height * 0.22 * fractal_noise((1, width), rng, cells=8, octaves=6)[0]
     y = np.arange(height, dtype=np.float32)[:, None]
     leaves = fractal_noise(shape_hw, rng, cells=30, octaves=4)
-    image[y > trees] = blend(random_color(rng) * 0.25, random_color(rng) * 0.7, leaves)[y > trees]
+    image[y > trees] = blend(natural_color(rng) * 0.25, natural_color(rng) * 0.7, leaves)[y > trees]
     ground = _receding_noise(shape_hw, line, rng)
     below = np.broadcast_to(y > line, shape_hw)
-    image[below] = blend(random_color(rng) * 0.5, random_color(rng) * 0.9, ground)[below]
+    image[below] = blend(natural_color(rng) * 0.5, natural_color(rng) * 0.9, ground)[below]
     return image
 
 
@@ -66,20 +66,20 @@ def room(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) ->
     """A wall with panels, pictures or shelves above a floor."""
     line = int(np.clip(horizon + rng.uniform(0.05, 0.3), 0.15, 0.97) * shape_hw[0])
     grain = fractal_noise(shape_hw, rng, cells=40, octaves=3)
-    image = blend(random_color(rng) * 0.9, random_color(rng) * 0.9, grain * 0.25)
+    image = blend(natural_color(rng) * 0.9, natural_color(rng) * 0.9, grain * 0.25)
     _rectangles(image[:line], rng, count=int(rng.integers(2, 14)))
     floor = blend(
-        random_color(rng) * 0.8, random_color(rng) * 0.8, _receding_noise(shape_hw, line, rng)
+        natural_color(rng) * 0.8, natural_color(rng) * 0.8, _receding_noise(shape_hw, line, rng)
     )
     image[line:] = floor[line:]
     light = fractal_noise(shape_hw, rng, cells=1.5, octaves=2)
-    return image * (0.65 + 0.5 * light[..., None])
+    return image * (0.75 + 0.5 * light[..., None])
 
 
 def street(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) -> Image:
     """Blocks with rows of windows above a road."""
     height, width = shape_hw
-    image = np.tile(random_color(rng, saturation=(0.0, 0.4)) * 0.3 + 0.65, (height, width, 1))
+    image = np.tile(natural_color(rng) * 0.3 + 0.65, (height, width, 1))
     line = int(np.clip(horizon + rng.uniform(0.02, 0.15), 0.15, 0.97) * height)
     left = 0
     while left < width:
@@ -188,7 +188,7 @@ def _rectangles(image: Image, rng: np.random.Generator, *, count: int) -> None:
 def _facade(image: Image, box: tuple[int, int, int, int], rng: np.random.Generator) -> None:
     """Paint one building with a grid of windows in place."""
     left, top, right, bottom = box
-    wall, glass = random_color(rng, saturation=(0.0, 0.5)), random_color(rng) * 0.5
+    wall, glass = natural_color(rng), natural_color(rng) * 0.5
     patch = image[top:bottom, left:right]
     if patch.size == 0:
         return

@@ -48,10 +48,17 @@ CROWDPOSE_KEYPOINT_NAMES = (
 )
 KEYPOINT_NAMES = {"coco": COCO_KEYPOINT_NAMES, "crowdpose": CROWDPOSE_KEYPOINT_NAMES}
 _SURFACE_NAMES = {"head": "head_top"}
-_COCO_BONES = (
+
+
+def _bones(text: str) -> list[list[int]]:
+    """Pairs of 1-based keypoint numbers, as COCO writes skeletons."""
+    return [[int(end) for end in bone.split("-")] for bone in text.split()]
+
+
+COCO_SKELETON = _bones(
     "16-14 14-12 17-15 15-13 12-13 6-12 7-13 6-7 6-8 7-9 8-10 9-11 2-3 1-2 1-3 2-4 3-5 4-6 5-7"
 )
-_CROWDPOSE_BONES = "13-14 14-1 14-2 1-3 3-5 2-4 4-6 14-7 14-8 7-9 9-11 8-10 10-12"
+CROWDPOSE_SKELETON = _bones("13-14 14-1 14-2 1-3 3-5 2-4 4-6 14-7 14-8 7-9 9-11 8-10 10-12")
 # crowdIndex targets inside the easy, medium and hard ranges of both the CrowdPose paper (0.1, 0.8)
 # and its evaluation code (0.2, 0.8).
 CROWD_BANDS = ((0.0, 0.1), (0.2, 0.8), (0.8, 1.0))
@@ -210,15 +217,15 @@ def _records(
         "width": scene.camera.width,
         "crowdIndex": round(crowd_index(boxes, keypoints), 4),
     }
-    annotations = []
+    people = []
     for k, (mask, box) in enumerate(zip(masks, boxes, strict=True)):
         record: dict[str, Any] = {"id": image_id * 100 + k + 1, "image_id": image_id}
         record.update(coco_fields(mask, box, keypoints[k]))
         rng = np.random.default_rng([*stream, 2, k])
         if name == "coco" and rng.random() < options.annotated_fraction:
             record.update(dense_pose_fields(labels.maps, mask, box, rng=rng))
-        annotations.append(record)
-    return image, annotations
+        people.append(record)
+    return image, people
 
 
 def write_sample(out: Path, split: str, sample: Sample) -> None:
@@ -268,16 +275,18 @@ def generate_split(
         format -> the annotation file's content, also written to `annotations/`.
 
     Raises:
-        ValueError: unknown split.
+        ValueError: unknown split or a negative count.
         OSError: a file cannot be written.
     """
+    if split not in SPLITS or count < 0:
+        raise ValueError(f"split {split!r} with {count} images: need train or val and a count >= 0")
     for folder in (out / split, out / "dense" / split, out / "annotations"):
         folder.mkdir(parents=True, exist_ok=True)
     files = {name: _empty_file(name, split, options) for name in options.formats}
     for records in _all_records(out, split, count, options, workers):
-        for name, (image, annotations) in records.items():
+        for name, (image, people) in records.items():
             files[name]["images"].append(image)
-            files[name]["annotations"].extend(annotations)
+            files[name]["annotations"].extend(people)
         on_image()
     for name, content in files.items():
         annotation_file(out, name, split).write_text(json.dumps(content), encoding="utf-8")
@@ -316,13 +325,12 @@ def _job(
 
 def _empty_file(name: str, split: str, options: GeneratorOptions) -> dict[str, Any]:
     """An annotation file without images."""
-    bones = _COCO_BONES if name == "coco" else _CROWDPOSE_BONES
     category = {
         "id": 1,
         "name": "person",
         "supercategory": "person",
         "keypoints": list(KEYPOINT_NAMES[name]),
-        "skeleton": [[int(end) for end in bone.split("-")] for bone in bones.split()],
+        "skeleton": COCO_SKELETON if name == "coco" else CROWDPOSE_SKELETON,
     }
     info = {
         "description": f"mmktn synthetic people, {split}, {name} format",

@@ -61,6 +61,14 @@ def random_color(
     return hsv(rng.random(), low + (high - low) * rng.random() ** 1.4, value)
 
 
+def natural_color(rng: np.random.Generator) -> NDArray[np.float32]:
+    """A muted colour (3,) in [0, 1] of earth, plants, walls or sky; now and then any colour."""
+    if rng.random() < 0.2:
+        return random_color(rng)
+    hue = float(rng.choice([0.07, 0.11, 0.28, 0.58])) + rng.normal(0, 0.03)
+    return hsv(hue, 0.55 * rng.random() ** 1.3, rng.uniform(0.35, 1.0))
+
+
 def blend(
     first: NDArray[np.float32], second: NDArray[np.float32], weight: NDArray[np.float32]
 ) -> NDArray[np.float32]:

@@ -99,9 +99,9 @@ def random_occluder(
     centre = low + size * rng.uniform(0.1, 0.9, 2)
     half = size * rng.uniform(0.1, 0.28, 2) + 2
     if kind == 2:  # a bush
-        ripple, phase = rng.uniform(0.08, 0.2), rng.uniform(0, 6.3)
-        green = random_color(rng, saturation=(0.4, 0.9)) * np.float32([0.5, 1.0, 0.4])
-        colors = np.stack([green * 0.3, green])
+        ripple, phase = rng.uniform(0.05, 0.12), rng.uniform(0, 6.3)
+        green = random_color(rng, saturation=(0.4, 0.9)) * np.float32([0.6, 1.2, 0.5])
+        colors = np.stack([green * 0.4, green])
         return Occluder(centre, half * 1.3, 0.0, 2.0, ripple, phase, depth, colors)
     power = float(rng.choice([2.0, 10.0]))  # a ball, bag or box
     return Occluder(centre, half, rng.uniform(-0.5, 0.5), power, 0.0, 0.0, depth, colors)

@@ -299,10 +299,10 @@ def _photograph(picture: NDArray[np.float32], rng: np.random.Generator) -> NDArr
     if rng.random() < 0.3:
         picture = (
             picture
-            * (0.7 + 0.5 * fractal_noise((height, width), rng, cells=2, octaves=2))[..., None]
+            * (0.75 + 0.5 * fractal_noise((height, width), rng, cells=2, octaves=2))[..., None]
         )
     picture = picture * rng.uniform(0.85, 1.15) * (1 + rng.normal(0, 0.03, 3).astype(np.float32))
-    picture = np.clip(picture, 0, 1) ** np.float32(rng.uniform(0.8, 1.15))
+    picture = np.clip(picture, 0, 1) ** np.float32(rng.uniform(0.7, 1.1))
     if rng.random() < 0.5:
         picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.3, 0.9)))
     noise = rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(0.003, 0.03))

@@ -206,7 +206,7 @@ def _row_positions(
     figures: list[Figure],
     target: float,
 ) -> list[NDArray[np.float64]]:
-    """Places in a loose row, as far apart as makes the crowdIndex of the unhidden boxes fit best."""
+    """Places in a loose row, so far apart that the crowdIndex of unhidden boxes fits best."""
     count = len(figures)
     order = rng.permutation(count) - (count - 1) / 2 + rng.normal(0, 0.15, count)
     # Each one a little behind the one before keeps bodies apart however dense the row is.

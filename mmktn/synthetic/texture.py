@@ -41,7 +41,7 @@ def random_light(rng: np.random.Generator) -> Light:
     """Draw a light from the camera's half space, hard or soft, slightly tinted."""
     direction = np.array([rng.normal(0, 0.7), rng.uniform(0.1, 1.2), rng.uniform(0.1, 1.0)])
     direction /= np.linalg.norm(direction)
-    hard, level = rng.uniform(0.25, 0.8), rng.uniform(0.75, 1.15)
+    hard, level = rng.uniform(0.25, 0.8), rng.uniform(0.85, 1.3)
     tints = 1 + rng.normal(0, 0.05, (3, 3)).astype(np.float32)
     key = np.float32(level * hard * 1.1) * tints[0]
     ambient = np.float32(level * (1 - 0.55 * hard)) * tints[1]

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ from mmktn.synthetic.dataset import (
     annotation_file,
     generate_split,
     load_template,
+    make_sample,
 )
+from mmktn.synthetic.overview import overview_sheet
 from mmktn.synthetic.scene import SceneOptions
 from mmktn.version import __version__
 
@@ -41,13 +44,14 @@ Made by mmktn {version}, tools/dataset_converters/make_synthetic.py, generator v
 
     {command}
 
-| path | what |
-| --- | --- |
-| `train/`, `val/` | pictures |
-| `annotations/densepose_*.json` | DensePose-COCO: COCO person annotations (17 keypoints), dp_x, dp_y, dp_I, dp_U, dp_V, dp_masks, crowdIndex |
-| `annotations/crowdpose_*.json` | the same people with CrowdPose's 14 keypoints (with --format crowdpose) |
-| `dense/train/`, `dense/val/` | one .npz a picture: `instance` (k = the k-th annotation of the picture, 0 = background), `chart` 0..24, `u`, `v` (value / 65535) |
-| `metadata.json` | arguments, versions, counts |
+* `train/`, `val/`: pictures.
+* `annotations/densepose_*.json`: DensePose-COCO, that is COCO person annotations with 17 keypoints
+  and dp_x, dp_y, dp_I, dp_U, dp_V, dp_masks; images carry crowdIndex.
+* `annotations/crowdpose_*.json`: the same people with CrowdPose's 14 keypoints (with --format
+  crowdpose).
+* `dense/train/`, `dense/val/`: one .npz a picture with `instance` (k = the k-th annotation of the
+  picture, 0 = background), `chart` 0..24, `u` and `v` (divide by 65535).
+* `metadata.json`: arguments, versions, counts.
 
 Labels are those of the surface seen through pixel centres (x + 0.5, y + 0.5); nothing is estimated.
 Boxes are tight around visible pixels. dp_x = (x + 0.5 - box_x) * 256 / box_w. A keypoint has v = 2
@@ -80,6 +84,12 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--occluder-rate", type=float, default=0.25)
     parser.add_argument("--surface", default="procedural", help="name or .npz of the body surface")
+    parser.add_argument(
+        "--overview", type=Path, help="only draw some pictures beside their labels into this file"
+    )
+    parser.add_argument(
+        "--overview-images", type=int, nargs="+", default=(0, 1, 2), help="which training images"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing data set")
     return parser.parse_args()
 
@@ -124,10 +134,23 @@ def statistics(files: dict[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def draw_overview(args: argparse.Namespace, options: GeneratorOptions) -> None:
+    """Write a sheet of pictures and labels as a PNG of 255 colours, which keeps it small."""
+    from PIL import Image
+
+    samples = [make_sample(options, "train", index) for index in args.overview_images]
+    sheet = Image.fromarray(overview_sheet(samples, scale=0.6))
+    sheet.quantize(255, dither=Image.Dither.NONE).save(args.overview, optimize=True)
+    print(f"{args.overview}: {len(samples)} images")
+
+
 def main() -> None:
     """Entry point."""
     args = parse_args()
     options = options_from(args)
+    if args.overview:
+        draw_overview(args, options)
+        return
     template = load_template(options.surface)
     clear_output(args.out, args.overwrite)
     counts = dict(zip(SPLITS, (args.train, args.val), strict=True))
@@ -147,10 +170,10 @@ def main() -> None:
         "mmktn": __version__,
         "numpy": np.__version__,
         "surface": {"name": options.surface, "mesh": template.mesh.hash},
-        "seed": args.seed,
         "arguments": {
-            k: list(v) if isinstance(v, tuple) else str(v) if isinstance(v, Path) else v
-            for k, v in vars(args).items()
+            "train": args.train,
+            "val": args.val,
+            **asdict(options),
         },
         "splits": summary,
     }
@@ -167,5 +190,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         sys.exit(f"error: {error}")
