@@ -90,6 +90,7 @@ class KeypointProtocol:
         drop_blank_results: Leave out results whose third keypoint values are all 0.
         id_zero_unmatched: A match with the annotation of id 0 counts as no match.
         split_by_crowd_index: Report easy, medium and hard images apart.
+        rounds_splits: Their APs count cells without ground truth as -1 and keep four digits.
     """
 
     name: str
@@ -98,6 +99,7 @@ class KeypointProtocol:
     drop_blank_results: bool = False
     id_zero_unmatched: bool = True
     split_by_crowd_index: bool = False
+    rounds_splits: bool = True
 
 
 CROWDPOSE_AREA_FACTOR = 0.53
@@ -127,6 +129,7 @@ KEYPOINT_PROTOCOLS = {
             box_area_factor=CROWDPOSE_AREA_FACTOR,
             id_zero_unmatched=False,
             split_by_crowd_index=True,
+            rounds_splits=False,
         ),
     )
 }

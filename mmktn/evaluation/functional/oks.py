@@ -1,0 +1,378 @@
+"""Object keypoint similarity and its AP, AR for COCO and CrowdPose.
+
+Source: COCO keypoint evaluation and the CrowdPose API (area 0.53 w h, images split by crowdIndex); the protocols' differences are switches
+in ``protocol.py``. All pairs of all images are computed as one array.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmktn.evaluation.functional.average_precision import (
+    NO_GROUND_TRUTH,
+    Column,
+    PrecisionRecall,
+    accumulate,
+    columns,
+    mean_defined,
+)
+from mmktn.evaluation.functional.keypoint_data import KeypointDetections, KeypointTruth
+from mmktn.evaluation.functional.matching import ImageMatches, ImagePairs, MatchRules, match_images
+from mmktn.evaluation.functional.protocol import (
+    AREA_RANGES,
+    MAX_DETECTIONS,
+    KeypointProtocol,
+    keypoint_protocol,
+    similarity_thresholds,
+)
+
+COCO_SIGMAS: NDArray[np.float64] = np.array(
+    [.26, .25, .25, .35, .35, .79, .79, .72, .72, .62, .62, 1.07, 1.07, .87, .87, .89, .89]
+) / 10  # fmt: skip
+CROWDPOSE_SIGMAS: NDArray[np.float64] = np.array(
+    [.79, .79, .72, .72, .62, .62, 1.07, 1.07, .87, .87, .89, .89, .79, .79]
+) / 10  # fmt: skip
+_SIGMAS = {len(sigmas): sigmas for sigmas in (COCO_SIGMAS, CROWDPOSE_SIGMAS)}
+# Cuts of crowdIndex: name, easy below, whether the cut itself is easy, hard from.
+CROWD_SPLITS = (("code0.2-0.8", 0.2, False, 0.8), ("paper0.1-0.8", 0.1, True, 0.8))
+
+
+def default_sigmas(num_keypoints: int) -> NDArray[np.float64]:
+    """Per-keypoint constants of COCO (17) or CrowdPose (14).
+
+    Args:
+        num_keypoints: K.
+
+    Returns:
+        (K,) sigmas.
+
+    Raises:
+        ValueError: No data set with K keypoints is known.
+    """
+    if num_keypoints not in _SIGMAS:
+        raise ValueError(
+            f"no sigmas are known for {num_keypoints} keypoints (17: COCO, 14: CrowdPose); "
+            "give them"
+        )
+    return _SIGMAS[num_keypoints]
+
+
+def object_keypoint_similarity(
+    detected_xy: NDArray[np.float64],
+    true_keypoints: NDArray[np.float64],
+    *,
+    areas: NDArray[np.float64],
+    boxes_xywh: NDArray[np.float64],
+    sigmas: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Similarity of N pairs of a detection and a person.
+
+    A person without labelled points is compared by the distance of all detected points to its
+    box enlarged by one box size on every side.
+
+    Args:
+        detected_xy: (N, K, 2) pixels.
+        true_keypoints: (N, K, 3) x, y, v.
+        areas: (N,) area of the person in pixels.
+        boxes_xywh: (N, 4) box of the person.
+        sigmas: (K,) per-keypoint constants.
+
+    Returns:
+        (N,) similarity in [0, 1].
+    """
+    labelled = true_keypoints[..., 2] > 0
+    counts = labelled.sum(axis=1)
+    delta = detected_xy - true_keypoints[..., :2]
+    bare = np.flatnonzero(counts == 0)
+    if len(bare):
+        box = boxes_xywh[bare, None, :]
+        low, high = box[..., :2] - box[..., 2:], box[..., :2] + 2 * box[..., 2:]
+        xy = detected_xy[bare]
+        delta[bare] = np.maximum(low - xy, 0) + np.maximum(xy - high, 0)
+        labelled[bare] = True
+        counts[bare] = labelled.shape[1]
+    delta *= delta
+    error = delta.sum(axis=-1)
+    error /= (2 * sigmas) ** 2
+    error /= (areas + np.spacing(1))[:, None] * 2
+    np.negative(error, out=error)
+    np.exp(error, out=error)
+    error *= labelled
+    return error.sum(axis=1) / np.maximum(counts, 1)
+
+
+@dataclass(frozen=True)
+class KeypointScores:
+    """Result of a keypoint evaluation.
+
+    Attributes:
+        columns: ``"oks/AP"`` and so on.
+        curves: Precision and recall; one similarity.
+        pairs: OKS matrices per image and category.
+        matches: Their matches.
+        notes: Sentences on what was left out and why.
+        protocol: Protocol used.
+    """
+
+    columns: dict[str, Column]
+    curves: PrecisionRecall
+    pairs: list[ImagePairs]
+    matches: list[ImageMatches]
+    notes: list[str] = field(default_factory=list)
+    protocol: str = "coco"
+
+    def values(self) -> dict[str, float]:
+        """Column name to fraction, -1 where undefined."""
+        return {name: column.value for name, column in self.columns.items()}
+
+
+def evaluate_keypoints(
+    truth: KeypointTruth,
+    detections: KeypointDetections,
+    *,
+    protocol: str | KeypointProtocol = "coco",
+    sigmas: Sequence[float] | NDArray[np.float64] | None = None,
+    min_threshold: float = 0.5,
+) -> KeypointScores:
+    """Evaluate keypoint results against their ground truth.
+
+    Args:
+        truth: Ground truth.
+        detections: Results.
+        protocol: Name in ``KEYPOINT_PROTOCOLS`` or a protocol.
+        sigmas: (K,) per-keypoint constants; by default COCO's or CrowdPose's.
+        min_threshold: Lowest OKS threshold.
+
+    Returns:
+        Columns, curves, matches and notes.
+
+    Raises:
+        ValueError: Results are unusable; the first ten are named.
+    """
+    rules = keypoint_protocol(protocol)
+    _check(truth, detections, rules)
+    notes = [*truth.notes, *detections.notes]
+    positions = np.arange(len(detections))
+    if rules.drop_blank_results:
+        blank = (detections.keypoints[..., 2] == 0).all(axis=1)
+        if blank.any():
+            notes.append(
+                f"{blank.sum()} results with all keypoint scores 0 left out (protocol "
+                f"'{rules.name}')"
+            )
+        positions = positions[~blank]
+    pairs, num_beyond = keypoint_pairs(truth, detections, rules, positions, sigmas)
+    if num_beyond:
+        notes.append(f"{num_beyond} detections beyond the {MAX_DETECTIONS} best of their image")
+    ignored = np.concatenate([p.gt_ignored for p in pairs] or [np.zeros(0, dtype=bool)])
+    if ignored.any():
+        notes.append(f"{ignored.sum()} persons without labelled keypoints or crowds (ignored)")
+    return summarize_keypoints(
+        pairs, truth, protocol=rules, min_threshold=min_threshold, notes=notes
+    )
+
+
+def _check(
+    truth: KeypointTruth, detections: KeypointDetections, rules: KeypointProtocol
+) -> None:
+    problems = detections.problems(truth)
+    if problems:
+        shown = "\n  ".join(text for _, text in problems[:10])
+        raise ValueError(f"{detections.name}: {len(problems)} unusable entries:\n  {shown}")
+    if rules.box_area_factor is None and np.isnan(truth.areas).any():
+        bad = truth.ids[np.flatnonzero(np.isnan(truth.areas))[0]]
+        raise ValueError(
+            f"{truth.name}: annotation {bad}: no field 'area'; protocol '{rules.name}' needs it "
+            "(the crowdpose protocols do not)"
+        )
+
+
+def keypoint_pairs(
+    truth: KeypointTruth,
+    detections: KeypointDetections,
+    protocol: KeypointProtocol,
+    positions: NDArray[np.int64] | None = None,
+    sigmas: Sequence[float] | NDArray[np.float64] | None = None,
+) -> tuple[list[ImagePairs], int]:
+    """OKS matrices of all images.
+
+    Args:
+        truth: Ground truth.
+        detections: Results.
+        protocol: Rules.
+        positions: Results to use; all by default.
+        sigmas: (K,) per-keypoint constants.
+
+    Returns:
+        One entry per image and category, and the number of detections beyond the limit.
+    """
+    if positions is None:
+        positions = np.arange(len(detections))
+    areas = truth.areas
+    if protocol.box_area_factor is not None:
+        areas = truth.boxes_xywh[:, 2] * truth.boxes_xywh[:, 3] * protocol.box_area_factor
+    labelled = (truth.keypoints[..., 2] > 0).sum(axis=1)
+    counts = labelled if protocol.count_labelled_points else truth.num_keypoints
+    ignored = truth.crowd | (counts == 0)
+    gt_order, gt_keys = _grouped(truth.category_ids, truth.image_ids, None)
+    dt_order, dt_keys = _grouped(
+        detections.category_ids[positions], detections.image_ids[positions],
+        -detections.scores[positions],
+    )  # fmt: skip
+    dt_order = positions[dt_order]
+    groups, num_beyond = [], 0
+    for key in sorted(gt_keys.keys() | dt_keys.keys()):
+        first, last = dt_keys.get(key, (0, 0))
+        num_beyond += max(last - first - MAX_DETECTIONS, 0)
+        groups.append((key, dt_order[first : min(last, first + MAX_DETECTIONS)],
+                       gt_order[slice(*gt_keys.get(key, (0, 0)))]))  # fmt: skip
+    matrices = _all_similarities(truth, detections, areas, groups, sigmas)
+    pairs = [
+        ImagePairs(
+            image_id=image_id,
+            category_id=category_id,
+            det_index=det,
+            det_scores=detections.scores[det],
+            det_areas=detections.areas[det],
+            gt_ids=truth.ids[gt],
+            gt_areas=areas[gt],
+            gt_ignored=ignored[gt],
+            gt_crowd=truth.crowd[gt],
+            similarities={"oks": oks},
+        )
+        for ((category_id, image_id), det, gt), oks in zip(groups, matrices, strict=True)
+    ]
+    return pairs, num_beyond
+
+
+def _grouped(
+    categories: NDArray[np.int64],
+    images: NDArray[np.int64],
+    rank: NDArray[np.float64] | None,
+) -> tuple[NDArray[np.int64], dict[tuple[int, int], tuple[int, int]]]:
+    """Stable order by category, image (and rank), and the span of each group in it."""
+    keys = (images, categories) if rank is None else (rank, images, categories)
+    order = np.lexsort(keys)
+    table = np.stack([categories[order], images[order]], axis=1)
+    starts = np.flatnonzero(np.r_[True, (table[1:] != table[:-1]).any(axis=1)][: len(table)])
+    ends = np.r_[starts[1:], len(table)]
+    spans = zip(table[starts].tolist(), starts.tolist(), ends.tolist(), strict=False)
+    return order, {(key[0], key[1]): (start, end) for key, start, end in spans}
+
+
+def _all_similarities(
+    truth: KeypointTruth,
+    detections: KeypointDetections,
+    areas: NDArray[np.float64],
+    groups: Sequence[tuple[tuple[int, int], NDArray[np.int64], NDArray[np.int64]]],
+    sigmas: Sequence[float] | NDArray[np.float64] | None,
+) -> list[NDArray[np.float64]]:
+    """(D, G) OKS of every group, computed in common."""
+    shapes = [(len(det), len(gt)) for _, det, gt in groups]
+    det = [np.repeat(d, len(g)) for _, d, g in groups]
+    gt = [np.tile(g, len(d)) for _, d, g in groups]
+    all_det = np.concatenate(det or [np.zeros(0, dtype=np.int64)])
+    all_gt = np.concatenate(gt or [np.zeros(0, dtype=np.int64)])
+    values = np.zeros(len(all_det))
+    if len(all_det):
+        constants = default_sigmas(truth.num_points) if sigmas is None else np.asarray(sigmas)
+        if len(constants) != truth.num_points:
+            raise ValueError(f"{len(constants)} sigmas for {truth.num_points} keypoints")
+        for start in range(0, len(all_det), 65536):
+            d, g = all_det[start : start + 65536], all_gt[start : start + 65536]
+            values[start : start + 65536] = object_keypoint_similarity(
+                detections.keypoints[d, :, :2],
+                truth.keypoints[g],
+                areas=areas[g],
+                boxes_xywh=truth.boxes_xywh[g],
+                sigmas=constants,
+            )
+    ends = np.cumsum([d * g for d, g in shapes])[:-1] if shapes else []
+    return [v.reshape(s) for v, s in zip(np.split(values, ends), shapes, strict=True)]
+
+
+def summarize_keypoints(
+    pairs: Sequence[ImagePairs],
+    truth: KeypointTruth,
+    *,
+    protocol: str | KeypointProtocol,
+    min_threshold: float = 0.5,
+    notes: Sequence[str] = (),
+) -> KeypointScores:
+    """Match and accumulate OKS matrices, however they were gathered.
+
+    Args:
+        pairs: Entries per image and category.
+        truth: Ground truth (categories and crowdIndex are used).
+        protocol: Rules.
+        min_threshold: Lowest OKS threshold.
+        notes: Sentences to pass on.
+
+    Returns:
+        Columns, curves and matches.
+    """
+    rules = keypoint_protocol(protocol)
+    thresholds = similarity_thresholds(min_threshold)
+    matching = MatchRules(
+        thresholds=thresholds,
+        area_ranges=AREA_RANGES,
+        id_zero_unmatched=rules.id_zero_unmatched,
+    )
+    ordered = sorted(pairs, key=lambda p: (p.category_id, p.image_id))
+    matches = match_images(ordered, ["oks"], matching)
+    categories = sorted(truth.categories)
+
+    def curves_of(chosen: Sequence[int]) -> PrecisionRecall:
+        return accumulate(
+            [ordered[i] for i in chosen],
+            [matches[i] for i in chosen],
+            thresholds=thresholds,
+            category_ids=categories,
+            num_similarities=1,
+        )
+
+    everything = range(len(ordered))
+    curves = curves_of(everything)
+    found = columns(
+        curves, 0, category_names=truth.categories, with_areas=not rules.split_by_crowd_index
+    )
+    if rules.split_by_crowd_index:
+        for name, low, low_is_easy, high in CROWD_SPLITS:
+            index = np.array([truth.images[p.image_id] for p in ordered])
+            easy = index <= low if low_is_easy else index < low
+            hard = index >= high
+            for part, inside in (("easy", easy), ("medium", ~easy & ~hard & ~np.isnan(index)),
+                                 ("hard", hard)):  # fmt: skip
+                chosen = np.flatnonzero(inside).tolist()
+                found[f"AP{part}_{name}"] = _split_value(curves_of(chosen), rules, part, truth)
+    if not any(len(p.det_index) for p in ordered):
+        found = {
+            key: Column(max(c.value, 0.0), "the result list is empty") if c.value >= 0 else c
+            for key, c in found.items()
+        }
+    return KeypointScores(
+        {f"oks/{key}": column for key, column in found.items()},
+        curves,
+        ordered,
+        matches,
+        list(notes),
+        protocol=rules.name,
+    )
+
+
+def _split_value(
+    curves: PrecisionRecall, rules: KeypointProtocol, part: str, truth: KeypointTruth
+) -> Column:
+    """AP of one crowdIndex split; officially -1 cells count and four digits are kept."""
+    precision = curves.precision[0, ..., 0]
+    if rules.rounds_splits:
+        value = round(float(np.mean(precision)), 4) if precision.size else NO_GROUND_TRUTH
+    else:
+        value = mean_defined(precision)
+    if curves.num_truth[:, 0].sum():
+        return Column(value)
+    if np.isnan(list(truth.images.values())).all():
+        return Column(value, "no image has a crowdIndex")
+    return Column(value, f"no image of the '{part}' split has ground truth")
