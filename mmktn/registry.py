@@ -5,7 +5,6 @@ scope prefix alone. `locations` lets the registry import what it needs on first 
 """
 
 from mmengine.registry import DATASETS as ROOT_DATASETS
-from mmengine.registry import HOOKS as ROOT_HOOKS
 from mmengine.registry import METRICS as ROOT_METRICS
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import TASK_UTILS as ROOT_TASK_UTILS
@@ -14,11 +13,15 @@ from mmengine.registry import VISUALIZERS as ROOT_VISUALIZERS
 from mmengine.registry import Registry
 
 DATASETS = Registry("dataset", parent=ROOT_DATASETS, scope="mmktn", locations=["mmktn.datasets"])
-HOOKS = Registry("hook", parent=ROOT_HOOKS, scope="mmktn", locations=["mmktn.hooks"])
 METRICS = Registry(
     "metric", parent=ROOT_METRICS, scope="mmktn", locations=["mmktn.evaluation.metrics"]
 )
-MODELS = Registry("model", parent=ROOT_MODELS, scope="mmktn", locations=["mmktn.models"])
+MODELS = Registry(
+    "model",
+    parent=ROOT_MODELS,
+    scope="mmktn",
+    locations=["mmktn.models", "mmktn.models.rcnn"],
+)
 TASK_UTILS = Registry(
     "task util", parent=ROOT_TASK_UTILS, scope="mmktn", locations=["mmktn.models"]
 )

@@ -7,6 +7,7 @@ import argparse
 import os
 from pathlib import Path
 
+import torch
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
@@ -50,8 +51,6 @@ def parse_args() -> argparse.Namespace:
 
 def enable_amp(cfg: Config, dtype: str) -> None:
     """Switch the optimiser wrapper to mixed precision, keeping its other settings."""
-    import torch
-
     if dtype == "auto":
         dtype = "float16" if torch.cuda.is_available() else "bfloat16"
     wrapper = cfg.optim_wrapper.get("type", "OptimWrapper")
@@ -66,6 +65,8 @@ def enable_amp(cfg: Config, dtype: str) -> None:
 def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     """Put the command line on top of the config; the command line wins."""
     cfg.launcher = args.launcher
+    if args.launcher != "none" and not torch.cuda.is_available():
+        cfg.env_cfg.dist_cfg.backend = "gloo"
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
     if args.work_dir is not None:

@@ -1,5 +1,3 @@
-import torch
-
 custom_imports = dict(imports=["mmktn"], allow_failed_imports=False)
 default_scope = "mmdet"
 
@@ -7,16 +5,16 @@ default_hooks = dict(
     timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=50),
     param_scheduler=dict(type="ParamSchedulerHook"),
-    checkpoint=dict(type="CheckpointHook", interval=1, max_keep_ckpts=2),
+    checkpoint=dict(type="CheckpointHook", by_epoch=False, interval=10000, max_keep_ckpts=2),
     sampler_seed=dict(type="DistSamplerSeedHook"),
     visualization=dict(type="mmdet.DetVisualizationHook"),
 )
 
-# Without a GPU the processes of a distributed run talk over gloo.
+# tools/train.py and test.py take gloo where there is no GPU; with mmdet's own tools set MMKTN_DIST_BACKEND=gloo.
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
-    dist_cfg=dict(backend="nccl" if torch.cuda.is_available() else "gloo"),
+    dist_cfg=dict(backend="{{$MMKTN_DIST_BACKEND:nccl}}"),
 )
 
 vis_backends = [dict(type="LocalVisBackend")]

@@ -6,8 +6,7 @@ model = dict(
         densepose_neck=dict(
             _delete_=True,
             type="mmktn.MultiInstanceDecoderV2",
-            in_channels=256,
-            out_channels=256,
+            channels=256,
             num_levels=4,
         ),
         densepose_head=dict(
@@ -25,3 +24,5 @@ model = dict(
     ),
     train_cfg=dict(rcnn=dict(densepose_fg_iou=0.65)),
 )
+
+train_dataloader = dict(batch_size=4)

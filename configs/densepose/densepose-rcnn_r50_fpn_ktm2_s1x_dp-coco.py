@@ -8,7 +8,7 @@ model = dict(
                 _delete_=True,
                 type="mmktn.KTMv2ChartPredictor",
                 in_channels=512,
-                box_channels=1024,
+                box_dim=1024,
             ),
             loss=dict(weight_body_mask=2.0, weight_keypoint=0.1),
             decoder=dict(mask_source="body_mask", mask_threshold=0.3),

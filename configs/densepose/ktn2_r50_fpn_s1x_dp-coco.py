@@ -9,7 +9,7 @@ model = dict(
                 _delete_=True,
                 type="mmktn.KTMv2ChartPredictor",
                 in_channels=512,
-                box_channels=1024,
+                box_dim=1024,
             ),
             loss=dict(weight_keypoint=0.1),
         )

@@ -29,16 +29,24 @@ class ChartVisualizer(DetLocalVisualizer):
     """Draw dense-pose ground truth and predictions.
 
     Args:
+        name: Name of the instance, as mmengine's manager asks of every visualizer.
         preset: Look of the chart, U and V panels, a name of `colormaps.PRESETS`.
         legend: Append the colours of the charts and of U, V.
-        **kwargs: Arguments of `DetLocalVisualizer` (name, vis_backends, save_dir, ...).
+        **kwargs: Arguments of `DetLocalVisualizer` (vis_backends, save_dir, ...).
 
     Raises:
         ValueError: Unknown preset.
     """
 
-    def __init__(self, *, preset: str = "overlay", legend: bool = True, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        name: str = "visualizer",
+        *,
+        preset: str = "overlay",
+        legend: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name, **kwargs)
         self.preset = get_preset(preset)
         self.legend = legend
 

@@ -59,7 +59,11 @@ model = dict(
             loss_bbox=dict(type="mmdet.L1Loss", loss_weight=1.0),
         ),
         densepose_neck=dict(
-            type="mmktn.PanopticFPNDecoder", in_channels=256, out_channels=256, num_levels=4
+            type="mmktn.PanopticFPNDecoder",
+            in_channels=256,
+            channels=256,
+            out_channels=256,
+            num_levels=4,
         ),
         densepose_roi_extractor=dict(
             type="mmdet.SingleRoIExtractor",
@@ -77,8 +81,9 @@ model = dict(
                 weight_fine_segm=1.0,
                 weight_uv=0.01,
                 weight_coarse_segm=5.0,
+                uv_reference_images=2,
             ),
-            decoder=dict(type="mmktn.ChartDecoder", mask_source="coarse_segm", mask_threshold=0.5),
+            decoder=dict(type="mmktn.ChartDecoder", mask_source="coarse", mask_threshold=0.5),
         ),
     ),
     train_cfg=dict(

@@ -24,6 +24,3 @@ param_scheduler = [
         gamma=0.1,
     ),
 ]
-
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=10000))
-log_processor = dict(by_epoch=False)

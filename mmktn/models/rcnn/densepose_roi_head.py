@@ -11,11 +11,12 @@ from mmdet.models.roi_heads import StandardRoIHead
 from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.models.utils import unpack_gt_instances
 from mmdet.structures import SampleList
-from mmdet.structures.bbox import bbox2roi, bbox_overlaps, scale_boxes
+from mmdet.structures.bbox import bbox2roi, scale_boxes
 from mmdet.utils import ConfigType, InstanceList, OptConfigType
 from torch import Tensor
 
 from mmktn.models.heads.densepose_head import DensePoseHead
+from mmktn.models.targets import densepose_roi_mask
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput, DensePoseAnnotations
 
@@ -34,7 +35,7 @@ class DensePoseRoIHead(StandardRoIHead):
             keep reading the plain levels. None pools from the levels.
 
     Reference:
-        Guler et al., DensePose, CVPR 2018, section 3.2; methods.md sections 1.2, 6.4 and 23.
+        Guler et al., DensePose, CVPR 2018, section 3.2; methods sections 1.2, 6.4 and 23.
     """
 
     def __init__(
@@ -116,15 +117,23 @@ class DensePoseRoIHead(StandardRoIHead):
                     "and pack it with mmktn.PackDensePoseInputs"
                 )
             index = sampling.pos_assigned_gt_inds
-            overlap = bbox_overlaps(sampling.pos_priors, sampling.pos_gt_bboxes, is_aligned=True)
-            keep = (overlap > min_iou) & truth.densepose.valid.to(index.device)[index]
+            keep = densepose_roi_mask(
+                sampling.pos_priors,
+                sampling.pos_gt_bboxes,
+                annotated=truth.densepose.valid.to(index.device)[index],
+                min_iou=min_iou,
+            )
             rois.append(sampling.pos_priors[keep])
             persons.append(sampling.pos_gt_bboxes[keep])
             annotations.append(truth.densepose[index[keep]])
         features = self._densepose_features(x)
         output = self._densepose_forward(features, bbox2roi(rois))
         return self.densepose_head.loss_by_feat(
-            output, torch.cat(rois), torch.cat(persons), DensePoseAnnotations.cat(annotations)
+            output,
+            torch.cat(rois),
+            torch.cat(persons),
+            DensePoseAnnotations.cat(annotations),
+            num_images=len(samplings),
         )
 
     def predict(
@@ -197,10 +206,10 @@ class DensePoseRoIHead(StandardRoIHead):
         return self.densepose_head(self._pool(features, rois), box_weights=self._box_weights())
 
     def _box_weights(self) -> dict[str, Tensor]:
-        """Weights of the box classifier and regressor: KTM's location source (methods.md 8.1)."""
+        """Weights of the box classifier and regressor: KTM's location source (methods 8.1)."""
         return {
-            "cls": self.bbox_head.fc_cls.weight.detach(),
-            "reg": self.bbox_head.fc_reg.weight.detach(),
+            "cls": self.bbox_head.fc_cls.weight,
+            "reg": self.bbox_head.fc_reg.weight,
         }
 
 
