@@ -23,6 +23,7 @@ from mmktn.evaluation.functional.gps import (
     NORMALISERS,
     PER_PART,
     GpsBatch,
+    MapReader,
     SurfaceLike,
     metric_prefix,
     place_points,
@@ -38,6 +39,7 @@ from mmktn.evaluation.functional.mask_iou import (
     box_iou_matrix,
     detection_mask,
     mask_iou_matrix,
+    true_mask_iou_matrix,
     truth_mask,
 )
 from mmktn.evaluation.functional.matching import ImageMatches, ImagePairs, MatchRules, match_images
@@ -62,6 +64,8 @@ class PairScorer:
         metrics: Some of ``"gps"``, ``"gpsm"``, ``"iou"``.
         normalisers: Some of ``"per_part"``, ``"global"``.
         protocol: Name or protocol.
+        reader: How detections are read at annotated points.
+        with_true_masks: Give every detection the person's mask inside its box (oracle).
 
     Raises:
         ValueError: A name is unknown, or the surface is missing.
@@ -75,6 +79,8 @@ class PairScorer:
         metrics: Sequence[str] = METRICS,
         normalisers: Sequence[str] = (PER_PART,),
         protocol: str | DensePoseProtocol = "official",
+        reader: MapReader = read_maps,
+        with_true_masks: bool = False,
     ) -> None:
         check_names(metrics, METRICS, "metric")
         check_names(normalisers, NORMALISERS, "normaliser")
@@ -82,6 +88,8 @@ class PairScorer:
         self.metrics = tuple(metrics)
         self.normalisers = tuple(normalisers)
         self.protocol = densepose_protocol(protocol)
+        self.reader = reader
+        self.with_true_masks = with_true_masks
         self.with_gps = bool({"gps", "gpsm"} & set(metrics))
         self.with_masks = bool({"gpsm", "iou"} & set(metrics))
         self.num_dropped_by_region = 0
@@ -145,7 +153,9 @@ class PairScorer:
             if self._batch is not None:
                 # Persons without points are ignored: their GPS is 0 in the official matrix too.
                 points = place_points(persons, self._batch.surface, self.protocol)
-                readings = read_maps(points, boxes_xywh[order], iuvs, self.protocol)
+                readings = self.reader(
+                    points, boxes_xywh[order], det_index[order], iuvs, self.protocol
+                )
                 self._batch.add_image(points, len(order), readings)
         self._waiting.append((pairs, masks))
         if self._batch is not None and self._batch.num_waiting > _CHUNK_READINGS:
@@ -226,6 +236,8 @@ class PairScorer:
         truths = [
             truth_mask(p, image, drops_last_line=drops, name=self.truth.name) for p in persons
         ]
+        if self.with_true_masks:
+            return true_mask_iou_matrix(truths, boxes_xywh, image)
         dets = [detection_mask(m, box, image) for m, box in zip(maps, boxes_xywh, strict=True)]
         return mask_iou_matrix(dets, truths, pairs.gt_crowd)
 
@@ -352,6 +364,8 @@ def score_detections(
     metrics: Sequence[str] = METRICS,
     normalisers: Sequence[str] = (PER_PART,),
     protocol: str | DensePoseProtocol = "official",
+    reader: MapReader = read_maps,
+    with_true_masks: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[ImagePairs], list[str]]:
     """Compute the similarity matrices of a result list.
@@ -363,6 +377,8 @@ def score_detections(
         metrics: Some of ``"gps"``, ``"gpsm"``, ``"iou"``.
         normalisers: Some of ``"per_part"``, ``"global"``.
         protocol: Name or protocol.
+        reader: How detections are read at annotated points.
+        with_true_masks: Give every detection the person's mask inside its box (oracle).
         progress: Called with (images done, images in all).
 
     Returns:
@@ -372,10 +388,18 @@ def score_detections(
         ValueError: Results are unusable; all of them are named, up to ten.
     """
     check_detections(detections, truth)
-    scorer = PairScorer(truth, surface, metrics=metrics, normalisers=normalisers, protocol=protocol)
+    scorer = PairScorer(
+        truth,
+        surface,
+        metrics=metrics,
+        normalisers=normalisers,
+        protocol=protocol,
+        reader=reader,
+        with_true_masks=with_true_masks,
+    )
     by_key: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for k, key in enumerate(zip(detections.image_ids.tolist(), detections.category_ids.tolist(),
-                                strict=True)):  # fmt: skip
+    columns_of_keys = detections.image_ids.tolist(), detections.category_ids.tolist()
+    for k, key in enumerate(zip(*columns_of_keys, strict=True)):
         by_key[key].append(k)
     keys = sorted({*by_key, *truth.persons}, key=lambda key: (key[1], key[0]))
     for done, (image_id, category_id) in enumerate(keys):
@@ -396,14 +420,20 @@ def score_detections(
 def _counts(scorer: PairScorer, detections: DenseDetections) -> list[str]:
     flat = np.flatnonzero((detections.boxes_xywh[:, 2:] < 1).any(axis=1))
     entries = ", ".join(str(k) for k in flat[:8])
-    counts = {
-        f"detections beyond the {MAX_DETECTIONS} best of their image and category (not evaluated)":
+    counts = (
+        (
             scorer.num_beyond_limit,
-        "detections inside ignore regions (left out)": scorer.num_dropped_by_region,
-        f"detections with a box under one pixel wide or high (they match nothing): entries {entries}":
+            f"detections beyond the {MAX_DETECTIONS} best of their image and category "
+            "(not evaluated)",
+        ),
+        (scorer.num_dropped_by_region, "detections inside ignore regions (left out)"),
+        (
             len(flat),
-    }  # fmt: skip
-    return [f"{count} {text}" for text, count in counts.items() if count]
+            "detections with a box under one pixel wide or high (no point lies in them, "
+            f"they match nothing): entries {entries}",
+        ),
+    )
+    return [f"{count} {text}" for count, text in counts if count]
 
 
 def evaluate_densepose(

@@ -223,9 +223,24 @@ class PointReadings:
     v: NDArray[np.uint8] | NDArray[np.float64]
 
 
+class MapReader(Protocol):
+    """How detections are read at annotated points; ``read_maps`` unless an oracle replaces it."""
+
+    def __call__(
+        self,
+        points: PersonPoints,
+        boxes_xywh: NDArray[np.float64],
+        det_index: NDArray[np.int64],
+        maps: Sequence[IuvMap],
+        protocol: DensePoseProtocol,
+    ) -> PointReadings:
+        """Read the detections of one image."""
+
+
 def read_maps(
     points: PersonPoints,
     boxes_xywh: NDArray[np.float64],
+    det_index: NDArray[np.int64],
     maps: Sequence[IuvMap],
     protocol: DensePoseProtocol = OFFICIAL,
 ) -> PointReadings:
@@ -234,6 +249,7 @@ def read_maps(
     Args:
         points: Points of its persons.
         boxes_xywh: (D, 4) boxes.
+        det_index: (D,) positions in the result list; not used here.
         maps: D maps (3, h, w).
         protocol: Says how pixels are rounded.
 

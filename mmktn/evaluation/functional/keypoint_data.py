@@ -1,7 +1,7 @@
 """COCO-style keypoint annotations and results as columns, checked on the way in.
 
-Source: COCO keypoint format (CrowdPose: 14 keypoints, crowdIndex on images, no area). A field that cannot be used raises an
-error that names the entry.
+Source: COCO keypoint format (CrowdPose: 14 keypoints, crowdIndex on images, no area). A field that
+cannot be used raises an error that names the entry.
 """
 
 from collections.abc import Mapping, Sequence
@@ -279,11 +279,9 @@ def _keypoints(entries: Sequence[Mapping[str, Any]], names: Sequence[str]) -> ND
     lengths = {len(e["keypoints"]) for e in entries}
     expected = len(entries[0]["keypoints"])
     if len(lengths) > 1 or expected % 3 or not expected:
-        bad = next(
-            (k for k, e in enumerate(entries) if len(e["keypoints"]) != expected), 0
-        )
+        bad = next((k for k, e in enumerate(entries) if len(e["keypoints"]) != expected), 0)
         raise ValueError(
-            f"{names[bad]}: {len(entries[bad]['keypoints'])} keypoint numbers; a multiple of 3, and "
-            f"as many as in the first entry ({expected}), are expected"
+            f"{names[bad]}: {len(entries[bad]['keypoints'])} keypoint numbers; a multiple of 3, "
+            f"and as many as in the first entry ({expected}), are expected"
         )
     return _column(entries, names, "keypoints", width=expected).reshape(len(entries), -1, 3)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from mmktn.evaluation.functional.detections import IuvMap
+from mmktn.evaluation.functional.detections import IuvMap, result_hw
 from mmktn.evaluation.functional.ground_truth import ImageInfo, PersonTruth
 
 GRID = 256
@@ -281,6 +281,29 @@ def mask_iou_matrix(
             if shared:
                 union = det.area if crowd[g] else det.area + person.area - shared
                 overlap[d, g] = shared / union
+    return overlap
+
+
+def true_mask_iou_matrix(
+    persons: Sequence[CroppedMask], boxes_xywh: NDArray[np.float64], image: ImageInfo
+) -> NDArray[np.float64]:
+    """Overlap if every detection had the person's mask inside its own box.
+
+    Args:
+        persons: G masks.
+        boxes_xywh: (D, 4) detection boxes.
+        image: Size of the image.
+
+    Returns:
+        (D, G) share of the person's mask that lies in the box.
+    """
+    overlap = np.zeros((len(boxes_xywh), len(persons)))
+    for d, box in enumerate(boxes_xywh):
+        whole = np.ones(result_hw(box), dtype=bool)
+        window = paste_mask(whole, box, image)
+        for g, person in enumerate(persons):
+            if person.area:
+                overlap[d, g] = _shared_pixels(window, person) / person.area
     return overlap
 
 

@@ -252,7 +252,7 @@ class _Batch:
         best = np.where(takes_ignored, _last_argmax(ignored_iou), _last_argmax(regular_iou))
         self._store(d, first, takes_ignored, best)
         if self.rules.box_rule == "at_last_threshold":
-            # The flag found at the last threshold overrides every threshold, true positives included.
+            # The flag of the last threshold overrides all thresholds, true positives included.
             flag = np.where(hit, takes_ignored, self.dt_ignored[..., d])
             self.dt_ignored[..., d] = flag
         else:

@@ -1,7 +1,8 @@
 """Object keypoint similarity and its AP, AR for COCO and CrowdPose.
 
-Source: COCO keypoint evaluation and the CrowdPose API (area 0.53 w h, images split by crowdIndex); the protocols' differences are switches
-in ``protocol.py``. All pairs of all images are computed as one array.
+Source: COCO keypoint evaluation and the CrowdPose API (area 0.53 w h, images split by crowdIndex);
+the protocols' differences are switches in ``protocol.py``. All pairs of all images are computed as
+one array.
 """
 
 from collections.abc import Sequence
@@ -174,9 +175,7 @@ def evaluate_keypoints(
     )
 
 
-def _check(
-    truth: KeypointTruth, detections: KeypointDetections, rules: KeypointProtocol
-) -> None:
+def _check(truth: KeypointTruth, detections: KeypointDetections, rules: KeypointProtocol) -> None:
     problems = detections.problems(truth)
     if problems:
         shown = "\n  ".join(text for _, text in problems[:10])

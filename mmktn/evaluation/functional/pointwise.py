@@ -1,0 +1,452 @@
+"""Pointwise evaluation: ratio of correct points over geodesic distance, AUC, error by body part.
+
+Source: DensePose paper section 2.3. Its code is not published: detections are painted into the
+image, best score on top, and read at every annotated point; a point that shows background is at
+infinite distance. AUC is integrated exactly, without bins: AUC_a = mean(max(0, 1 - d / a)).
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmktn.evaluation.functional.densepose import check_detections
+from mmktn.evaluation.functional.detections import DenseDetections, IuvMap
+from mmktn.evaluation.functional.gps import (
+    PersonPoints,
+    SurfaceLike,
+    place_points,
+    points_in_boxes,
+)
+from mmktn.evaluation.functional.ground_truth import DensePoseTruth, ImageInfo
+from mmktn.evaluation.functional.mask_iou import (
+    CroppedMask,
+    crop_to_content,
+    paste_mask,
+    segmentation_mask,
+    truth_mask,
+)
+from mmktn.evaluation.functional.protocol import DensePoseProtocol, densepose_protocol
+from mmktn.surface.parts import CHART_NAMES, CHART_TO_GPS_GROUP, GPS_GROUP_NAMES, NUM_CHARTS
+
+AUC_LIMITS_M = (0.10, 0.30)
+
+
+@dataclass(frozen=True)
+class PointDistances:
+    """Geodesic error of every annotated point.
+
+    Attributes:
+        distances_m: (P,) metres, inf where the point shows background.
+        charts: (P,) true chart 1..24.
+        vertices: (P,) true mesh vertex.
+        image_ids: (P,) image.
+    """
+
+    distances_m: NDArray[np.float32]
+    charts: NDArray[np.uint8]
+    vertices: NDArray[np.int32]
+    image_ids: NDArray[np.int64]
+
+    @classmethod
+    def merge(cls, parts: Sequence["PointDistances"]) -> "PointDistances":
+        """Join several sets.
+
+        Args:
+            parts: Sets, maybe none.
+        """
+        if not parts:
+            nothing = np.zeros(0)
+            return cls(
+                nothing.astype(np.float32), nothing.astype(np.uint8), nothing.astype(np.int32),
+                nothing.astype(np.int64),
+            )  # fmt: skip
+        return cls(
+            *(
+                np.concatenate([getattr(p, name) for p in parts])
+                for name in ("distances_m", "charts", "vertices", "image_ids")
+            )
+        )
+
+
+@dataclass(frozen=True)
+class ForegroundCount:
+    """Pixels of one image that prediction and ground truth call a person.
+
+    Attributes:
+        shared: Both do.
+        union: One of them does.
+    """
+
+    shared: int
+    union: int
+
+
+@dataclass(frozen=True)
+class PointwiseScores:
+    """Result of a pointwise evaluation.
+
+    Attributes:
+        points: Errors of all points.
+        foreground: Per image, person pixels shared and in union; empty where not asked for.
+        notes: Sentences on what was left out and why.
+    """
+
+    points: PointDistances
+    foreground: dict[int, ForegroundCount] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def values(self) -> dict[str, float]:
+        """AUC10, AUC30, share of missed points, and IoU where it was asked for; -1 undefined."""
+        distances = self.points.distances_m
+        found = {f"AUC{round(100 * a)}": area_under_curve(distances, a) for a in AUC_LIMITS_M}
+        missed = float(np.isinf(distances).mean()) if len(distances) else -1.0
+        found["missed"] = missed
+        if self.foreground:
+            counts = list(self.foreground.values())
+            union = sum(c.union for c in counts)
+            shares = [c.shared / c.union for c in counts if c.union]
+            found["IoU"] = sum(c.shared for c in counts) / union if union else -1.0
+            found["IoU_image_mean"] = float(np.mean(shares)) if shares else -1.0
+        return found
+
+
+def area_under_curve(distances_m: NDArray[np.floating], limit_m: float) -> float:
+    """Area under the ratio of correct points up to a distance, over that distance.
+
+    Args:
+        distances_m: (P,) geodesic errors in metres, inf for a miss.
+        limit_m: Upper limit a in metres.
+
+    Returns:
+        Value in [0, 1]; -1 without points.
+    """
+    if not len(distances_m):
+        return -1.0
+    return float(np.mean(np.maximum(0.0, 1.0 - np.asarray(distances_m, np.float64) / limit_m)))
+
+
+def ratio_of_correct_points(
+    distances_m: NDArray[np.floating], thresholds_m: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Share of points whose error is at most a threshold.
+
+    Args:
+        distances_m: (P,) geodesic errors in metres, inf for a miss.
+        thresholds_m: (T,) thresholds in metres.
+
+    Returns:
+        (T,) shares; nan without points.
+    """
+    ordered = np.sort(distances_m)
+    if not len(ordered):
+        return np.full(len(thresholds_m), np.nan)
+    # Distances are float32 and thresholds float64: compare in the former, so 0.1 m counts at 0.1 m.
+    limits = np.asarray(thresholds_m).astype(ordered.dtype)
+    return np.searchsorted(ordered, limits, side="right") / len(ordered)
+
+
+def part_errors(points: PointDistances, *, by: str = "chart") -> dict[str, dict[str, float]]:
+    """Error of the points of every part.
+
+    Args:
+        points: Errors.
+        by: ``"chart"`` (24) or ``"group"`` (8 regions of the GPS normaliser).
+
+    Returns:
+        Part name to its number of points, share missed, mean and median error in metres of the
+        points that were hit (nan without), AUC10, AUC30.
+
+    Raises:
+        ValueError: ``by`` is unknown.
+    """
+    if by not in ("chart", "group"):
+        raise ValueError(f"by must be 'chart' or 'group', got {by!r}")
+    names = CHART_NAMES if by == "chart" else GPS_GROUP_NAMES
+    label = points.charts if by == "chart" else CHART_TO_GPS_GROUP[points.charts]
+    table = {}
+    for k in range(1, NUM_CHARTS + 1 if by == "chart" else len(GPS_GROUP_NAMES)):
+        distances = points.distances_m[label == k]
+        hit = distances[np.isfinite(distances)]
+        key = f"{k} {names[k]}" if by == "chart" else names[k]
+        table[key] = {
+            "points": len(distances),
+            "missed": 1 - len(hit) / len(distances) if len(distances) else float("nan"),
+            "mean_m": float(hit.mean()) if len(hit) else float("nan"),
+            "median_m": float(np.median(hit)) if len(hit) else float("nan"),
+            "AUC10": area_under_curve(distances, AUC_LIMITS_M[0]),
+            "AUC30": area_under_curve(distances, AUC_LIMITS_M[1]),
+        }
+    return table
+
+
+def read_points_in_image(
+    points: PersonPoints,
+    boxes_xywh: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    maps: Sequence[IuvMap],
+    protocol: DensePoseProtocol,
+) -> NDArray[np.uint8]:
+    """Read the painted image at annotated points.
+
+    Args:
+        points: Points of the image's persons.
+        boxes_xywh: (D, 4) boxes.
+        scores: (D,) scores; a better one is painted over a worse one.
+        maps: D maps.
+        protocol: Says how pixels are rounded.
+
+    Returns:
+        (3, P) I, 255 U, 255 V; 0 where no detection shows a person.
+    """
+    pixels, inside = points_in_boxes(points, boxes_xywh, protocol)
+    values = np.zeros((3, len(points.x)), dtype=np.uint8)
+    for d in np.argsort(scores, kind="stable"):
+        at = np.flatnonzero(inside[d])
+        read = maps[d][:, pixels[d, at, 1], pixels[d, at, 0]]
+        person = read[0] > 0
+        values[:, at[person]] = read[:, person]
+    return values
+
+
+def point_distances(
+    points: PersonPoints, values: NDArray[np.uint8], surface: SurfaceLike, image_id: int
+) -> PointDistances:
+    """Geodesic errors of the points of one image.
+
+    Args:
+        points: Points of the image's persons.
+        values: (3, P) I, 255 U, 255 V read there.
+        surface: Body surface.
+        image_id: Image.
+
+    Returns:
+        Errors of the points that have a chart.
+    """
+    valid = points.vertex >= 0
+    read, vertex = values[:, valid], points.vertex[valid]
+    return PointDistances(
+        _errors(vertex, read, surface),
+        points.charts[valid].astype(np.uint8),
+        vertex.astype(np.int32),
+        np.full(len(vertex), image_id),
+    )
+
+
+def _errors(
+    vertex: NDArray[np.int64], read: NDArray[np.uint8], surface: SurfaceLike
+) -> NDArray[np.float32]:
+    """Distance between true vertices and what (3, P) bytes say."""
+    distances = np.full(len(vertex), np.inf, dtype=np.float32)
+    hit = read[0] > 0
+    if hit.any():
+        found = surface.atlas.nearest_vertex_uint8(read[0, hit], read[1, hit], read[2, hit])
+        distances[hit] = surface.geodesics.distance(vertex[hit], surface.atlas.mesh_vertex[found])
+    return distances
+
+
+def paint(
+    boxes_xywh: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    maps: Sequence[IuvMap],
+    image: ImageInfo,
+) -> NDArray[np.uint8]:
+    """Paint detections into an image, best score on top.
+
+    Args:
+        boxes_xywh: (D, 4) boxes.
+        scores: (D,) scores.
+        maps: D maps.
+        image: Size of the image.
+
+    Returns:
+        (3, H, W) I, 255 U, 255 V; 0 on the background.
+    """
+    canvas = np.zeros((3, image.height, image.width), dtype=np.uint8)
+    for d in np.argsort(scores, kind="stable"):
+        placed = paste_mask(maps[d][0] > 0, boxes_xywh[d], image)
+        if not placed.area:
+            continue
+        h, w = placed.mask.shape
+        left, top = placed.x - int(boxes_xywh[d, 0]), placed.y - int(boxes_xywh[d, 1])
+        crop = maps[d][:, top : top + h, left : left + w]
+        target = canvas[:, placed.y : placed.y + h, placed.x : placed.x + w]
+        target[:, placed.mask] = crop[:, placed.mask]
+    return canvas
+
+
+def dense_distances(
+    painted: NDArray[np.uint8],
+    true_charts: NDArray[np.uint8],
+    true_uv: NDArray[np.floating],
+    *,
+    surface: SurfaceLike,
+    image_id: int,
+    stride: int = 1,
+) -> PointDistances:
+    """Geodesic errors of all pixels of an image with a dense ground-truth map.
+
+    Args:
+        painted: (3, H, W) painted detections.
+        true_charts: (H, W) chart, 0 on the background.
+        true_uv: (2, H, W) U, V in [0, 1].
+        surface: Body surface.
+        image_id: Image.
+        stride: Take every so-manieth row and column.
+
+    Returns:
+        Errors of the person pixels.
+
+    Raises:
+        ValueError: The sizes differ.
+    """
+    if not painted.shape[1:] == true_charts.shape == true_uv.shape[1:]:
+        raise ValueError(
+            f"image {image_id}: dense maps are {true_charts.shape} and {true_uv.shape}, the image "
+            f"{painted.shape[1:]}"
+        )
+    charts = true_charts[::stride, ::stride]
+    y, x = np.nonzero(charts)
+    charts = charts[y, x]
+    u, v = true_uv[:, ::stride, ::stride][:, y, x]
+    nearest = surface.atlas.nearest_vertex(charts, u, v)
+    vertex = surface.atlas.mesh_vertex[nearest]
+    read = painted[:, ::stride, ::stride][:, y, x]
+    return PointDistances(
+        _errors(vertex, read, surface),
+        charts.astype(np.uint8),
+        vertex.astype(np.int32),
+        np.full(len(vertex), image_id),
+    )
+
+
+def truth_foreground(truth: DensePoseTruth, image_id: int) -> NDArray[np.bool_]:
+    """Union of the persons of an image: segmentations, part masks where there is none.
+
+    Args:
+        truth: Ground truth.
+        image_id: Image.
+
+    Returns:
+        (H, W) bool.
+    """
+    image = truth.images[image_id]
+    canvas = np.zeros((image.height, image.width), dtype=bool)
+    for category in truth.categories:
+        for person in truth.persons.get((image_id, category), []):
+            where = f"{truth.name}: annotation {person.annotation_id}"
+            mask: CroppedMask = (
+                crop_to_content(segmentation_mask(person.segmentation, image, where))
+                if person.segmentation
+                else truth_mask(person, image, name=truth.name)
+            )
+            h, w = mask.mask.shape
+            canvas[mask.y : mask.y + h, mask.x : mask.x + w] |= mask.mask
+    return canvas
+
+
+def count_foreground(painted: NDArray[np.uint8], true_mask: NDArray[np.bool_]) -> ForegroundCount:
+    """Compare painted persons with true ones.
+
+    Args:
+        painted: (3, H, W) painted detections.
+        true_mask: (H, W) bool.
+    """
+    mask = painted[0] > 0
+    return ForegroundCount(
+        int(np.count_nonzero(mask & true_mask)), int(np.count_nonzero(mask | true_mask))
+    )
+
+
+def evaluate_pointwise(
+    truth: DensePoseTruth,
+    detections: DenseDetections,
+    surface: SurfaceLike,
+    *,
+    protocol: str | DensePoseProtocol = "clean",
+    min_score: float = 0.0,
+    with_iou: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> PointwiseScores:
+    """Evaluate a result list point by point.
+
+    Args:
+        truth: Ground truth.
+        detections: Results of any score; they are painted over each other.
+        surface: Body surface.
+        protocol: Where an annotated point lies (grid of 255 or 256, rounding).
+        min_score: Detections below are not painted.
+        with_iou: Also compare the painted persons with the segmentations.
+        progress: Called with (images done, images in all).
+
+    Returns:
+        Errors of all annotated points, and the foreground counts.
+
+    Raises:
+        ValueError: Results are unusable; the first ten are named.
+    """
+    check_detections(detections, truth)
+    rules = densepose_protocol(protocol)
+    by_image: dict[int, list[int]] = defaultdict(list)
+    for k in np.flatnonzero(detections.scores >= min_score).tolist():
+        by_image[int(detections.image_ids[k])].append(k)
+    annotated = {image_id for (image_id, _), p in truth.persons.items() if p}
+    parts, foreground = [], {}
+    for done, image_id in enumerate(sorted(annotated)):
+        index = np.array(by_image[image_id], dtype=np.int64)
+        part, count = score_image(
+            truth, image_id, surface,
+            boxes_xywh=detections.boxes_xywh[index], scores=detections.scores[index],
+            maps=[detections.iuv(k) for k in index.tolist()], protocol=rules, with_iou=with_iou,
+        )  # fmt: skip
+        parts.append(part)
+        if count is not None:
+            foreground[image_id] = count
+        if progress is not None:
+            progress(done + 1, len(annotated))
+    notes = [*detections.notes, *truth.notes]
+    below = int((detections.scores < min_score).sum())
+    if below:
+        notes.append(f"{below} detections below score {min_score:g} are not painted")
+    elsewhere = sum(len(v) for k, v in by_image.items() if k not in annotated)
+    if elsewhere:
+        notes.append(f"{elsewhere} detections in images without annotations are not looked at")
+    return PointwiseScores(PointDistances.merge(parts), foreground, notes)
+
+
+def score_image(
+    truth: DensePoseTruth,
+    image_id: int,
+    surface: SurfaceLike,
+    *,
+    boxes_xywh: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    maps: Sequence[IuvMap],
+    protocol: DensePoseProtocol,
+    with_iou: bool,
+) -> tuple[PointDistances, ForegroundCount | None]:
+    """Errors of the annotated points of one image.
+
+    Args:
+        truth: Ground truth.
+        image_id: Image.
+        surface: Body surface.
+        boxes_xywh: (D, 4) boxes.
+        scores: (D,) scores.
+        maps: D maps.
+        protocol: Where a point lies.
+        with_iou: Also compare the foreground.
+
+    Returns:
+        Errors, and the foreground count where asked for.
+    """
+    persons = [p for c in truth.categories for p in truth.persons.get((image_id, c), [])]
+    points = place_points([p for p in persons if p.has_points], surface, protocol)
+    values = read_points_in_image(points, boxes_xywh, scores, maps, protocol)
+    errors = point_distances(points, values, surface, image_id)
+    if not with_iou:
+        return errors, None
+    painted = paint(boxes_xywh, scores, maps, truth.images[image_id])
+    return errors, count_foreground(painted, truth_foreground(truth, image_id))
