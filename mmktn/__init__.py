@@ -5,9 +5,10 @@ packages and puts the repairs of mmktn.compat in place, so that any host module 
 afterwards.
 """
 
-from mmktn.compat import apply_fixes
+from mmktn.compat import apply_fixes, check_host_versions
 from mmktn.version import __version__
 
+check_host_versions()
 apply_fixes()
 
 __all__ = ["__version__"]

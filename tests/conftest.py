@@ -1,4 +1,4 @@
-"""Settings of the whole suite: what is skipped where, and a header that says what stands in for what."""
+"""Settings of the whole suite: what is skipped where, and a header with the active repairs."""
 
 import pytest
 

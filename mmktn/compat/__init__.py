@@ -4,13 +4,39 @@
 finder or an import hook) and acts only where it is needed; `active_fixes` tells which do.
 """
 
-from mmktn.compat import mmcv_ext, module2package, torchvision_ops, xtcocotools_stand_in
+from mmktn.compat import (
+    checkpoint_globals,
+    mmcv_ext,
+    mmcv_version,
+    module2package,
+    package_lookup,
+    torchvision_ops,
+    xtcocotools_stand_in,
+)
 from mmktn.compat.fix import Fix, stand_in_mode
+from mmktn.compat.host_versions import check_host_versions
 from mmktn.compat.import_hooks import real_spec
+from mmktn.compat.mmcv_version import allow_mmcv
 
-__all__ = ["Fix", "active_fixes", "apply_fixes", "real_spec", "stand_in_mode"]
+__all__ = [
+    "Fix",
+    "active_fixes",
+    "allow_mmcv",
+    "apply_fixes",
+    "check_host_versions",
+    "real_spec",
+    "stand_in_mode",
+]
 
-ALL_FIXES = (mmcv_ext.FIX, torchvision_ops.FIX, xtcocotools_stand_in.FIX, module2package.FIX)
+ALL_FIXES = (
+    mmcv_ext.FIX,
+    torchvision_ops.FIX,
+    xtcocotools_stand_in.FIX,
+    module2package.FIX,
+    package_lookup.FIX,
+    checkpoint_globals.FIX,
+    mmcv_version.FIX,
+)
 
 _applied = False
 

@@ -1,4 +1,4 @@
-"""Slow, obvious versions of the two operators, written from their definition, one sample at a time."""
+"""Slow, obvious versions of the two operators, written from their definition."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def bilinear(plane: np.ndarray, y: float, x: float) -> float:
-    """Read one value between cell centres; outside [-1, size] it is zero, near the border the edge cell."""
+    """Read one value between cell centres; outside [-1, size] it is zero."""
     height, width = plane.shape
     if y < -1 or y > height or x < -1 or x > width:
         return 0.0

@@ -14,7 +14,8 @@ def random_boxes(count, seed, extent=100.0):
     generator = torch.Generator().manual_seed(seed)
     corner = torch.rand(count, 2, generator=generator) * extent
     size = torch.rand(count, 2, generator=generator) * 40
-    scores = torch.rand(count, generator=generator)
+    # Distinct, since equal scores have no order of their own.
+    scores = torch.randperm(count, generator=generator) / count
     return torch.cat([corner, corner + size], 1), scores
 
 

@@ -1,4 +1,4 @@
-"""RoIAlign of mmktn.compat: hand numbers, a slow reimplementation, gradients, and the compiled operator where it is installed."""
+"""RoIAlign of mmktn.compat: by hand, against a slow loop, its gradient, the compiled one."""
 
 import numpy as np
 import pytest
@@ -34,8 +34,8 @@ def random_case(seed, dtype=torch.float64, batch=2, channels=3, size=(13, 17), c
 @pytest.mark.parametrize("ratio", [0, 1, 3])
 @pytest.mark.parametrize(("aligned", "shift"), [(True, 0.0), (False, 0.5)])
 def test_ramp_gives_the_bin_centres(aligned, shift, ratio):
-    # On f(x) = x + 0.5 (the coordinate of each cell's centre) the mean over a bin is its centre when aligned; the legacy rule reads
-    # half a cell further.
+    # On f(x) = x + 0.5 (the coordinate of each cell's centre) the mean over a bin is its centre
+    # when aligned; the legacy rule reads half a cell further.
     ramp = torch.arange(10, dtype=torch.float64) + 0.5
     features = torch.stack([ramp.expand(10, 10), ramp[:, None].expand(10, 10)])[None]
     roi = torch.tensor([[0.0, 2.0, 3.0, 6.0, 9.0]], dtype=torch.float64)
@@ -49,8 +49,18 @@ def test_ramp_gives_the_bin_centres(aligned, shift, ratio):
 def test_border_rule_by_hand():
     # One row [1, 2]; samples at -1.0, -0.5, 0.5, 1.5, 2.0 and just outside read 1, 1, 1.5, 2, 2, 0.
     features = torch.tensor([[[[1.0, 2.0]]]])
-    for position, value in [(-1, 1), (-0.5, 1), (0.5, 1.5), (1.5, 2), (2, 2), (-1.01, 0), (2.01, 0)]:
-        roi = torch.tensor([[0.0, position, 0, position + 1, 1]]) + torch.tensor([0, 0, 0.5, 0, 0.5])
+    for position, value in [
+        (-1, 1),
+        (-0.5, 1),
+        (0.5, 1.5),
+        (1.5, 2),
+        (2, 2),
+        (-1.01, 0),
+        (2.01, 0),
+    ]:
+        roi = torch.tensor([[0.0, position, 0, position + 1, 1]]) + torch.tensor(
+            [0, 0, 0.5, 0, 0.5]
+        )
         pooled = pool(features, roi, (1, 1), ratio=1, aligned=True)
         assert pooled.item() == pytest.approx(value), position
 
@@ -61,9 +71,7 @@ def test_border_rule_by_hand():
 def test_equals_one_sample_at_a_time(aligned, ratio, bins_hw):
     features, rois = random_case(seed=ratio)
     pooled = pool(features, rois, bins_hw, scale=0.25, ratio=ratio, aligned=aligned)
-    slow = reference_ops.roi_align(
-        features.numpy(), rois.tolist(), *bins_hw, 0.25, ratio, aligned
-    )
+    slow = reference_ops.roi_align(features.numpy(), rois.tolist(), *bins_hw, 0.25, ratio, aligned)
     # Same sums in another order, float64.
     np.testing.assert_allclose(pooled.numpy(), slow, rtol=0, atol=1e-12)
 
