@@ -80,7 +80,7 @@ def joint_rotations(
 def _trunk(angles: tuple[float, float, float], share: float) -> NDArray[np.float64]:
     forward, left, right = np.radians(angles) * share
     turn = rotation_about("y", left) @ rotation_about("x", forward)
-    return turn @ rotation_about("z", -right)
+    return turn @ rotation_about("z", right)
 
 
 def _set_arm(

@@ -1,0 +1,8 @@
+import pytest
+
+from mmktn.synthetic.dataset import load_template
+
+
+@pytest.fixture(scope="session")
+def template():
+    return load_template("procedural")

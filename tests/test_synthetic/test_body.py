@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from mmktn.surface.body_surface import BodySurface, load_surface
+from mmktn.synthetic.body import Shape, Template, make_figure, random_shape
+from mmktn.synthetic.camera import rotation_about
+from mmktn.synthetic.pose import joint_rotations, random_pose
+
+
+def test_rest_pose_is_the_template_standing_on_the_ground(template):
+    figure = make_figure(template, Shape(), {})
+    rest = template.mesh.vertices
+    pelvis = template.skeleton.joint_positions[0]
+    shift = np.array([pelvis[0], rest[:, 1].min(), pelvis[2]])
+    np.testing.assert_allclose(figure.vertices, rest - shift, atol=1e-12)
+    np.testing.assert_allclose(figure.normals, template.mesh.vertex_normals, atol=1e-9)
+    np.testing.assert_allclose(figure.keypoints["nose"], template.keypoints["nose"] - shift)
+    assert figure.vertices[:, 1].min() == 0
+
+
+def test_neutral_shape_is_plain_linear_blend_skinning(template):
+    rng = np.random.default_rng(0)
+    rotations = joint_rotations(template.skeleton, random_pose(rng))
+    figure = make_figure(template, Shape(), rotations)
+    names = template.skeleton.joint_names
+    stack = np.stack([rotations.get(name, np.eye(3)) for name in names])
+    plain = template.skeleton.pose(template.mesh.vertices, stack)
+    shift = plain[0] - figure.vertices[0]
+    np.testing.assert_allclose(figure.vertices, plain - shift, atol=1e-9)
+
+
+def test_size_scales_everything(template):
+    one, half = (make_figure(template, Shape(size=s), {}) for s in (1.0, 0.5))
+    np.testing.assert_allclose(half.vertices, 0.5 * one.vertices, atol=1e-12)
+    np.testing.assert_allclose(half.keypoints["head_top"], 0.5 * one.keypoints["head_top"])
+
+
+def test_longer_thighs_lift_the_body_by_as_much(template):
+    one = make_figure(template, Shape(), {})
+    tall = make_figure(template, Shape(length={"hip": 1.2}), {})
+    thigh = one.keypoints["left_hip"][1] - one.keypoints["left_knee"][1]
+    for name in ("nose", "left_shoulder", "right_hip"):
+        lift = tall.keypoints[name][1] - one.keypoints[name][1]
+        assert lift == pytest.approx(0.2 * thigh, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_pose_keeps_bone_lengths(template, seed):
+    rng = np.random.default_rng(seed)
+    shape = random_shape(rng)
+    rotations = joint_rotations(template.skeleton, random_pose(rng))
+    figure = make_figure(template, shape, rotations)
+    rest = template.keypoints
+    for side in ("left", "right"):
+        for a, b in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle")):
+            first, second = f"{side}_{a}", f"{side}_{b}"
+            length = np.linalg.norm(figure.keypoints[first] - figure.keypoints[second])
+            wanted = np.linalg.norm(rest[first] - rest[second]) * shape.size * shape.length[a]
+            assert length == pytest.approx(wanted, rel=1e-9)
+
+
+def test_offset_moves_vertices_along_their_normals(template):
+    offset = np.zeros(len(template.mesh.vertices))
+    top = int(template.mesh.vertices[:, 1].argmax())
+    offset[top] = 0.05
+    bare, clothed = (
+        make_figure(template, Shape(), {}),
+        make_figure(template, Shape(offset=offset), {}),
+    )
+    moved = clothed.vertices - bare.vertices
+    np.testing.assert_allclose(moved[top], 0.05 * template.mesh.vertex_normals[top], atol=1e-12)
+    assert np.abs(np.delete(moved, top, axis=0)).max() < 1e-12
+
+
+def test_convention_turning_left_by_a_quarter_faces_plus_x(template):
+    figure = make_figure(template, Shape(), {})
+    turned = figure.placed(np.array([3.0, 0, -2.0]), np.pi / 2)
+    face = turned.keypoints["nose"] - 0.5 * (
+        turned.keypoints["left_ear"] + turned.keypoints["right_ear"]
+    )
+    assert face[0] > 0.08
+    assert abs(face[2]) < 1e-9
+    turn = rotation_about("y", np.pi / 2)
+    np.testing.assert_allclose(turned.normals, figure.normals @ turn.T, atol=1e-12)
+    np.testing.assert_allclose(turned.vertices - [3, 0, -2], figure.vertices @ turn.T, atol=1e-12)
+
+
+def test_surface_without_skeleton_is_refused():
+    full = load_surface()
+    bare = BodySurface(full.atlas, full.num_mesh_vertices, name="bare", mesh=full.mesh)
+    with pytest.raises(ValueError, match=r"bare.*skeleton"):
+        Template.from_surface(bare)

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from mmktn.synthetic.texture import random_light, surface_colors
+from mmktn.synthetic.wardrobe import along_arm, cloth_offset, random_outfit, zones
+
+
+@pytest.fixture(scope="module")
+def face_centres(template):
+    return template.mesh.vertices[template.mesh.faces].mean(axis=1), template.face_charts
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_clothes_cover_what_they_should(template, face_centres, seed):
+    rest, charts = face_centres
+    outfit = random_outfit(np.random.default_rng(seed))
+    zone = zones(outfit, template, rest, charts)
+    hands, head, feet = np.isin(charts, [3, 4]), charts >= 23, np.isin(charts, [5, 6])
+    cloth = zone.top | zone.bottom
+    assert not (cloth & (hands | head | feet)).any()
+    assert not (zone.shoe & ~feet).any()
+    assert zone.shoe[feet].mean() > 0.8
+    hips = (charts <= 2) & (rest[:, 1] < 0.95)
+    assert zone.bottom[hips].all() or zone.top[hips & ~zone.bottom].all()
+    assert not (zone.hair & (rest[:, 2] > 0.05) & (rest[:, 1] < 1.62)).any()
+
+
+def test_sleeves_end_at_their_length(template, face_centres):
+    rest, charts = face_centres
+    outfit = random_outfit(np.random.default_rng(1))
+    outfit.sleeve = 0.2
+    zone = zones(outfit, template, rest, charts)
+    arm = (charts >= 15) & (charts <= 22)
+    np.testing.assert_array_equal(zone.top[arm], along_arm(template, rest[arm]) < 0.2)
+    elbow = template.keypoints["right_elbow"][None]
+    shoulder = template.keypoints["right_shoulder"][None]
+    length = np.linalg.norm(elbow - shoulder)
+    assert along_arm(template, elbow)[0] == pytest.approx(length, abs=0.02)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_offsets_are_small_and_outward(template, seed):
+    offset = cloth_offset(random_outfit(np.random.default_rng(seed)), template)
+    assert offset.shape == (len(template.mesh.vertices),)
+    assert offset.min() >= 0
+    assert offset.max() < 0.04
+
+
+def test_left_and_right_face_look_alike_but_front_and_back_do_not(template, face_centres):
+    rest, charts = face_centres
+    outfit = random_outfit(np.random.default_rng(2))
+    outfit.bald = outfit.beard = outfit.glasses = False
+    outfit.skin = np.float32([0.9, 0.7, 0.6])
+    eye = template.keypoints["left_eye"]
+    head = np.nonzero(charts >= 23)[0]
+    colors = surface_colors(outfit, template, rest[head], charts[head])
+    for side in (1, -1):
+        near = np.linalg.norm(rest[head] - eye * [side, 1, 1], axis=1) < 0.02
+        assert colors[near].std(axis=0).max() > 0.08  # dark iris, white of the eye, skin
+    cheek = np.linalg.norm(rest[head] - [0.045, 1.56, 0.09], axis=1) < 0.02
+    assert np.abs(colors[cheek] - outfit.skin).max() < 0.2
+
+
+def test_light_comes_from_its_direction():
+    light = random_light(np.random.default_rng(0))
+    toward, away = light.shade(np.stack([light.direction, -light.direction]))
+    assert (toward > away).all()
+    assert away.min() > 0
+
+
+def test_an_outfit_is_its_seed():
+    one, two = (random_outfit(np.random.default_rng(9)) for _ in "ab")
+    np.testing.assert_array_equal(one.noise, two.noise)
+    np.testing.assert_array_equal(one.top.colors, two.top.colors)
