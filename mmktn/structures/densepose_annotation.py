@@ -145,7 +145,7 @@ class DensePoseAnnotation:
         if self.coarse_map is not None:
             flipped.coarse_map = _permuted(self.coarse_map.flip(-1), rules.coarse_flip)
         if self.keypoint_xy is not None and self.keypoint_visible is not None:
-            order = torch.as_tensor(rules.keypoint_flip, device=self.keypoint_xy.device)
+            order = torch.tensor(rules.keypoint_flip, device=self.keypoint_xy.device)
             flipped.keypoint_xy = mirror_box_relative(self.keypoint_xy)[order]
             flipped.keypoint_visible = self.keypoint_visible[order]
         return flipped
@@ -193,7 +193,7 @@ class DensePoseAnnotations(InstanceList[DensePoseAnnotation]):
 
 def _permuted(labels: Tensor, table: np.ndarray) -> Tensor:
     """Send labels through a permutation table, keeping their dtype."""
-    return torch.as_tensor(table, device=labels.device)[labels.long()].to(labels.dtype)
+    return torch.tensor(table, device=labels.device)[labels.long()].to(labels.dtype)
 
 
 def _to_arrays(item: DensePoseAnnotation) -> dict:

@@ -21,7 +21,7 @@ from mmktn.surface.parts import COCO_KEYPOINT_NAMES, NUM_CHARTS, NUM_COARSE
 
 def fake_coarse_map(rng: np.random.Generator) -> np.ndarray:
     """A (256, 256) uint8 part map: 14 discs of random place, the person's parts 1..14."""
-    rows, columns = np.mgrid[:256, :256]
+    rows, columns = np.ogrid[:256, :256]
     parts = np.zeros((256, 256), dtype=np.uint8)
     for part in range(1, NUM_COARSE + 1):
         y, x, radius = rng.uniform(40, 216), rng.uniform(40, 216), rng.uniform(15, 40)

@@ -1,0 +1,67 @@
+"""The browser writes a picture an image, from a JSON file and through a config's pipeline."""
+
+import json
+
+import cv2
+import pytest
+
+from mmktn.testing import write_fake_dataset
+
+LOAD = [
+    {"type": "mmktn.LoadCheckedImage"},
+    {"type": "mmdet.LoadAnnotations", "with_bbox": True},
+    {"type": "mmktn.LoadDensePoseAnnotations"},
+]
+TRANSFORM = [
+    {"type": "mmdet.Resize", "scale": (96, 72)},
+    {"type": "mmktn.DensePoseRandomFlip", "prob": 1.0},
+]
+PACK = {"type": "mmktn.PackDensePoseInputs"}
+
+
+@pytest.fixture
+def written(tmp_path):
+    return write_fake_dataset(tmp_path)
+
+
+def test_json_file(run_tool, written, tmp_path):
+    arguments = ("--img-dir", tmp_path / "images", "--output-dir", tmp_path / "out")
+    status, out, _ = run_tool("browse_dataset", written, *arguments, "--max-images", 2)
+    assert status == 0
+    assert "2 pictures" in out
+    pictures = sorted((tmp_path / "out").iterdir())
+    assert [p.name for p in pictures] == ["000000000001.png", "000000000002.png"]
+    assert cv2.imread(str(pictures[0])).std() > 20
+
+
+def test_config(run_tool, written, tmp_path):
+    dataset = {
+        "type": "mmktn.DensePoseCocoDataset",
+        "ann_file": str(written),
+        "data_prefix": {"img": str(tmp_path / "images")},
+    }
+    config = {
+        "train_dataloader": {"dataset": dataset | {"pipeline": [*LOAD, *TRANSFORM, PACK]}},
+        "val_dataloader": {"dataset": dataset | {"pipeline": [LOAD[0], PACK]}},
+    }
+    path = tmp_path / "browse.py"
+    path.write_text("\n".join(f"{key} = {value!r}" for key, value in config.items()))
+    status, _, _ = run_tool("browse_dataset", path, "--output-dir", tmp_path / "b", "--shuffle")
+    assert status == 0
+    assert len(list((tmp_path / "b").iterdir())) == 3
+    status, _, err = run_tool("browse_dataset", path, "--split", "val", "--output-dir", tmp_path)
+    assert status == 1
+    assert "loads no annotations" in err
+
+
+def test_problems_are_one_line(run_tool, written, tmp_path):
+    status, _, err = run_tool("browse_dataset", tmp_path / "missing.json", "--img-dir", tmp_path)
+    assert status == 1
+    assert "annotation file not found" in err
+    data = json.loads(written.read_text())
+    data["annotations"][0]["dp_I"][0] = 77
+    written.write_text(json.dumps(data))
+    status, _, err = run_tool("browse_dataset", written, "--img-dir", tmp_path / "images")
+    assert status == 1
+    assert "field dp_I" in err
+    assert len(err.strip().splitlines()) == 1

@@ -1,0 +1,67 @@
+"""Raw maps: optional members, indexing, joining."""
+
+import pytest
+import torch
+
+from mmktn.structures import ChartOutput
+
+
+def make(n=3, **extra):
+    maps = {name: torch.randn(n, 25, 4, 6) for name in ("fine_segm", "u", "v")}
+    return ChartOutput(**maps, **extra)
+
+
+def test_fields_lists_present_maps_in_order():
+    output = make(coarse_segm=torch.zeros(3, 2, 4, 6))
+    assert [name for name, _ in output.fields()] == ["fine_segm", "u", "v", "coarse_segm"]
+    assert output.map_hw == (4, 6)
+    assert len(output) == 3
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [
+        (1, [1]),
+        (-1, [2]),
+        (slice(0, 2), [0, 1]),
+        (torch.tensor([True, False, True]), [0, 2]),
+        ([], []),
+    ],
+)
+def test_indexing_selects_instances_of_all_maps(index, expected):
+    output = make(keypoint_heatmaps=torch.randn(3, 17, 8, 8))
+    chosen = output[index]
+    assert chosen.body_mask is None
+    for name, maps in chosen.fields():
+        assert torch.equal(maps, getattr(output, name)[expected])
+
+
+def test_index_out_of_range():
+    with pytest.raises(IndexError, match="index 3 for 3 instances"):
+        make()[3]
+
+
+def test_cat_and_split_are_inverse():
+    output = make(body_mask=torch.randn(3, 2, 4, 6))
+    joined = ChartOutput.cat([output[:1], output[1:]])
+    assert all(torch.equal(maps, getattr(output, name)) for name, maps in joined.fields())
+
+
+def test_cat_rejects_different_maps_and_nothing():
+    with pytest.raises(ValueError, match="different maps"):
+        ChartOutput.cat([make(), make(body_mask=torch.zeros(3, 2, 4, 6))])
+    with pytest.raises(ValueError, match="at least one"):
+        ChartOutput.cat([])
+
+
+def test_map_to_and_detach_reach_every_map():
+    output = make(body_mask=torch.randn(3, 2, 4, 6).requires_grad_())
+    assert {m.dtype for _, m in output.to(torch.float64).fields()} == {torch.float64}
+    assert not output.detach().body_mask.requires_grad
+    assert torch.equal(output.map(lambda maps: maps * 2).u, output.u * 2)
+
+
+def test_no_instances():
+    empty = make(0)
+    assert len(empty) == 0
+    assert len(ChartOutput.cat([empty, empty])) == 0
