@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from mmktn.evaluation.functional.average_precision import Column
 from mmktn.evaluation.functional.densepose import DensePoseScores
+from mmktn.evaluation.functional.oks import KeypointScores
 
 UNDEFINED = "-"
 
@@ -80,6 +81,26 @@ def score_table(scores: DensePoseScores) -> str:
     """
     heads, rows = split_columns(scores.columns)
     lines = [f"protocol '{scores.protocol}', percent", grid(heads, rows)]
+    lines += [f"  {text}" for text in reasons(scores.columns)]
+    lines += [f"  note: {text}" for text in scores.notes]
+    return "\n".join(lines)
+
+
+def keypoint_table(scores: KeypointScores) -> str:
+    """Table, reasons and notes of a keypoint evaluation.
+
+    Args:
+        scores: The evaluation.
+
+    Returns:
+        Several lines of text.
+    """
+    heads, rows = split_columns(scores.columns)
+    main = [head for head in heads if "_" not in head]
+    split = [head for head in heads if "_" in head]
+    lines = [f"protocol '{scores.protocol}', percent", grid(main, rows)]
+    if split:
+        lines.append(grid(split, rows))
     lines += [f"  {text}" for text in reasons(scores.columns)]
     lines += [f"  note: {text}" for text in scores.notes]
     return "\n".join(lines)

@@ -1,5 +1,7 @@
 """Metrics that mmengine runs after every test epoch; registered in ``mmktn.registry.METRICS``."""
 
 from mmktn.evaluation.metrics.densepose_metric import DensePoseMetric
+from mmktn.evaluation.metrics.oks_metric import CrowdPoseMetric, OKSMetric
+from mmktn.evaluation.metrics.pointwise_metric import PointwiseDensePoseMetric
 
-__all__ = ["DensePoseMetric"]
+__all__ = ["CrowdPoseMetric", "DensePoseMetric", "OKSMetric", "PointwiseDensePoseMetric"]

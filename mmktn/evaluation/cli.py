@@ -1,0 +1,383 @@
+"""`python -m mmktn evaluate`: scores of result files, no model needed.
+
+Reads DensePose-COCO or COCO keypoint annotations and the result formats of ``result_files.py``;
+prints tables, writes JSON and, if asked, an HTML report.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from mmktn.evaluation.functional.average_precision import Column
+from mmktn.evaluation.functional.densepose import METRICS, DensePoseScores, evaluate_densepose
+from mmktn.evaluation.functional.detections import DenseDetections
+from mmktn.evaluation.functional.gps import NORMALISERS, SurfaceLike
+from mmktn.evaluation.functional.ground_truth import DensePoseTruth, read_json
+from mmktn.evaluation.functional.keypoint_data import KeypointDetections, KeypointTruth
+from mmktn.evaluation.functional.keypoint_recall import aligned_scores, recall_table
+from mmktn.evaluation.functional.oks import evaluate_keypoints
+from mmktn.evaluation.functional.pointwise import PointwiseScores, evaluate_pointwise
+from mmktn.evaluation.functional.protocol import DENSEPOSE_PROTOCOLS, KEYPOINT_PROTOCOLS
+from mmktn.evaluation.result_files import check_maps, read_keypoint_results, read_results
+from mmktn.evaluation.text_table import percent, reasons, split_columns
+from mmktn.surface import load_surface
+from mmktn.version import __version__
+
+ALL_METRICS = (*METRICS, "auc", "oks", "recall")
+Advance = Callable[[int, int], None]
+
+
+@dataclass
+class Outcome:
+    """Everything an evaluation found.
+
+    Attributes:
+        columns: ``"gps/AP"`` ... to value and reason.
+        notes: Sentences on what was left out and why.
+        dense: Dense-pose scores, if they were asked for.
+        pointwise: Pointwise scores, if they were asked for.
+    """
+
+    columns: dict[str, Column] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    dense: DensePoseScores | None = None
+    pointwise: PointwiseScores | None = None
+
+    def add_notes(self, notes: Sequence[str]) -> None:
+        """Add the notes that are not there yet."""
+        self.notes += [note for note in notes if note not in self.notes]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mmktn evaluate",
+        description="Score dense-pose or keypoint results against COCO-style annotations.",
+    )
+    parser.add_argument("--gt", required=True, help="annotations (DensePose-COCO, COCO, CrowdPose)")
+    parser.add_argument(
+        "--results", required=True, help="official DensePose .json, .npz, or COCO keypoint .json"
+    )
+    parser.add_argument(
+        "--surface",
+        default="procedural",
+        help="'procedural', an .npz, or the folder with the official surface files",
+    )
+    parser.add_argument(
+        "--metric", nargs="+", choices=ALL_METRICS, help="default: gps gpsm iou, or oks"
+    )
+    parser.add_argument(
+        "--normaliser", nargs="+", choices=NORMALISERS, default=["per_part"],
+        help="per_part: official means (gps/...); global: 0.255 m (gps_kappa0.255/...)",
+    )  # fmt: skip
+    parser.add_argument("--protocol", choices=sorted(DENSEPOSE_PROTOCOLS), default="official")
+    parser.add_argument(
+        "--keypoint-protocol",
+        choices=sorted(KEYPOINT_PROTOCOLS),
+        help="default: crowdpose where images have crowdIndex, otherwise coco",
+    )
+    parser.add_argument(
+        "--min-threshold", type=float, default=0.5, help="0.2 adds AP20, AP30, AP40"
+    )
+    parser.add_argument(
+        "--min-score", type=float, default=0.0, help="auc: detections below are not painted"
+    )
+    parser.add_argument("--out", help="write the numbers to this JSON file")
+    parser.add_argument("--report", help="write an HTML page with pictures (needs matplotlib)")
+    parser.add_argument("--images", help="folder with the photographs, for the report")
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="leave unusable results out and say how many"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: Arguments; by default those of the process.
+
+    Returns:
+        0, or 1 after printing one message about unusable input.
+    """
+    args = build_parser().parse_args(argv)
+    console = Console(stderr=False)
+    started = time.perf_counter()
+    try:
+        outcome = run(args, console)
+        seconds = time.perf_counter() - started
+        print_outcome(outcome, args, console)
+        if args.out:
+            write_json(outcome, args, seconds)
+            console.print(f"wrote {args.out}", soft_wrap=True)
+    except (ValueError, KeyError, FileNotFoundError, ImportError) as error:
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        Console(stderr=True).print(f"error: {text}", markup=False, highlight=False, soft_wrap=True)
+        return 1
+    return 0
+
+
+def run(args: argparse.Namespace, console: Console) -> Outcome:
+    """Read the files and compute what was asked for.
+
+    Args:
+        args: Parsed arguments.
+        console: Where the progress bar goes.
+
+    Returns:
+        The numbers.
+
+    Raises:
+        ValueError: Input is unusable.
+        FileNotFoundError: A file is missing.
+    """
+    wanted = args.metric or default_metrics(args.results)
+    outcome = Outcome()
+    dense = [m for m in wanted if m in METRICS]
+    if dense or "auc" in wanted or args.report:
+        score_dense(args, dense, "auc" in wanted, console, outcome)
+    if {"oks", "recall"} & set(wanted):
+        score_keypoints(args, wanted, outcome)
+    return outcome
+
+
+def default_metrics(results: str) -> list[str]:
+    """Metrics that fit a result file.
+
+    Args:
+        results: Path of the file.
+
+    Returns:
+        ``["oks"]`` for keypoint results, otherwise all dense-pose similarities.
+    """
+    if Path(results).suffix == ".npz":
+        return list(METRICS)
+    entries = read_json(results, "results (--results)")
+    keypoints = isinstance(entries, list) and bool(entries) and "keypoints" in entries[0]
+    return ["oks"] if keypoints and "uv_data" not in entries[0] else list(METRICS)
+
+
+@contextmanager
+def progress_bar(console: Console, text: str, *, quiet: bool) -> Any:
+    """Progress bar as a ``(done, total)`` callback; None when quiet."""
+    if quiet:
+        yield None
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(text, total=None)
+
+        def advance(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield advance
+
+
+def score_dense(
+    args: argparse.Namespace,
+    metrics: Sequence[str],
+    with_auc: bool,
+    console: Console,
+    outcome: Outcome,
+) -> None:
+    """Dense-pose similarities, AUC and the report.
+
+    Args:
+        args: Parsed arguments.
+        metrics: Similarities to compute.
+        with_auc: Whether to evaluate pointwise.
+        console: Where the progress bar goes.
+        outcome: Filled in.
+    """
+    truth = DensePoseTruth.from_file(args.gt)
+    detections = usable(read_results(args.results), truth, skip=args.skip_bad)
+    metrics = list(metrics) or (list(METRICS) if args.report else [])
+    needs_surface = with_auc or bool(args.report) or bool({"gps", "gpsm"} & set(metrics))
+    surface: SurfaceLike | None = load_surface(args.surface) if needs_surface else None
+    if metrics:
+        with progress_bar(console, "similarities", quiet=args.quiet) as advance:
+            outcome.dense = evaluate_densepose(
+                truth,
+                detections,
+                surface,
+                metrics=metrics,
+                normalisers=args.normaliser,
+                protocol=args.protocol,
+                min_threshold=args.min_threshold,
+                progress=advance,
+            )
+        outcome.columns |= outcome.dense.columns
+        outcome.add_notes(outcome.dense.notes)
+    if surface is not None and (with_auc or args.report):
+        with progress_bar(console, "points", quiet=args.quiet) as advance:
+            outcome.pointwise = evaluate_pointwise(
+                truth, detections, surface, min_score=args.min_score, progress=advance
+            )
+        outcome.columns |= pointwise_columns(outcome.pointwise)
+        outcome.add_notes(outcome.pointwise.notes)
+    if args.report and surface is not None:
+        from mmktn.evaluation.report import write_report
+
+        images = Path(args.images) if args.images else None
+        path = write_report(
+            args.report, outcome.dense, outcome.pointwise, truth=truth, detections=detections,
+            surface=surface, images=images,
+        )  # fmt: skip
+        console.print(f"wrote {path}", soft_wrap=True)
+
+
+def pointwise_columns(scores: PointwiseScores) -> dict[str, Column]:
+    """Pointwise scores as table columns.
+
+    Args:
+        scores: The scores.
+
+    Returns:
+        ``"pointwise/AUC10"`` ... to value.
+    """
+    reason = "no annotated point on a chart"
+    return {
+        f"pointwise/{name}": Column(value, reason if value < 0 else "")
+        for name, value in scores.values().items()
+    }
+
+
+def usable(detections: DenseDetections, truth: DensePoseTruth, *, skip: bool) -> DenseDetections:
+    """Leave unusable results out if that was asked for.
+
+    Args:
+        detections: Results.
+        truth: Ground truth.
+        skip: Leave them out; otherwise the evaluation refuses them.
+
+    Returns:
+        The results to evaluate.
+    """
+    if not skip:
+        return detections
+    bad = detections.problems(truth)
+    broken = {k for k, _ in bad}
+    bad += [(k, text) for k, text in check_maps(detections) if k not in broken]
+    if not bad:
+        return detections
+    first = "; ".join(text for _, text in bad[:5])
+    more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
+    return detections.without([k for k, _ in bad], f"unusable (--skip-bad): {first}{more}")
+
+
+def score_keypoints(args: argparse.Namespace, wanted: Sequence[str], outcome: Outcome) -> None:
+    """OKS and the recall table.
+
+    Args:
+        args: Parsed arguments.
+        wanted: Metrics asked for.
+        outcome: Filled in.
+    """
+    truth = KeypointTruth.from_file(args.gt)
+    entries = read_keypoint_results(args.results)
+    if "oks" in wanted:
+        detections = KeypointDetections.from_entries(entries, name=str(args.results))
+        if args.skip_bad:
+            bad = {k for k, _ in detections.problems(truth)}
+            if bad:
+                keep = np.setdiff1d(np.arange(len(detections)), sorted(bad))
+                detections = detections.take(keep, f"{len(bad)} unusable results left out")
+        crowd = not np.isnan(list(truth.images.values())).all()
+        name = args.keypoint_protocol or ("crowdpose" if crowd else "coco")
+        scores = evaluate_keypoints(
+            truth, detections, protocol=name, min_threshold=args.min_threshold
+        )
+        outcome.columns |= scores.columns
+        outcome.add_notes([f"keypoint protocol '{name}'", *scores.notes])
+    if "recall" in wanted:
+        values = aligned_scores(entries, truth.ids, truth.num_points, name=str(args.results))
+        index = np.array([truth.images[int(k)] for k in truth.image_ids])
+        table = recall_table(values, truth.keypoints[..., 2] > 0, crowd_index=index)
+        reason = "no labelled keypoint in this split"
+        outcome.columns |= {
+            f"keypoints/{key}": Column(value, reason if value < 0 else "")
+            for key, value in table.items()
+        }
+
+
+def print_outcome(outcome: Outcome, args: argparse.Namespace, console: Console) -> None:
+    """Print tables, reasons for gaps and notes.
+
+    Args:
+        outcome: The numbers.
+        args: Parsed arguments.
+        console: Where to print.
+    """
+    parts = []
+    if outcome.dense is not None:
+        parts.append(f"protocol '{args.protocol}'")
+    if outcome.dense is not None or outcome.pointwise is not None:
+        parts.append(f"surface {args.surface}")
+    console.print("; ".join(["percent", *parts]), markup=False, highlight=False, soft_wrap=True)
+    _, rows = split_columns(outcome.columns)
+    by_heads: dict[tuple[str, ...], dict[str, dict[str, Column]]] = {}
+    for name, cells in rows.items():
+        for heads in _head_groups(list(cells)):
+            by_heads.setdefault(heads, {})[name] = cells
+    for heads, group in by_heads.items():
+        table = Table()
+        table.add_column("")
+        for head in heads:
+            table.add_column(head, justify="right")
+        for name, cells in group.items():
+            table.add_row(name, *(percent(cells[head]) for head in heads))
+        console.print(table)
+    for text in reasons(outcome.columns):
+        console.print(f"  - means: {text}", markup=False, highlight=False, soft_wrap=True)
+    for text in outcome.notes:
+        console.print(f"  note: {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _head_groups(heads: list[str]) -> list[tuple[str, ...]]:
+    """Split long rows: first the plain columns, then those of each crowdIndex split."""
+    groups: dict[str, list[str]] = {}
+    for head in heads:
+        groups.setdefault(
+            head.rpartition("_")[2] if "-" in head and "_" in head else "", []
+        ).append(head)
+    return [tuple(group) for group in groups.values()]
+
+
+def write_json(outcome: Outcome, args: argparse.Namespace, seconds: float) -> None:
+    """Write the numbers.
+
+    Args:
+        outcome: The numbers.
+        args: Parsed arguments.
+        seconds: Time they took.
+    """
+    content: Mapping[str, Any] = {
+        "mmktn": __version__,
+        "gt": str(args.gt),
+        "results": str(args.results),
+        "surface": str(args.surface),
+        "protocol": args.protocol,
+        "unit": "fraction; -1 is undefined, see reasons",
+        "values": {name: column.value for name, column in outcome.columns.items()},
+        "reasons": {n: c.reason for n, c in outcome.columns.items() if c.reason},
+        "notes": outcome.notes,
+        "seconds": round(seconds, 3),
+    }
+    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    Path(args.out).write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

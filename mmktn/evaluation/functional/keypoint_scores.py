@@ -1,0 +1,74 @@
+"""Score of a keypoint result and removal of duplicates, as top-down systems do before evaluation.
+
+Source: HRNet and STIP test code: score = box score x mean of the keypoint scores above 0.2;
+results of an image whose OKS with a better one exceeds 0.9 are removed.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmktn.evaluation.functional.oks import object_keypoint_similarity
+
+KEYPOINT_SCORE_LIMIT = 0.2
+NMS_OKS = 0.9
+
+
+def instance_scores(
+    keypoint_scores: NDArray[np.float64],
+    box_scores: NDArray[np.float64],
+    *,
+    limit: float = KEYPOINT_SCORE_LIMIT,
+) -> NDArray[np.float64]:
+    """Score results by their box and their confident keypoints.
+
+    Args:
+        keypoint_scores: (N, K) heat-map maxima.
+        box_scores: (N,) scores of the detector.
+        limit: Keypoints at or below do not count.
+
+    Returns:
+        (N,) scores; 0 where no keypoint is confident.
+    """
+    confident = keypoint_scores > limit
+    counts = confident.sum(axis=1)
+    sums = np.where(confident, keypoint_scores, 0).sum(axis=1)
+    return box_scores * np.divide(sums, counts, out=np.zeros(len(sums)), where=counts > 0)
+
+
+def remove_duplicates(
+    keypoints_xy: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    areas: NDArray[np.float64],
+    *,
+    sigmas: NDArray[np.float64],
+    limit: float = NMS_OKS,
+) -> NDArray[np.int64]:
+    """Keep the best of results that show the same person.
+
+    Args:
+        keypoints_xy: (N, K, 2) results of one image in pixels.
+        scores: (N,) scores.
+        areas: (N,) areas in pixels; a pair is compared with the mean of both.
+        sigmas: (K,) per-keypoint constants.
+        limit: Results more alike than this are duplicates.
+
+    Returns:
+        Positions kept, best first.
+    """
+    order = np.argsort(-scores, kind="stable")
+    kept: list[int] = []
+    while len(order):
+        best, rest = order[0], order[1:]
+        kept.append(int(best))
+        count = len(rest)
+        labelled = np.full((count, keypoints_xy.shape[1], 1), 2.0)
+        reference = np.broadcast_to(keypoints_xy[best], (count, *keypoints_xy.shape[1:]))
+        alike = object_keypoint_similarity(
+            keypoints_xy[rest],
+            np.concatenate([reference, labelled], axis=-1),
+            areas=(areas[rest] + areas[best]) / 2,
+            boxes_xywh=np.zeros((count, 4)),
+            sigmas=sigmas,
+        )
+        order = rest[alike <= limit]
+    return np.array(kept, dtype=np.int64)

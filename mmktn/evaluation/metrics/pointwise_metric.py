@@ -1,0 +1,191 @@
+"""AUC10, AUC30 and IoU of the pointwise evaluation as a metric of mmengine.
+
+Source: DensePose paper section 2.3; the numbers are those of ``evaluation.functional.pointwise``.
+Per image only the errors of its points are kept.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+
+from mmktn.evaluation.functional.densepose import check_detections
+from mmktn.evaluation.functional.detections import DenseDetections
+from mmktn.evaluation.functional.ground_truth import DensePoseTruth, read_json
+from mmktn.evaluation.functional.pointwise import (
+    PointDistances,
+    PointwiseScores,
+    dense_distances,
+    paint,
+    part_errors,
+    score_image,
+)
+from mmktn.evaluation.functional.protocol import densepose_protocol
+from mmktn.evaluation.metrics.sample_inputs import (
+    LazySurface,
+    dense_detections,
+    existing_file,
+    label_to_category,
+)
+from mmktn.registry import METRICS
+
+_UV_STEPS = 65535
+
+
+@METRICS.register_module()
+class PointwiseDensePoseMetric(BaseMetric):
+    """Area under the ratio of correct points.
+
+    Keys are ``pointwise/AUC10``, ``AUC30``, ``missed`` (share of points that show background),
+    ``IoU`` (all pixels of the set) and ``IoU_image_mean``; fractions, -1 where undefined.
+
+    Args:
+        ann_file: DensePose-COCO JSON of the evaluated split.
+        surface: As in ``DensePoseMetric``.
+        protocol: Where an annotated point lies: ``"clean"`` (grid of 256) or ``"official"``.
+        min_score: Detections below are not painted.
+        dense_dir: Folder with one .npz of dense maps (``chart``, ``u``, ``v``) per image, as the
+            synthetic data has; every person pixel counts then, not only annotated points.
+        dense_stride: Take every so-manieth row and column of dense maps.
+        with_iou: Also report the overlap of painted persons with the segmentations.
+        outfile_prefix: Path without ending for ``<prefix>.pointwise.json`` (errors by part).
+        collect_device: Where results are gathered.
+        prefix: First part of the keys.
+
+    Raises:
+        FileNotFoundError: A file or folder does not exist.
+        ValueError: A name is unknown.
+    """
+
+    default_prefix = "pointwise"
+
+    def __init__(
+        self,
+        ann_file: str | Path,
+        surface: Any = "procedural",
+        *,
+        protocol: str = "clean",
+        min_score: float = 0.0,
+        dense_dir: str | Path | None = None,
+        dense_stride: int = 2,
+        with_iou: bool = True,
+        outfile_prefix: str | None = None,
+        collect_device: str = "cpu",
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.ann_file = existing_file(ann_file, "ann_file")
+        self.surface = LazySurface(surface)
+        self.protocol = densepose_protocol(protocol)
+        self.min_score = min_score
+        self.dense_dir = None if dense_dir is None else Path(dense_dir)
+        if self.dense_dir is not None and not self.dense_dir.is_dir():
+            raise FileNotFoundError(f"dense_dir: no folder {self.dense_dir}")
+        self.dense_stride = dense_stride
+        self.with_iou = with_iou
+        self.outfile_prefix = outfile_prefix
+        self._truth: DensePoseTruth | None = None
+        self._file_names: dict[int, str] = {}
+
+    @property
+    def truth(self) -> DensePoseTruth:
+        """Ground truth, read at first use."""
+        if self._truth is None:
+            data = read_json(self.ann_file, "ann_file")
+            self._truth = DensePoseTruth.from_coco(data, name=str(self.ann_file))
+            self._file_names = {i["id"]: i.get("file_name", "") for i in data["images"]}
+        return self._truth
+
+    def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
+        """Measure the predictions of a batch.
+
+        Args:
+            data_batch: Not used.
+            data_samples: As in ``DensePoseMetric``.
+
+        Raises:
+            ValueError: A prediction cannot be evaluated; the image is named.
+        """
+        categories = label_to_category(self.truth.categories, self.dataset_meta)
+        for sample in data_samples:
+            detections = dense_detections(sample, categories)
+            check_detections(detections, self.truth)
+            image_id = int(sample["img_id"])
+            kept = np.flatnonzero(detections.scores >= self.min_score)
+            maps = [detections.iuv(k) for k in kept.tolist()]
+            errors, count = score_image(
+                self.truth,
+                image_id,
+                self.surface.get(),
+                boxes_xywh=detections.boxes_xywh[kept],
+                scores=detections.scores[kept],
+                maps=maps,
+                protocol=self.protocol,
+                with_iou=self.with_iou,
+            )
+            if self.dense_dir is not None:
+                errors = self._dense(image_id, detections, kept)
+            self.results.append({"img_id": image_id, "errors": errors, "foreground": count})
+
+    def _dense(
+        self, image_id: int, detections: DenseDetections, kept: np.ndarray
+    ) -> PointDistances:
+        assert self.dense_dir is not None
+        file = self.dense_dir / Path(self._file_names[image_id]).with_suffix(".npz").name
+        if not file.is_file():
+            raise FileNotFoundError(f"dense_dir: no file {file} for image {image_id}")
+        with np.load(file, allow_pickle=False) as maps:
+            charts, uv = maps["chart"], np.stack([maps["u"], maps["v"]])
+        if uv.dtype == np.uint16:
+            uv = uv / _UV_STEPS
+        painted = paint(
+            detections.boxes_xywh[kept],
+            detections.scores[kept],
+            [detections.iuv(k) for k in kept.tolist()],
+            self.truth.images[image_id],
+        )
+        return dense_distances(
+            painted,
+            charts,
+            uv,
+            surface=self.surface.get(),
+            image_id=image_id,
+            stride=self.dense_stride,
+        )
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """Join the errors of all ranks.
+
+        Args:
+            results: Records of ``process``, one per image.
+
+        Returns:
+            AUC10, AUC30, missed, IoU, IoU_image_mean.
+        """
+        logger = MMLogger.get_current_instance()
+        unique = {record["img_id"]: record for record in reversed(results)}
+        ordered = [unique[key] for key in sorted(unique)]
+        annotated = {key[0] for key in self.truth.persons}
+        scores = PointwiseScores(
+            PointDistances.merge([record["errors"] for record in ordered]),
+            {r["img_id"]: r["foreground"] for r in ordered if r["foreground"] is not None},
+            list(self.truth.notes),
+        )
+        unseen = annotated - unique.keys()
+        if unseen:
+            scores.notes.append(
+                f"{len(unseen)} annotated images were not processed and are left out"
+            )
+        for note in scores.notes:
+            logger.info("note: %s", note)
+        if self.outfile_prefix is not None:
+            path = Path(f"{self.outfile_prefix}.pointwise.json")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            table = {"scores": scores.values(), "parts": part_errors(scores.points)}
+            path.write_text(json.dumps(table, indent=1), encoding="utf-8")
+            logger.info("Wrote errors by part to %s", path)
+        return scores.values()
