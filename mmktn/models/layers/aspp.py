@@ -5,7 +5,9 @@ and the geometric and context encoding of Parsing R-CNN (rates 6, 12, 18; biases
 10.2).
 """
 
-import torch.nn.functional as F  # noqa: N812
+from collections.abc import Iterator
+
+import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
@@ -22,6 +24,8 @@ class ASPP(nn.Module):
         rates: Dilations of the 3 x 3 branches.
         norm_cfg: Normalisation of the branches (then without bias); None: bias only.
         project_bias: Whether the fusing convolution has a bias.
+        pool_first: Order of the concatenation: image pooling first (Parsing R-CNN) or last
+            (detectron2).
     """
 
     def __init__(
@@ -33,8 +37,10 @@ class ASPP(nn.Module):
         rates: tuple[int, ...],
         norm_cfg: dict | None,
         project_bias: bool,
+        pool_first: bool = False,
     ) -> None:
         super().__init__()
+        self.pool_first = pool_first
         self.point_branch = ConvModule(in_channels, branch_channels, 1, norm_cfg=norm_cfg)
         self.dilated_branches = nn.ModuleList(
             ConvModule(
@@ -54,10 +60,16 @@ class ASPP(nn.Module):
         """Map (N, in_channels, h, w) to (N, out_channels, h, w)."""
         return F.relu(conv1x1_of_concat(self._branches(x), self.project), inplace=True)
 
-    def _branches(self, x: Tensor):  # noqa: ANN202  # generator of maps (N, branch_channels, h, w)
+    def _branches(self, x: Tensor) -> Iterator[Tensor]:
+        """Maps (N, branch_channels, h, w); image pooling stays 1 x 1 and broadcasts in the sum."""
+        if self.pool_first:
+            yield self._pooled(x)
         yield self.point_branch(x)
         for branch in self.dilated_branches:
             y = dilated_conv(x, branch.conv)
             yield branch.activate(branch.norm(y) if branch.with_norm else y)
-        # Resizing a 1 x 1 map gives a constant map: left at 1 x 1, the sum broadcasts it.
-        yield self.pool_branch(x.mean(dim=(2, 3), keepdim=True))
+        if not self.pool_first:
+            yield self._pooled(x)
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        return self.pool_branch(x.mean(dim=(2, 3), keepdim=True))

@@ -141,6 +141,7 @@ class GCETrunk(BaseModule):
             rates=tuple(rates),
             norm_cfg=None,
             project_bias=True,
+            pool_first=True,
         )
         self.nonlocal_block = NonLocal2d(
             channels, ratio=1.0, pool_input=True, scaled=True, norm_cfg=norm_cfg or GN32

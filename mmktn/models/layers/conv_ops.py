@@ -8,7 +8,7 @@ convolutions of its parts: the concatenation (1024 channels at stride 4 in MIDv2
 
 from collections.abc import Iterable
 
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -17,8 +17,7 @@ def conv1x1_of_concat(parts: Iterable[Tensor], conv: nn.Conv2d) -> Tensor:
 
     Args:
         parts: Maps (B, C_k, h, w) whose channels add up to `conv.in_channels`; a generator is
-            consumed one map at a time. A part may be (B, C_k, 1, 1): constant over the map, but not
-            the first one.
+            consumed one map at a time. A part (B, C_k, 1, 1) stands for a constant map.
         conv: The 1 x 1 convolution.
 
     Returns:

@@ -5,7 +5,7 @@ by detectron2's DeepLab head (methods 1.3). Keys and values are read from a 2 x 
 """
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
 

@@ -5,7 +5,7 @@ whole blocks of C channels behind each other, `depth_to_space` is PyTorch's pixe
 four values of a 2 x 2 cell are neighbours in the channel axis. They are therefore not inverses.
 """
 
-import torch.nn.functional as F  # noqa: N812  # PyTorch's customary name
+import torch.nn.functional as F
 from torch import Tensor
 
 

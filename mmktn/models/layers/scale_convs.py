@@ -3,7 +3,9 @@
 `ScaleConvs` of the official KTNv2 code, where the block is registered under two names; once here.
 """
 
-import torch.nn.functional as F  # noqa: N812
+from collections.abc import Iterator
+
+import torch.nn.functional as F
 from mmcv.cnn import ConvModule, build_norm_layer
 from torch import Tensor, nn
 
@@ -43,7 +45,8 @@ class SharedDilationConvs(nn.Module):
         """Map (N, channels, h, w) to the same shape."""
         return F.relu(conv1x1_of_concat(self._branches(x), self.project), inplace=True)
 
-    def _branches(self, x: Tensor):  # noqa: ANN202  # generator of maps (N, channels, h, w)
+    def _branches(self, x: Tensor) -> Iterator[Tensor]:
+        """Maps (N, channels, h, w)."""
         for dilation, norm in zip(self.dilations, self.norms, strict=True):
             y = F.conv2d(x, self.shared.weight, padding=dilation, dilation=dilation)
             yield F.relu(norm(y), inplace=True)

@@ -1,6 +1,6 @@
 """Keypoints as a classification over map cells (He et al., Mask R-CNN, section 5; methods 12.3)."""
 
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmktn.models.losses.reductions import zero_connected_to

@@ -1,6 +1,6 @@
 """Cross entropies of charts at points and of coarse maps over all cells (methods 1.4, 8.5)."""
 
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmktn.models.losses.reductions import zero_connected_to

@@ -1,6 +1,6 @@
 """Regression of chart coordinates at annotated points (methods 1.4)."""
 
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmktn.models.losses.reductions import zero_connected_to

@@ -6,7 +6,7 @@ on maps brought to stride 4 (`mode='figure'`). The segmentor of the figure only 
 is not part of this neck.
 """
 
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn

@@ -5,7 +5,7 @@ Departure in order only: the levels are added at stride 8 before their last, com
 which is linear; the result is the same.
 """
 
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn

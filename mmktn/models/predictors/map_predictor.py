@@ -7,7 +7,7 @@ are set side by side; maps nobody asks for (keypoints at inference) are left out
 from collections.abc import Collection, Mapping
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
