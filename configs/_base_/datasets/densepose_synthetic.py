@@ -27,8 +27,8 @@ train_dataloader = dict(
     dataset=dict(
         type="mmktn.DensePoseCocoDataset",
         data_root=data_root,
-        ann_file="train.json",
-        data_prefix=dict(img="images/"),
+        ann_file="annotations/densepose_train.json",
+        data_prefix=dict(img="train/"),
         only_densepose_images=True,
         pipeline=train_pipeline,
     ),
@@ -42,8 +42,8 @@ val_dataloader = dict(
     dataset=dict(
         type="mmktn.DensePoseCocoDataset",
         data_root=data_root,
-        ann_file="val.json",
-        data_prefix=dict(img="images/"),
+        ann_file="annotations/densepose_val.json",
+        data_prefix=dict(img="val/"),
         test_mode=True,
         pipeline=test_pipeline,
     ),
@@ -52,7 +52,7 @@ test_dataloader = val_dataloader
 
 val_evaluator = dict(
     type="mmktn.DensePoseMetric",
-    ann_file=data_root + "val.json",
+    ann_file=data_root + "annotations/densepose_val.json",
     surface=surface,
     metric=("gps", "gpsm"),
 )
