@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.logging import HistoryBuffer, MMLogger
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
@@ -64,7 +64,7 @@ def build_model(cfg: Config) -> nn.Module:
         The model in eval mode on the CPU, its parameters as the constructors leave them.
     """
     init_default_scope(cfg.get("default_scope") or "mmdet")
-    model = MODELS.build(_without_pretrained(cfg.model.to_dict()))
+    model = MODELS.build(ConfigDict(_without_pretrained(cfg.model.to_dict())))
     return revert_sync_batchnorm(model).eval()
 
 

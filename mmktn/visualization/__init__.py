@@ -5,7 +5,12 @@
 
 from mmktn.visualization.colormaps import PRESETS, Preset, get_preset, render_preset
 from mmktn.visualization.drawing import draw_boxes, draw_uv_contours
-from mmktn.visualization.iuv_files import read_iuv_png, write_instance_png, write_iuv_png
+from mmktn.visualization.iuv_files import (
+    read_iuv_png,
+    write_image,
+    write_instance_png,
+    write_iuv_png,
+)
 from mmktn.visualization.painting import ChartCanvas, paint_people
 from mmktn.visualization.panels import make_overview, panel_row, prediction_panels
 from mmktn.visualization.texture import Texture, apply_texture, unwrap_texture
@@ -26,6 +31,7 @@ __all__ = [
     "read_iuv_png",
     "render_preset",
     "unwrap_texture",
+    "write_image",
     "write_instance_png",
     "write_iuv_png",
 ]

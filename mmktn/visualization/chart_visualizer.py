@@ -15,6 +15,7 @@ from mmengine.dist import master_only
 from mmengine.structures import InstanceData
 
 from mmktn.registry import VISUALIZERS
+from mmktn.visualization.annotation_drawing import draw_annotations
 from mmktn.visualization.colormaps import get_preset
 from mmktn.visualization.drawing import draw_boxes
 from mmktn.visualization.iuv_files import write_image
@@ -132,8 +133,6 @@ class ChartVisualizer(DetLocalVisualizer):
         boxes = as_numpy(instances.bboxes)
         if "densepose" not in instances:
             return draw_boxes(image, boxes)
-        from mmktn.visualization.annotation_drawing import draw_annotations
-
         return draw_annotations(image, boxes, instances.densepose)
 
     def _texts(self, instances: InstanceData) -> list[str]:
