@@ -187,4 +187,4 @@ def crowd_index(boxes: list[list[float]], keypoints: NDArray[np.float64]) -> flo
         inside &= (keypoints[..., 1] >= y) & (keypoints[..., 1] <= y + h)
         own = int(inside[person].sum())
         ratios.append((int(inside.sum()) - own) / max(own, 1))
-    return float(min(np.mean(ratios), 1.0))
+    return min(float(np.mean(ratios)), 1.0)

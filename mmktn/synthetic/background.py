@@ -12,7 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.synthetic.noise import blend, fractal_noise, natural_color, random_color
+from mmktn.synthetic.noise import (
+    blend,
+    blurred,
+    fractal_noise,
+    natural_color,
+    random_color,
+    resized,
+)
 
 Image = NDArray[np.float32]
 
@@ -33,7 +40,7 @@ def white_noise(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: fl
     """Coarse or fine coloured noise without structure."""
     cell = int(rng.integers(1, 9))
     small = rng.random((shape_hw[0] // cell + 1, shape_hw[1] // cell + 1, 3), np.float32)
-    grain = cv2.resize(small, shape_hw[::-1], interpolation=cv2.INTER_LINEAR)
+    grain = resized(small, shape_hw)
     return random_color(rng) * (1 - 0.7) + 0.7 * grain
 
 
@@ -47,10 +54,12 @@ def clouds(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) 
 def meadow(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) -> Image:
     """Sky over textured ground, with a tree line and a few posts."""
     height, width = shape_hw
-    sky_low, sky_high = natural_color(rng), np.float32([0.45, 0.62, 0.88])
+    sky_low, sky_high = natural_color(rng), np.array([0.45, 0.62, 0.88], np.float32)
     rows = np.linspace(1, 0, height, dtype=np.float32)[:, None].repeat(width, axis=1)
     image = blend(sky_low * 0.4 + 0.6, sky_high, rows)
-    image = blend(image, np.float32([1, 1, 1]), fractal_noise(shape_hw, rng, cells=3) ** 3)
+    image = blend(
+        image, np.array([1, 1, 1], np.float32), fractal_noise(shape_hw, rng, cells=3) ** 3
+    )
     line = np.clip(horizon, 0.05, 0.95) * height
     trees = line - height * 0.22 * fractal_noise((1, width), rng, cells=8, octaves=6)[0]
     y = np.arange(height, dtype=np.float32)[:, None]
@@ -88,7 +97,7 @@ def street(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) 
         _facade(image, (left, max(top, 0), right, line), rng)
         left = right
     ground = _receding_noise(shape_hw, line, rng)
-    grey = np.float32([1, 1, 1]) * rng.uniform(0.2, 0.6)
+    grey = np.array([1, 1, 1], np.float32) * rng.uniform(0.2, 0.6)
     image[line:] = blend(grey * 0.8, grey * 1.2, ground)[line:]
     return image.astype(np.float32)
 
@@ -100,7 +109,7 @@ def blurred_shapes(shape_hw: tuple[int, int], rng: np.random.Generator, horizon:
     for _ in range(int(rng.integers(8, 30))):
         color = random_color(rng)
         if rng.random() < 0.25:
-            color = np.float32([0.85, 0.64, 0.5]) * rng.uniform(0.4, 1.1)
+            color = np.array([0.85, 0.64, 0.5], np.float32) * rng.uniform(0.4, 1.1)
         centre = (int(rng.uniform(0, width)), int(rng.uniform(0, height)))
         long, short = rng.uniform(0.03, 0.3) * height, rng.uniform(0.02, 0.1) * height
         angle = float(rng.uniform(0, 180))
@@ -111,7 +120,7 @@ def blurred_shapes(shape_hw: tuple[int, int], rng: np.random.Generator, horizon:
         else:
             corners = cv2.boxPoints((centre, (2 * long, 2 * short), angle)).astype(np.int32)
             cv2.fillConvexPoly(image, corners, paint, cv2.LINE_AA)
-    return cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.5, 5.0)))
+    return blurred(image, rng.uniform(0.5, 5.0))
 
 
 _KINDS: tuple[tuple[Callable[..., Image], float], ...] = (
@@ -143,7 +152,7 @@ def random_background(
     kind = _KINDS[int(rng.choice(len(_KINDS), p=weights / weights.sum()))][0]
     image = kind(shape_hw, rng, horizon)
     if rng.random() < 0.5:
-        image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 2.5)))
+        image = blurred(image, rng.uniform(0.4, 2.5))
     return np.clip(image, 0, 1).astype(np.float32)
 
 
@@ -163,7 +172,8 @@ def _receding_noise(
     across = (np.arange(width, dtype=np.float32)[None] - width / 2) / width
     map_x = (across * near * size + 7.5 * size) % (size - 1)
     map_y = np.broadcast_to((near * size) % (size - 1), map_x.shape)
-    return cv2.remap(texture, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_LINEAR)
+    maps = map_x.astype(np.float32), map_y.astype(np.float32)
+    return np.asarray(cv2.remap(texture, *maps, cv2.INTER_LINEAR), np.float32)
 
 
 def _rectangles(image: Image, rng: np.random.Generator, *, count: int) -> None:
@@ -177,7 +187,7 @@ def _rectangles(image: Image, rng: np.random.Generator, *, count: int) -> None:
         if patch.size == 0:
             continue
         if rng.random() < 0.4:
-            noise = fractal_noise(patch.shape[:2], rng, cells=4, octaves=3)
+            noise = fractal_noise((patch.shape[0], patch.shape[1]), rng, cells=4, octaves=3)
             patch[:] = blend(random_color(rng), random_color(rng), noise)
         else:
             patch[:] = random_color(rng)
@@ -192,7 +202,8 @@ def _facade(image: Image, box: tuple[int, int, int, int], rng: np.random.Generat
     patch = image[top:bottom, left:right]
     if patch.size == 0:
         return
-    patch[:] = blend(wall * 0.8, wall, fractal_noise(patch.shape[:2], rng, cells=20, octaves=3))
+    grain = fractal_noise((patch.shape[0], patch.shape[1]), rng, cells=20, octaves=3)
+    patch[:] = blend(wall * 0.8, wall, grain)
     step_x, step_y = int(rng.integers(9, 26)), int(rng.integers(9, 30))
     fill = rng.uniform(0.35, 0.7)
     rows = (np.arange(patch.shape[0]) % step_y) < fill * step_y

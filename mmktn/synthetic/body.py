@@ -222,6 +222,7 @@ def _stretch(skeleton: SyntheticSkeleton, name: str, shape: Shape) -> NDArray[np
 def _vertex_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
     """(V, 3) unit normals, weighted by face area."""
     corners = vertices[faces]
-    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    edges = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    cross = np.asarray(np.cross(*edges), np.float64)
     normals = vertex_sums(faces, cross, len(vertices))
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)

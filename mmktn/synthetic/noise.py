@@ -11,6 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def resized(
+    image: NDArray[np.float32], shape_hw: tuple[int, int], interpolation: int = cv2.INTER_LINEAR
+) -> NDArray[np.float32]:
+    """OpenCV's resize with rows and columns in the project's order."""
+    return np.asarray(
+        cv2.resize(image, shape_hw[::-1], interpolation=interpolation), dtype=np.float32
+    )
+
+
+def blurred(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Gaussian blur by `sigma` pixels."""
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), dtype=np.float32)
+
+
 def fractal_noise(
     shape_hw: tuple[int, int],
     rng: np.random.Generator,
@@ -38,7 +52,7 @@ def fractal_noise(
         grid = rng.random(
             (max(2, round(height * scale) + 1), max(2, round(width * scale) + 1)), np.float32
         )
-        smooth = cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+        smooth = resized(grid, shape_hw, cv2.INTER_CUBIC)
         total += smooth * persistence**octave
     low, high = float(total.min()), float(total.max())
     return (total - low) / max(high - low, 1e-6)

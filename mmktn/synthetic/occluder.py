@@ -100,7 +100,7 @@ def random_occluder(
     half = size * rng.uniform(0.1, 0.28, 2) + 2
     if kind == 2:  # a bush
         ripple, phase = rng.uniform(0.05, 0.12), rng.uniform(0, 6.3)
-        green = random_color(rng, saturation=(0.4, 0.9)) * np.float32([0.6, 1.2, 0.5])
+        green = random_color(rng, saturation=(0.4, 0.9)) * np.array([0.6, 1.2, 0.5], np.float32)
         colors = np.stack([green * 0.4, green])
         return Occluder(centre, half * 1.3, 0.0, 2.0, ripple, phase, depth, colors)
     power = float(rng.choice([2.0, 10.0]))  # a ball, bag or box

@@ -39,7 +39,8 @@ def overview_sheet(samples: list[Sample], *, scale: float = 1.0) -> NDArray[np.u
         ]
         height, width = (round(n * scale) for n in sample.picture.shape[:2])
         panels = [
-            cv2.resize(panel, (width, height), interpolation=cv2.INTER_AREA) for panel in panels
+            np.asarray(cv2.resize(panel, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+            for panel in panels
         ]
         panels.append(_with_points(sample, panels[0], scale))
         panels.append(_with_keypoints(sample, panels[0], scale))
@@ -50,9 +51,10 @@ def overview_sheet(samples: list[Sample], *, scale: float = 1.0) -> NDArray[np.u
     return np.concatenate([_title_row(sheet.shape[1]), sheet])
 
 
-def _colored(values: NDArray[np.float64], maps: DenseMaps, palette: int) -> NDArray[np.uint8]:
+def _colored(values: NDArray[np.floating], maps: DenseMaps, palette: int) -> NDArray[np.uint8]:
     """Colour-mapped labels on a dark ground."""
-    picture = cv2.applyColorMap(values.astype(np.uint8), palette)[..., ::-1].copy()
+    colors = cv2.applyColorMap(values.astype(np.uint8), palette)
+    picture = np.array(colors[..., ::-1], np.uint8)
     picture[maps.instance == 0] = 24
     return picture
 

@@ -139,8 +139,8 @@ def _shortest_turn(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDAr
     return axis_turn(axis / sine, float(np.arctan2(sine, cosine)))
 
 
-def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
-    return vector / np.linalg.norm(vector)
+def _unit(vector: NDArray[np.floating]) -> NDArray[np.float64]:
+    return np.asarray(vector / np.linalg.norm(vector), np.float64)
 
 
 def _idle_arm(rng: np.random.Generator) -> LimbAngles:

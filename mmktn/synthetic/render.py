@@ -17,7 +17,7 @@ from mmktn.synthetic.annotate import UV_STEPS, DenseMaps
 from mmktn.synthetic.background import random_background
 from mmktn.synthetic.body import Template
 from mmktn.synthetic.camera import Camera
-from mmktn.synthetic.noise import fractal_noise
+from mmktn.synthetic.noise import blurred, fractal_noise, resized
 from mmktn.synthetic.rasterize import RasterResult, rasterize
 from mmktn.synthetic.scene import Person, Scene
 from mmktn.synthetic.texture import surface_colors
@@ -156,14 +156,12 @@ def render_image(
     shape = (camera.height, camera.width)
     background = random_background(shape, rng, horizon=scene.horizon)
     background *= _contact_shadows(camera, people)[..., None]
-    fine = (shape[1] * SUPERSAMPLING, shape[0] * SUPERSAMPLING)
-    canvas = cv2.resize(background, fine, interpolation=cv2.INTER_LINEAR)
+    canvas = resized(background, (shape[0] * SUPERSAMPLING, shape[1] * SUPERSAMPLING))
     depth = np.full(canvas.shape[:2], np.inf)
     for person in people:
         _draw_person(canvas, depth, person, scene, template)
     _draw_occluders(canvas, depth, scene, rng)
-    picture = cv2.resize(canvas, shape[::-1], interpolation=cv2.INTER_AREA)
-    return _photograph(picture, rng)
+    return _photograph(resized(canvas, shape, cv2.INTER_AREA), rng)
 
 
 def _visible_instance(scene: Scene, rasters: list[RasterResult]) -> NDArray[np.uint8]:
@@ -289,7 +287,7 @@ def _contact_shadows(camera: Camera, people: list[Person]) -> NDArray[np.float32
             spot = np.zeros_like(light)
             centre = (int(np.clip(x, -1e4, 1e4)), int(np.clip(y, -1e4, 1e4)))
             cv2.ellipse(spot, centre, (int(wide), max(int(flat), 1)), 0, 0, 360, 1.0, -1)
-            light *= 1 - strength * cv2.GaussianBlur(spot, (0, 0), max(0.3 * wide, 0.5))
+            light *= 1 - strength * blurred(spot, max(0.3 * wide, 0.5))
     return light
 
 
@@ -304,6 +302,6 @@ def _photograph(picture: NDArray[np.float32], rng: np.random.Generator) -> NDArr
     picture = picture * rng.uniform(0.85, 1.15) * (1 + rng.normal(0, 0.03, 3).astype(np.float32))
     picture = np.clip(picture, 0, 1) ** np.float32(rng.uniform(0.7, 1.1))
     if rng.random() < 0.5:
-        picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.3, 0.9)))
+        picture = blurred(picture, rng.uniform(0.3, 0.9))
     noise = rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(0.003, 0.03))
     return np.round(np.clip(picture + noise, 0, 1) * 255).astype(np.uint8)

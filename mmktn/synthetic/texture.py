@@ -11,7 +11,7 @@ from mmktn.synthetic.body import Template
 from mmktn.synthetic.noise import blend
 from mmktn.synthetic.wardrobe import Cloth, Outfit, along_arm, sample_noise, zones
 
-_LIPS = np.float32([0.70, 0.32, 0.30])
+_LIPS = np.array([0.70, 0.32, 0.30], np.float32)
 
 
 @dataclass
@@ -73,7 +73,7 @@ def surface_colors(
     _draw_trim(colors, outfit, template, rest, zone.top, zone.bottom)
     colors[zone.shoe] = outfit.shoe * (0.85 + 0.3 * grain[zone.shoe, None])
     sole = zone.shoe & (rest[:, 1] < 0.018)
-    colors[sole] = np.float32([0.85, 0.85, 0.82]) * (1 - outfit.shoe.mean() * 0.6)
+    colors[sole] = np.array([0.85, 0.85, 0.82], np.float32) * (1 - outfit.shoe.mean() * 0.6)
     strands = sample_noise(outfit, rest[zone.hair] * [1.0, 0.25, 1.0], per_metre=1500)
     colors[zone.hair] = outfit.hair * (0.6 + 0.7 * strands[:, None])
     return colors
@@ -147,14 +147,14 @@ def _draw_face(
     if outfit.beard:
         paint[(y < nose[1] - 0.025) & (y > nose[1] - 0.12)] = outfit.hair * 0.9
     cheek = np.exp(-((x - 0.05) ** 2 + (y - nose[1] + 0.01) ** 2) / 0.025**2).astype(np.float32)
-    paint *= 1 + cheek[:, None] * np.float32([0.05, -0.06, -0.06])
+    paint *= 1 + cheek[:, None] * np.array([0.05, -0.06, -0.06], np.float32)
     paint[(y - mouth) ** 2 / 0.007**2 + (x / 0.026) ** 2 < 1] = _LIPS * outfit.skin.mean() * 1.4
     brow = (np.abs(y - eye[1] - 0.024) < 0.006) & (np.abs(x - eye[0]) < 0.02)
     paint[brow & (z > 0.04)] = outfit.hair * 0.7
     distance = ((x - eye[0]) / 0.017) ** 2 + ((y - eye[1]) / 0.010) ** 2
-    paint[(distance < 1) & (z > 0.04)] = np.float32([0.92, 0.92, 0.9])
+    paint[(distance < 1) & (z > 0.04)] = np.array([0.92, 0.92, 0.9], np.float32)
     iris = (x - eye[0]) ** 2 + (y - eye[1]) ** 2 < 0.0085**2
-    paint[iris & (z > 0.04)] = np.float32([0.12, 0.09, 0.08])
+    paint[iris & (z > 0.04)] = np.array([0.12, 0.09, 0.08], np.float32)
     if outfit.glasses:
-        paint[(distance < 2.6) & (z > 0.03)] = np.float32([0.07, 0.07, 0.09])
+        paint[(distance < 2.6) & (z > 0.03)] = np.array([0.07, 0.07, 0.09], np.float32)
     colors[face] = paint

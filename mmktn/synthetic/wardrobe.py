@@ -17,7 +17,7 @@ from mmktn.synthetic.noise import fractal_noise, random_color
 
 Color = NDArray[np.float32]
 
-_SKIN_TONES = np.float32(
+_SKIN_TONES = np.array(
     [
         [0.96, 0.82, 0.72],
         [0.91, 0.74, 0.61],
@@ -25,9 +25,10 @@ _SKIN_TONES = np.float32(
         [0.69, 0.50, 0.36],
         [0.50, 0.34, 0.24],
         [0.33, 0.22, 0.16],
-    ]
+    ],
+    np.float32,
 )
-_HAIR_TONES = np.float32(
+_HAIR_TONES = np.array(
     [
         [0.06, 0.05, 0.05],
         [0.22, 0.13, 0.08],
@@ -35,7 +36,8 @@ _HAIR_TONES = np.float32(
         [0.78, 0.62, 0.36],
         [0.62, 0.28, 0.12],
         [0.65, 0.64, 0.62],
-    ]
+    ],
+    np.float32,
 )
 NOISE_SIZE = 256
 PATTERNS = ("plain", "stripes", "bars", "checks", "dots", "camouflage", "panel")
@@ -121,7 +123,11 @@ def random_outfit(rng: np.random.Generator) -> Outfit:
     dress = rng.random() < 0.13
     bottom = top if dress else random_cloth(rng)
     if not dress and rng.random() < 0.35:  # jeans or dark trousers
-        shade = np.float32([0.16, 0.22, 0.38]) if rng.random() < 0.6 else np.float32([0.1] * 3)
+        shade = (
+            np.array([0.16, 0.22, 0.38], np.float32)
+            if rng.random() < 0.6
+            else np.array([0.1] * 3, np.float32)
+        )
         bottom.colors[0] = shade * rng.uniform(0.5, 1.8)
         bottom.pattern = "plain"
     kind = rng.random()
