@@ -14,7 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from rich.progress import track
 
@@ -40,6 +40,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--max-images", type=int, default=20, help="0 for all")
     parser.add_argument("--shuffle", action="store_true", help="random images instead of the first")
     parser.add_argument("--seed", type=int, default=0, help="of the pipeline and of --shuffle")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, metavar="K=V", help="override the config"
+    )
     args = parser.parse_args()
     if args.source.endswith(".json") and args.img_dir is None:
         parser.error("a JSON file needs --img-dir")
@@ -53,7 +56,9 @@ def build_dataset(args: argparse.Namespace) -> Any:
         return DensePoseCocoDataset(
             ann_file=args.source, data_prefix={"img": args.img_dir}, pipeline=PLAIN_PIPELINE
         )
-    return DATASETS.build(Config.fromfile(args.source)[f"{args.split}_dataloader"].dataset)
+    config = Config.fromfile(args.source)
+    config.merge_from_dict(args.cfg_options or {})
+    return DATASETS.build(config[f"{args.split}_dataloader"].dataset)
 
 
 def draw_item(item: dict[str, Any]) -> np.ndarray | None:
