@@ -1,25 +1,16 @@
 # CPU-size twin of densepose-rcnn_r50_fpn-mid2_s1x_dp-coco.py.
-_base_ = "densepose-rcnn_r18_fpn_cpu_dp-synth.py"
+_base_ = "ktn2_r18_fpn_cpu_dp-synth.py"
 
 model = dict(
     roi_head=dict(
-        densepose_neck=dict(
-            _delete_=True,
-            type="mmktn.MultiInstanceDecoderV2",
-            channels=64,
-            num_levels=4,
-        ),
         densepose_head=dict(
-            trunk=dict(
+            predictor=dict(
                 _delete_=True,
-                type="mmktn.KTNTrunk",
+                type="mmktn.ChartPredictor",
                 in_channels=64,
-                channels=64,
-                num_convs=4,
-            ),
-            predictor=dict(coarse_channels=15, with_body_mask=True),
-            loss=dict(weight_coarse_segm=2.0, weight_body_mask=5.0),
-            decoder=dict(mask_source="body_mask", mask_threshold=0.3),
-        ),
+                coarse_channels=15,
+                with_body_mask=True,
+            )
+        )
     )
 )

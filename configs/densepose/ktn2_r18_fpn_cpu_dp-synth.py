@@ -1,16 +1,9 @@
 # CPU-size twin of ktn2_r50_fpn_s1x_dp-coco.py; `make quickstart` trains it.
-_base_ = "densepose-rcnn_r18_fpn-mid2_cpu_dp-synth.py"
+_base_ = [
+    "../_base_/models/ktn2_r18_fpn.py",
+    "../_base_/datasets/densepose_synthetic.py",
+    "../_base_/schedules/cpu.py",
+    "../_base_/default_runtime.py",
+]
 
-model = dict(
-    roi_head=dict(
-        densepose_head=dict(
-            predictor=dict(
-                _delete_=True,
-                type="mmktn.KTMv2ChartPredictor",
-                in_channels=64,
-                box_dim=128,
-            ),
-            loss=dict(weight_keypoint=0.1),
-        )
-    )
-)
+default_hooks = dict(checkpoint=dict(interval={{_base_.max_iters}}), logger=dict(interval=20))

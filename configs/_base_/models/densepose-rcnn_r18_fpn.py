@@ -1,0 +1,36 @@
+# Narrow ResNet-18 twin of densepose-rcnn_r50_fpn.py, small enough for a CPU; trained from random weights.
+_base_ = "densepose-rcnn_r50_fpn.py"
+
+model = dict(
+    data_preprocessor=dict(std=[57.375, 57.12, 58.395]),
+    backbone=dict(
+        depth=18,
+        base_channels=32,
+        stem_channels=32,
+        frozen_stages=-1,
+        norm_cfg=dict(requires_grad=True),
+        norm_eval=False,
+        style="pytorch",
+        init_cfg=None,
+    ),
+    neck=dict(in_channels=[32, 64, 128, 256], out_channels=64),
+    rpn_head=dict(
+        in_channels=64, feat_channels=64, anchor_generator=dict(scales=[4], ratios=[1.0, 2.0])
+    ),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=64),
+        bbox_head=dict(in_channels=64, fc_out_channels=128),
+        densepose_neck=dict(in_channels=64, channels=64, out_channels=64),
+        densepose_roi_extractor=dict(roi_layer=dict(output_size=14), out_channels=64),
+        densepose_head=dict(
+            trunk=dict(in_channels=64, channels=64, num_convs=4),
+            predictor=dict(in_channels=64),
+            loss=dict(uv_reference_images=4),
+        ),
+    ),
+    train_cfg=dict(
+        rpn_proposal=dict(nms_pre=400, max_per_img=200),
+        rcnn=dict(sampler=dict(num=64), densepose_fg_iou=0.6),
+    ),
+    test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=100), rcnn=dict(max_per_img=20)),
+)
