@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from mmktn.models.losses.keypoint_map_loss import keypoint_map_loss
+from mmktn.models.losses.reductions import process_shares
 from mmktn.models.losses.segm_losses import coarse_segm_loss, fine_segm_loss
 from mmktn.models.losses.uv_loss import chart_coordinate_loss
 from mmktn.models.targets import ChartTargets
@@ -27,9 +28,13 @@ class ChartLoss(nn.Module):
         weight_keypoint: Weight of the keypoint heat-maps.
         uv_reference_images: Images per GPU the weight of U and V refers to.
         half_pixel: Sample points with cell centres at index + 0.5; not what the official code does.
+        sync_normalizers: Take the means over the points, RoIs and keypoints of all processes, so
+            that a batch gives the same gradient however it is split (U and V: with
+            `uv_reference_images`). The official code takes them per process.
 
     Reference:
-        Defaults: DensePose R-CNN in detectron2 (5.0, 1.0, 0.01); KTN v2: S 2.0, M 5.0, keypoints 0.1;
+        Defaults: DensePose R-CNN in detectron2 (5.0, 1.0, 0.01); KTN v2: S 2.0, M 5.0, keypoints
+            0.1;
         legacy: S 2.0, I 0.3, UV 0.1.
     """
 
@@ -43,6 +48,7 @@ class ChartLoss(nn.Module):
         weight_keypoint: float = 0.1,
         uv_reference_images: int | None = None,
         half_pixel: bool = False,
+        sync_normalizers: bool = False,
     ) -> None:
         super().__init__()
         self.weight_fine_segm = weight_fine_segm
@@ -52,6 +58,7 @@ class ChartLoss(nn.Module):
         self.weight_keypoint = weight_keypoint
         self.uv_reference_images = uv_reference_images
         self.half_pixel = half_pixel
+        self.sync_normalizers = sync_normalizers
 
     def forward(
         self, output: ChartOutput, targets: ChartTargets, *, num_images: int | None = None
@@ -64,9 +71,9 @@ class ChartLoss(nn.Module):
             num_images: Images on this GPU; needed with `uv_reference_images`.
 
         Returns:
-            `loss_fine_segm`, `loss_u`, `loss_v` and, where the map is predicted, `loss_coarse_segm`,
-            `loss_body_mask`, `loss_keypoint`. Each is connected to its map even if there is nothing
-            to learn.
+            `loss_fine_segm`, `loss_u`, `loss_v` and, where the map is predicted,
+            `loss_coarse_segm`, `loss_body_mask`, `loss_keypoint`. Each is connected to its map
+            even if there is nothing to learn.
 
         Raises:
             ValueError: Numbers of RoIs differ, or `num_images` is missing.
@@ -74,9 +81,11 @@ class ChartLoss(nn.Module):
         if len(output) != len(targets):
             raise ValueError(f"{len(output)} RoIs predicted, targets for {len(targets)}")
         weight_uv = self.weight_uv * self._uv_scale(num_images)
+        points, rois, keypoints = self._shares(output, targets)
         half = self.half_pixel
         losses = {
             "loss_fine_segm": self.weight_fine_segm
+            * points
             * fine_segm_loss(output.fine_segm, targets, half_pixel=half),
             "loss_u": weight_uv
             * chart_coordinate_loss(output.u, targets, coordinate=0, half_pixel=half),
@@ -85,15 +94,24 @@ class ChartLoss(nn.Module):
         }
         if output.coarse_segm is not None:
             loss = coarse_segm_loss(output.coarse_segm, targets)
-            losses["loss_coarse_segm"] = self.weight_coarse_segm * loss
+            losses["loss_coarse_segm"] = self.weight_coarse_segm * rois * loss
         if output.body_mask is not None:
-            losses["loss_body_mask"] = self.weight_body_mask * coarse_segm_loss(
-                output.body_mask, targets
-            )
+            loss = coarse_segm_loss(output.body_mask, targets)
+            losses["loss_body_mask"] = self.weight_body_mask * rois * loss
         if output.keypoint_heatmaps is not None:
             loss = keypoint_map_loss(output.keypoint_heatmaps, targets)
-            losses["loss_keypoint"] = self.weight_keypoint * loss
+            losses["loss_keypoint"] = self.weight_keypoint * keypoints * loss
         return losses
+
+    def _shares(self, output: ChartOutput, targets: ChartTargets) -> list[float]:
+        """Factors of the means over points, RoIs with a coarse map and keypoints."""
+        if not self.sync_normalizers:
+            return [1.0, 1.0, 1.0]
+        maps = output.keypoint_heatmaps
+        cells = None if maps is None else targets.keypoint_cells(maps.shape[-2:])
+        keypoints = 0 if cells is None else int(cells[1].sum())
+        counts = [len(targets.roi_index), len(targets.coarse_index), keypoints]
+        return process_shares(counts, output.fine_segm.device)
 
     def _uv_scale(self, num_images: int | None) -> float:
         if self.uv_reference_images is None:

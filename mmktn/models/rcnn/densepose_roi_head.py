@@ -1,7 +1,8 @@
 """Adapter between mmdet's two-stage detectors and the framework-neutral `DensePoseHead`.
 
-Corresponds to `DensePoseROIHeads` of detectron2 and `DensePoseKTNv2Heads` of KTN: sampled proposals that overlap their person enough
-train the branch, final detections are decoded. Everything about charts happens in `DensePoseHead`; this file only moves boxes.
+Corresponds to `DensePoseROIHeads` of detectron2 and `DensePoseKTNv2Heads` of KTN: sampled
+proposals that overlap their person enough train the branch, final detections are decoded.
+Everything about charts happens in `DensePoseHead`; this file only moves boxes.
 """
 
 from __future__ import annotations
@@ -25,14 +26,16 @@ from mmktn.structures import ChartOutput, DensePoseAnnotations
 class DensePoseRoIHead(StandardRoIHead):
     """RoI head with boxes (and masks, if configured) plus a DensePose branch.
 
-    `train_cfg.densepose_fg_iou` (default 0.7, KTN 0.65) is the overlap of a sampled box with its person above which, strictly, the
-    box trains the DensePose branch.
+    `train_cfg.densepose_fg_iou` (default 0.7, KTN 0.65) is the overlap of a sampled box with its
+    person above which, strictly, the box trains the DensePose branch.
 
     Args:
-        densepose_roi_extractor: Pools (N, C, h, w) features; with a `densepose_neck`, from its single stride-4 map.
+        densepose_roi_extractor: Pools (N, C, h, w) features; with a `densepose_neck`, from its
+            single stride-4 map.
         densepose_head: The `DensePoseHead`.
-        densepose_neck: FPN levels -> one stride-4 map for the DensePose branch alone (Panoptic-FPN decoder, MID); the other branches
-            keep reading the plain levels. None pools from the levels.
+        densepose_neck: FPN levels -> one stride-4 map for the DensePose branch alone
+            (Panoptic-FPN decoder, MID); the other branches keep reading the plain levels. None
+            pools from the levels.
 
     Reference:
         Guler et al., DensePose, CVPR 2018, section 3.2; methods sections 1.2, 6.4 and 23.
@@ -75,7 +78,8 @@ class DensePoseRoIHead(StandardRoIHead):
         Args:
             x: FPN levels, each (B, C, h, w).
             rpn_results_list: Proposals of each image, network-input pixels.
-            batch_data_samples: Samples whose `gt_instances` carry `bboxes` and `densepose` (`DensePoseAnnotations`).
+            batch_data_samples: Samples whose `gt_instances` carry `bboxes` and `densepose`
+                (`DensePoseAnnotations`).
 
         Returns:
             Losses of the box branch, the mask branch where there is one, and the DensePose branch.
@@ -152,13 +156,14 @@ class DensePoseRoIHead(StandardRoIHead):
             rescale: Give boxes and charts in pixels of the original image.
 
         Returns:
-            For each image `bboxes` (N, 4) xyxy, `scores`, `labels`, `densepose` (`ChartResults` of N persons) and, with a mask head,
-            `masks`.
+            For each image `bboxes` (N, 4) xyxy, `scores`, `labels`, `densepose` (`ChartResults`
+            of N persons) and, with a mask head, `masks`.
         """
         metas = [sample.metainfo for sample in batch_data_samples]
         results = self.predict_bbox(x, metas, rpn_results_list, self.test_cfg, rescale=False)
         results = [res[_has_area(res.bboxes)] for res in results]
-        # Pool before anything rescales the boxes: RoIs are in network-input pixels, results in those of the image.
+        # Pool before anything rescales the boxes: RoIs are in network-input pixels, results in
+        # those of the image.
         rois = [res.bboxes for res in results]
         if self.with_mask:
             results = self.predict_mask(x, metas, results, rescale=rescale)
@@ -180,7 +185,8 @@ class DensePoseRoIHead(StandardRoIHead):
         Args:
             x: FPN levels, each (B, C, h, w).
             rois: For each image (N, 4) boxes in network-input pixels.
-            results: For each image the same N boxes as `bboxes`, in the pixels the charts shall have.
+            results: For each image the same N boxes as `bboxes`, in the pixels the charts shall
+                have.
 
         Returns:
             `results` with `densepose` added.
