@@ -17,7 +17,7 @@ from mmktn.compat.fix import Fix, stand_in_mode
 from mmktn.compat.import_hooks import StandInFinder, real_spec
 
 INSTALL_COMPILED = (
-    "MMCV_WITH_OPS=1 pip install --no-cache-dir --force-reinstall --no-deps --no-build-isolation "
+    "pip install --no-cache-dir --force-reinstall --no-deps --no-build-isolation "
     "--no-binary onedl-mmcv onedl-mmcv"
 )
 

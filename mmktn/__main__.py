@@ -1,0 +1,46 @@
+"""`python -m mmktn COMMAND ...`: the commands of the package.
+
+There are no console scripts: with one in the wheel, onedl-mim takes the wrong folder for the
+package (see setup.py).
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+# Command -> module with `main(argv) -> int`, and what it does.
+COMMANDS = {
+    "doctor": ("mmktn.doctor", "what is installed, in use and missing"),
+    "evaluate": ("mmktn.evaluation.cli", "score a result file; --report explains the scores"),
+}
+
+
+def usage() -> str:
+    """Return the list of commands."""
+    lines = [f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items()]
+    return "\n".join(["usage: python -m mmktn COMMAND ...", "", *lines, "", "COMMAND -h: its help"])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: Command and its arguments, None for those of the process.
+
+    Returns:
+        The command's exit status; 2 for an unknown command.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if arguments else 2
+    command, *rest = arguments
+    if command not in COMMANDS:
+        print(f"unknown command {command!r}\n\n{usage()}", file=sys.stderr)
+        return 2
+    status: int = importlib.import_module(COMMANDS[command][0]).main(rest)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,229 @@
+"""The checks behind `python -m mmktn doctor`: each returns findings, none prints."""
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+from mmktn.compat import active_fixes, mmcv_ext, real_spec, stand_in_mode
+from mmktn.compat.host_versions import HOSTS, Host, installed_version, version_key
+
+OK, NOTE, WRONG = "ok", "note", "wrong"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Args:
+        section: Heading under which it stands.
+        name: What was looked at.
+        state: ``"ok"``, ``"note"`` (works, but worth knowing) or ``"wrong"`` (something needed is
+            missing).
+        text: What was found.
+        advice: What to do about it; empty when there is nothing to do.
+    """
+
+    section: str
+    name: str
+    state: str
+    text: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Extra:
+    """An optional dependency and what it is for."""
+
+    module: str
+    extra: str
+    purpose: str
+
+
+EXTRAS = (
+    Extra("trimesh", "mesh", "ray casting, mesh files"),
+    Extra("embreex", "mesh", "fast ray casting"),
+    Extra("potpourri3d", "mesh", "geodesic distances, heat method"),
+    Extra("pygeodesic", "mesh", "geodesic distances, exact"),
+    Extra("faster_coco_eval", "eval", "faster COCO evaluation"),
+    Extra("av", "video", "video files that browsers play"),
+    Extra("gradio", "demo", "web demo"),
+    Extra("onnx", "export", "ONNX export"),
+    Extra("onnxruntime", "export", "running exported models"),
+)
+
+DENSEPOSE_COCO = "data/coco/annotations/densepose_coco_2014_train.json"
+SURFACE_FOLDER = "data/densepose_surface"
+SYNTHETIC = "data/synthetic_densepose"
+VARIABLES = {
+    "MMKTN_CACHE_DIR": "folder of geodesic tables, default ~/.cache/mmktn",
+    "MMKTN_REAL_DATA": "folder of the real images that some configs and tests use",
+    "MMKTN_FORCE_STANDINS": "1: always stand-ins, 0: never",
+    "MMKTN_DIST_BACKEND": "gloo: train in several processes without GPUs",
+    "MMKTN_PYTHON": "interpreter that make uses",
+}
+
+
+def check_versions() -> Iterator[Finding]:
+    """Compare Python and the host packages with their windows."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    state = OK if sys.version_info >= (3, 10) else WRONG
+    yield Finding("versions", "python", state, python, "" if state == OK else "use Python >= 3.10")
+    yield from map(_host_finding, HOSTS)
+    if find_spec("detectron2") is not None:
+        yield Finding(
+            "versions",
+            "detectron2",
+            NOTE,
+            "installed beside mmdet, which imports it",
+            "an error inside it breaks `import mmdet`; keep it in another environment",
+        )
+
+
+def _host_finding(host: Host) -> Finding:
+    found = installed_version(host)
+    window = f">= {host.minimum}, < {host.below}, tested up to {host.tested}"
+    if found is None:
+        state = WRONG if host.required else NOTE
+        purpose = "" if host.required else " (needed for the top-down and crowded-pose models)"
+        return Finding("versions", host.module, state, f"missing{purpose}", host.install)
+    if found == "unknown":
+        return Finding("versions", host.module, NOTE, f"version unknown; {window}")
+    if not version_key(host.minimum) <= version_key(found) < version_key(host.below):
+        return Finding("versions", host.module, WRONG, f"{found}; {window}", host.install)
+    if version_key(found) > version_key(host.tested):
+        advice = "newer than tested; if something breaks, go back to the tested version"
+        return Finding("versions", host.module, NOTE, f"{found}; {window}", advice)
+    return Finding("versions", host.module, OK, f"{found}; {window}")
+
+
+def check_imports() -> Iterator[Finding]:
+    """Import the hosts for real; only what fails is reported."""
+    for module in ("torch", "torchvision", "mmcv.ops", "mmdet", "mmpose"):
+        if real_spec(module.partition(".")[0]) is None:
+            continue
+        _, problem = _try_import(module)
+        if problem:
+            advice = "reinstall it to match torch; the text above is its own error"
+            yield Finding("versions", f"import {module}", WRONG, problem, advice)
+
+
+def _try_import(module: str) -> tuple[ModuleType | None, str]:
+    """Import a module, returning it or the error's text."""
+    try:
+        return importlib.import_module(module), ""
+    except Exception as error:  # a broken host may raise anything, and a report must go on
+        return None, f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def check_operators() -> Iterator[Finding]:
+    """Tell which implementation each mmcv operator has, and try it."""
+    if real_spec("mmcv") is None or _try_import("mmcv.ops")[1]:
+        return
+    if not mmcv_ext.is_active():
+        yield Finding("mmcv operators", "all", OK, "compiled (mmcv._ext)")
+        yield from _try_roi_align()
+        return
+    from mmktn.compat.mmcv_ops import ops_backend
+
+    backend = ops_backend()
+    text = "torchvision's operators" if backend == "torchvision" else "plain torch"
+    for name in ("nms", "roi_align (avg)"):
+        yield Finding("mmcv operators", name, OK, text)
+    yield Finding(
+        "mmcv operators",
+        "all others",
+        NOTE,
+        "not available, not needed by mmktn",
+        f"for other models: {mmcv_ext.INSTALL_COMPILED}",
+    )
+    yield from _try_roi_align()
+
+
+def _try_roi_align() -> Iterator[Finding]:
+    """Pool a ramp on every kind of device; the mean over its two bins is known."""
+    import torch
+    from mmcv.ops import RoIAlign
+
+    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    for device in devices:
+        ramp = (torch.arange(8.0, device=device) + 0.5).expand(1, 1, 8, 8).contiguous()
+        roi = torch.tensor([[0.0, 2, 2, 6, 6]], device=device)
+        pooled = RoIAlign((1, 2), sampling_ratio=2)(ramp, roi).flatten().tolist()
+        right = max(abs(a - b) for a, b in zip(pooled, (3.0, 5.0), strict=True)) < 1e-4
+        state, text = (OK, "right") if right else (WRONG, f"{pooled} instead of [3.0, 5.0]")
+        advice = "" if right else "reinstall mmcv, or set MMKTN_FORCE_STANDINS=1"
+        yield Finding("mmcv operators", f"RoIAlign of a ramp on {device}", state, text, advice)
+
+
+def check_repairs() -> Iterator[Finding]:
+    """List the repairs of mmktn.compat that are in effect."""
+    for fix in active_fixes():
+        yield Finding("repairs", fix.name, OK, f"{fix.reason} ({fix.thread})")
+    if stand_in_mode() != "auto":
+        value = os.environ["MMKTN_FORCE_STANDINS"]
+        yield Finding("repairs", "MMKTN_FORCE_STANDINS", NOTE, f"set to {value}")
+
+
+def check_devices() -> Iterator[Finding]:
+    """List what torch can compute on."""
+    torch, problem = _try_import("torch")
+    if torch is None:
+        if real_spec("torch") is not None:
+            yield Finding("devices", "torch", WRONG, problem, "reinstall torch")
+        return
+    cores = os.cpu_count()
+    yield Finding("devices", "cpu", OK, f"{cores} cores, {torch.get_num_threads()} torch threads")
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        memory = properties.total_memory / 2**30
+        yield Finding("devices", f"cuda:{index}", OK, f"{properties.name}, {memory:.0f} GiB")
+    if torch.backends.mps.is_available():
+        yield Finding("devices", "mps", NOTE, "found; mmktn was not run on it yet")
+    if not torch.cuda.is_available():
+        built = torch.version.cuda
+        text = f"torch is built for CUDA {built}, no device found" if built else "CPU build"
+        yield Finding("devices", "cuda", NOTE, text)
+
+
+def check_extras() -> Iterator[Finding]:
+    """Tell which optional packages are there and what the others would add."""
+    for extra in EXTRAS:
+        if find_spec(extra.module) is not None:
+            yield Finding("extras", extra.module, OK, extra.purpose)
+        else:
+            advice = f'pip install "mmktn[{extra.extra}]"'
+            yield Finding("extras", extra.module, NOTE, f"missing: {extra.purpose}", advice)
+
+
+def check_data(root: Path) -> Iterator[Finding]:
+    """Look for data sets, surface files, the geodesic cache and our environment variables.
+
+    Args:
+        root: Folder in which training is started; data lies in its `data` folder.
+
+    Yields:
+        One finding for each place.
+    """
+    from mmktn.surface.file_cache import cache_folder
+
+    places = (
+        ("DensePose-COCO", DENSEPOSE_COCO, "layout and links in docs/datasets.md"),
+        ("official surface files", SURFACE_FOLDER, "docs/surface.md; not needed for 'procedural'"),
+        ("synthetic data", SYNTHETIC, "python tools/dataset_converters/make_synthetic.py"),
+    )
+    for name, place, advice in places:
+        found = (root / place).exists()
+        text = place if found else f"not at {place}"
+        yield Finding("data", name, OK if found else NOTE, text, "" if found else advice)
+    tables = list((cache_folder() / "geodesics").glob("*.npy"))
+    size = sum(table.stat().st_size for table in tables) / 2**20
+    text = f"{len(tables)} tables, {size:.0f} MiB in {cache_folder()}"
+    yield Finding("data", "geodesic cache", OK if tables else NOTE, text)
+    for variable, meaning in VARIABLES.items():
+        if variable in os.environ:
+            yield Finding("data", variable, OK, f"{os.environ[variable]} ({meaning})")

@@ -1,0 +1,165 @@
+"""Who may import whom: docs/architecture.md as a table, checked on the source alone."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "mmktn"
+
+# Part of the package -> what it may import of ours, beside itself and L0. Longest matching part
+# wins.
+L0 = {"version", "registry", "utils", "compat"}
+NETWORK = {
+    "structures",
+    "models.layers",
+    "models.necks",
+    "models.ktm",
+    "models.predictors",
+    "models.targets",
+    "models.losses",
+    "models.postprocess",
+    "models.heads",
+}
+MAY_IMPORT = {
+    "version": set(),
+    "registry": set(),
+    "utils": set(),
+    "compat": set(),
+    "surface": set(),
+    "structures": set(),
+    "synthetic": {"surface"},
+    "evaluation.functional": {"surface"},
+    "evaluation": {"surface", "structures", "evaluation"},
+    "visualization": {"surface", "structures"},
+    "models": {"surface", "structures", "models"},
+    "models.layers": set(),
+    "models.necks": {"models.layers"},
+    "models.ktm": {"surface", "models.layers"},
+    "models.predictors": {"structures", "surface", "models.layers", "models.ktm"},
+    "models.targets": {"structures"},
+    "models.losses": {"structures", "models.targets"},
+    "models.postprocess": {"structures"},
+    "models.heads": NETWORK | {"surface"},
+    "datasets": {"surface", "structures", "synthetic"},
+    "hooks": {"structures", "models", "visualization"},
+    "testing": {"surface", "structures", "synthetic", "models"},
+    "apis": {
+        "surface",
+        "structures",
+        "models",
+        "datasets",
+        "visualization",
+        "evaluation",
+    },
+    "doctor": {"doctor_checks", "surface"},
+    "doctor_checks": {"surface"},
+    "__main__": set(),
+    "__init__": set(),
+}
+# Host package -> parts that may import it.
+HOST_IMPORTERS = {
+    "mmdet": {"models.rcnn", "datasets", "evaluation.metrics", "visualization", "apis"},
+    "mmpose": {
+        "models.topdown",
+        "models.stip",
+        "models.backbones",
+        "datasets",
+        "evaluation.metrics",
+        "apis",
+    },
+}
+# Part -> packages that it must not import, so that it stays usable without them.
+FORBIDDEN = {
+    "surface": {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose", "cv2"},
+    "synthetic": {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose"},
+    "evaluation.functional": {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose"},
+    "structures": {"mmcv", "mmdet", "mmpose"},
+}
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if ".mim" not in path.parts)
+
+
+def part_of(path):
+    """Dotted name below mmktn: models/ktm/x.py -> models.ktm.x, surface/__init__.py -> surface."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def within(name, part):
+    return name == part or name.startswith(f"{part}.")
+
+
+def longest(name, parts):
+    """The most specific part that a module belongs to."""
+    matching = [part for part in parts if within(name, part)]
+    return max(matching, key=len) if matching else None
+
+
+def imports_of(path):
+    """Yield (line, dotted name) of every import, those inside functions included."""
+    package = ("mmktn", *path.relative_to(PACKAGE).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = list(package[: len(package) - node.level + 1]) if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield node.lineno, f"{module}.{alias.name}"
+
+
+def own_imports(path):
+    for line, name in imports_of(path):
+        if name.startswith("mmktn."):
+            yield line, name.removeprefix("mmktn.")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_of_ours_point_down(path):
+    me = part_of(path)
+    home = longest(me, MAY_IMPORT)
+    assert home is not None, f"{me}: say in MAY_IMPORT where this part stands"
+    allowed = MAY_IMPORT[home] | (set() if home in L0 - {"utils"} else L0) | {home}
+    if home == "__init__":
+        allowed |= L0
+    for line, name in own_imports(path):
+        fine = longest(name, allowed) is not None or name.startswith("__version__")
+        assert fine, f"{path.relative_to(ROOT)}:{line}: {home} must not import mmktn.{name}"
+
+
+@pytest.mark.parametrize("host", HOST_IMPORTERS)
+def test_hosts_are_imported_by_their_adapters_only(host):
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in FILES
+        for line, name in imports_of(path)
+        if within(name, host)
+        and longest(part_of(path), HOST_IMPORTERS[host]) is None
+        # A repair looks at the module that it repairs.
+        and not within(part_of(path), "compat")
+    ]
+    assert not wrong, f"{host} is imported outside {sorted(HOST_IMPORTERS[host])}: {wrong}"
+
+
+@pytest.mark.parametrize("part", FORBIDDEN)
+def test_light_parts_stay_light(part):
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in FILES
+        if within(part_of(path), part)
+        for line, name in imports_of(path)
+        if name.partition(".")[0] in FORBIDDEN[part]
+    ]
+    assert not wrong
+
+
+def test_every_module_says_what_it_is():
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in FILES
+        if path.read_text(encoding="utf-8").strip()
+        and not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert not silent
