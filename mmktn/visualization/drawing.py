@@ -1,6 +1,7 @@
 """Marks on a picture: boxes with scores, iso-contours of U and V, text. numpy and OpenCV only.
 
-Every function takes and returns (H, W, 3) uint8 RGB and leaves its input unchanged.
+Every function takes and returns (H, W, 3) uint8 RGB and leaves its input unchanged;
+`write_text_on` alone works in place.
 """
 
 from __future__ import annotations
@@ -43,14 +44,27 @@ def draw_text(
         scale: OpenCV font scale.
     """
     drawn = image.copy()
+    write_text_on(drawn, text, at_xy=at_xy, colour=colour, background=background, scale=scale)
+    return drawn
+
+
+def write_text_on(
+    drawn: np.ndarray,
+    text: str,
+    *,
+    at_xy: tuple[int, int],
+    colour: Colour = (255, 255, 255),
+    background: Colour | None = (0, 0, 0),
+    scale: float = 0.45,
+) -> None:
+    """`draw_text` in place, for callers that write many lines on a picture of their own."""
     (width, height), base = cv2.getTextSize(text, _FONT, scale, 1)
     box_h, box_w = height + base + 2, width + 4
-    x = int(np.clip(at_xy[0], 0, max(image.shape[1] - box_w, 0)))
-    y = int(np.clip(at_xy[1], 0, max(image.shape[0] - box_h, 0)))
+    x = int(np.clip(at_xy[0], 0, max(drawn.shape[1] - box_w, 0)))
+    y = int(np.clip(at_xy[1], 0, max(drawn.shape[0] - box_h, 0)))
     if background is not None:
         drawn[y : y + box_h, x : x + box_w] = background
     cv2.putText(drawn, text, (x + 2, y + height + 1), _FONT, scale, colour, 1, cv2.LINE_AA)
-    return drawn
 
 
 def draw_boxes(
@@ -83,7 +97,7 @@ def draw_boxes(
     for box, text in zip(boxes, texts or [], strict=False):
         font = 0.5 * scale
         height = cv2.getTextSize(text, _FONT, font, 1)[0][1]
-        drawn = draw_text(
+        write_text_on(
             drawn, text, at_xy=(int(box[0]), int(box[1]) - height - 6), colour=colour, scale=font
         )
     return drawn

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmktn.surface.parts import CHART_NAMES, NUM_CHARTS
 from mmktn.visualization.colormaps import Preset, chart_colours, colormap_table, render_preset
-from mmktn.visualization.drawing import draw_boxes, draw_text
+from mmktn.visualization.drawing import draw_boxes, write_text_on
 from mmktn.visualization.painting import ChartCanvas
 
 _WHITE = (255, 255, 255)
@@ -38,7 +38,7 @@ def chart_legend(height: int, *, colormap: str = "sides") -> np.ndarray:
         x, y = column * column_width + 2, row * row_height
         legend[y + 1 : y + row_height - 1, x : x + row_height - 3] = colours[chart]
         text = f"{chart}" if height < 160 else f"{chart} {CHART_NAMES[chart]}"
-        legend = draw_text(
+        write_text_on(
             legend, text, at_xy=(x + row_height, y), colour=_BLACK, background=None, scale=scale
         )
     return legend
@@ -50,7 +50,7 @@ def value_legend(height: int, *, colormap: str = "parula") -> np.ndarray:
     values = np.linspace(255, 0, max(height - 4, 1)).round().astype(np.uint8)
     bar[2 : 2 + len(values), 2:12] = colormap_table(colormap)[values][:, None]
     for text, y in (("1", 0), ("U V", height // 2 - 6), ("0", height)):
-        bar = draw_text(bar, text, at_xy=(13, y), colour=_BLACK, background=None, scale=0.32)
+        write_text_on(bar, text, at_xy=(13, y), colour=_BLACK, background=None, scale=0.32)
     return bar
 
 
@@ -79,7 +79,7 @@ def panel_row(
     for index, panel in enumerate(panels):
         row[top : top + panel.shape[0], x : x + panel.shape[1]] = panel
         if titles is not None and titles[index]:
-            row = draw_text(
+            write_text_on(
                 row, titles[index], at_xy=(x, 3), colour=_BLACK, background=None, scale=0.45
             )
         x += panel.shape[1] + gap
@@ -152,7 +152,7 @@ def make_overview(
     for index, row in enumerate(rows):
         cells = [fit(picture, cell_hw) for picture in row] + [blank] * (columns - len(row))
         if row_titles is not None:
-            cells[0] = draw_text(cells[0], row_titles[index], at_xy=(0, 0))
+            write_text_on(cells[0], row_titles[index], at_xy=(0, 0))
         lines.append(panel_row(cells, titles=titles if index == 0 else None, gap=gap))
         lines.append(np.full((gap, lines[-1].shape[1], 3), 255, np.uint8))
     return np.concatenate(lines[:-1], axis=0)
