@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from mmktn.surface.parts import NUM_CHARTS
 from mmktn.synthetic.annotate import DenseMaps
-from mmktn.synthetic.dataset import COCO_SKELETON, Sample
 from mmktn.synthetic.points import GRID
+from mmktn.synthetic.sample import COCO_SKELETON, Sample
 
 _TITLES = ("image", "charts", "U", "V", "points", "keypoints")
 _LEFT, _RIGHT, _MIDDLE = (255, 80, 60), (70, 230, 90), (255, 255, 255)

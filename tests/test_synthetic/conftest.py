@@ -1,6 +1,6 @@
 import pytest
 
-from mmktn.synthetic.dataset import load_template
+from mmktn.synthetic.sample import load_template
 
 
 @pytest.fixture(scope="session")

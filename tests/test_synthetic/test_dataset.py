@@ -8,13 +8,8 @@ from pycocotools.coco import COCO
 
 from mmktn.surface.parts import CHART_TO_COARSE, COCO_KEYPOINT_NAMES
 from mmktn.synthetic.annotate import UV_STEPS, crowd_index
-from mmktn.synthetic.dataset import (
-    CROWDPOSE_KEYPOINT_NAMES,
-    GeneratorOptions,
-    generate_split,
-    make_sample,
-)
-from mmktn.synthetic.overview import overview_sheet
+from mmktn.synthetic.dataset import generate_split
+from mmktn.synthetic.sample import CROWDPOSE_KEYPOINT_NAMES, GeneratorOptions
 from mmktn.synthetic.scene import SceneOptions
 
 SMALL = SceneOptions(size_hw=(128, 96), people=(1, 3))
@@ -126,61 +121,7 @@ def test_result_does_not_depend_on_workers_and_grows_at_its_end(written, tmp_pat
         assert (tmp_path / path).read_bytes() == (out / path).read_bytes()
 
 
-def test_splits_and_seeds_differ():
-    pictures = [
-        make_sample(GeneratorOptions(seed=seed, scene=SMALL), split, 0).picture
-        for seed, split in ((3, "train"), (3, "val"), (4, "train"))
-    ]
-    assert (pictures[0] != pictures[1]).any()
-    assert (pictures[0] != pictures[2]).any()
-
-
-def test_fraction_without_dense_pose_lacks_all_dp_fields():
-    options = GeneratorOptions(scene=SMALL, annotated_fraction=0.0)
-    for annotation in make_sample(options, "train", 0).records["coco"][1]:
-        assert not [key for key in annotation if key.startswith("dp_")]
-    some = GeneratorOptions(scene=SMALL, annotated_fraction=0.5)
-    have = ["dp_x" in a for i in range(5) for a in make_sample(some, "train", i).records["coco"][1]]
-    assert 0 < sum(have) < len(have)
-
-
-def test_crowd_mode_spreads_over_easy_medium_and_hard():
-    options = GeneratorOptions(
-        scene=SceneOptions(size_hw=(128, 112), people=(2, 4)), crowd=True, formats=("crowdpose",)
-    )
-    index = [
-        make_sample(options, "train", i).records["crowdpose"][0]["crowdIndex"] for i in range(6)
-    ]
-    # Ten draws are given to every image; one of six may still miss its range.
-    hits = [index[0::3], index[1::3], index[2::3]]
-    right = sum(i <= 0.1 for i in hits[0]) + sum(0.2 <= i <= 0.8 for i in hits[1])
-    assert right + sum(i >= 0.8 for i in hits[2]) >= 5
-
-
-def test_overview_puts_six_panels_in_a_row():
-    samples = [make_sample(GeneratorOptions(scene=SMALL), "train", i) for i in range(2)]
-    sheet = overview_sheet(samples)
-    assert sheet.shape == (22 + 2 * 128 + 4, 6 * 96 + 5 * 4, 3)
-    np.testing.assert_array_equal(sheet[22:150, :96], samples[0].picture)
-
-
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [
-        ({"formats": ("voc",)}, "formats"),
-        ({"formats": ()}, "formats"),
-        ({"annotated_fraction": 1.2}, "annotated_fraction"),
-        ({"seed": -1}, "seed"),
-    ],
-)
-def test_impossible_options_are_named(values, text):
-    with pytest.raises(ValueError, match=text):
-        GeneratorOptions(**values)
-
-
-def test_unknown_split_and_negative_count_are_named(tmp_path):
-    with pytest.raises(ValueError, match="test"):
-        make_sample(GeneratorOptions(), "test", 0)
+def test_negative_count_is_named(tmp_path):
     with pytest.raises(ValueError, match="-1 images"):
         generate_split(tmp_path, "train", -1, options=GeneratorOptions())
 

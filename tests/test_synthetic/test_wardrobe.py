@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from mmktn.synthetic.texture import random_light, surface_colors
 from mmktn.synthetic.wardrobe import along_arm, cloth_offset, random_outfit, zones
 
 
@@ -44,28 +43,6 @@ def test_offsets_are_small_and_outward(template, seed):
     assert offset.shape == (len(template.mesh.vertices),)
     assert offset.min() >= 0
     assert offset.max() < 0.04
-
-
-def test_left_and_right_face_look_alike_but_front_and_back_do_not(template, face_centres):
-    rest, charts = face_centres
-    outfit = random_outfit(np.random.default_rng(2))
-    outfit.bald = outfit.beard = outfit.glasses = False
-    outfit.skin = np.float32([0.9, 0.7, 0.6])
-    eye = template.keypoints["left_eye"]
-    head = np.nonzero(charts >= 23)[0]
-    colors = surface_colors(outfit, template, rest[head], charts[head])
-    for side in (1, -1):
-        near = np.linalg.norm(rest[head] - eye * [side, 1, 1], axis=1) < 0.02
-        assert colors[near].std(axis=0).max() > 0.08  # dark iris, white of the eye, skin
-    cheek = np.linalg.norm(rest[head] - [0.045, 1.56, 0.09], axis=1) < 0.02
-    assert np.abs(colors[cheek] - outfit.skin).max() < 0.2
-
-
-def test_light_comes_from_its_direction():
-    light = random_light(np.random.default_rng(0))
-    toward, away = light.shade(np.stack([light.direction, -light.direction]))
-    assert (toward > away).all()
-    assert away.min() > 0
 
 
 def test_an_outfit_is_its_seed():

@@ -24,17 +24,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mmktn.synthetic.dataset import (
+from mmktn.synthetic.dataset import GENERATOR_VERSION, annotation_file, generate_split
+from mmktn.synthetic.overview import overview_sheet
+from mmktn.synthetic.sample import (
     FORMATS,
-    GENERATOR_VERSION,
     SPLITS,
     GeneratorOptions,
-    annotation_file,
-    generate_split,
     load_template,
     make_sample,
 )
-from mmktn.synthetic.overview import overview_sheet
 from mmktn.synthetic.scene import SceneOptions
 from mmktn.version import __version__
 
