@@ -93,25 +93,28 @@ def main() -> None:
 
 
 def draw_overview(runner: object, path: Path, num_images: int = 6) -> Path:
-    """Draw predictions beside the truth for the first held-out images, one row an image."""
+    """Draw truth and predictions of the first held-out images, one row an image."""
     import cv2
-    import torch
+    import numpy as np
 
-    from mmktn.visualization import make_overview, prediction_panels, write_image
+    from mmktn.apis import DensePoseInferencer
+    from mmktn.visualization import ChartCanvas, make_overview, render_preset, write_image
 
     dataset = runner.test_dataloader.dataset
+    files = [dataset.get_data_info(i)["img_path"] for i in range(min(num_images, len(dataset)))]
     model = runner.model.eval()
+    model.cfg = runner.cfg
     rows = []
-    for index in range(min(num_images, len(dataset))):
-        sample = dataset[index]
-        batch = dict(inputs=[sample["inputs"]], data_samples=[sample["data_samples"]])
-        with torch.inference_mode():
-            result = model.test_step(batch)[0]
-        image = cv2.imread(result.img_path, cv2.IMREAD_COLOR)
-        people = result.pred_instances
-        people = people[people.scores > 0.3]
-        rows.append(prediction_panels(image, people))
-    return write_image(path, make_overview(rows))
+    for file, prediction in zip(files, DensePoseInferencer(model)(files), strict=True):
+        image = cv2.imread(file, cv2.IMREAD_COLOR)[..., ::-1].copy()
+        folder = Path(file).parent
+        with np.load(folder.parent / "dense" / folder.name / f"{Path(file).stem}.npz") as dense:
+            uv = [(dense[name].astype(np.int64) * 255 // 65535).astype(np.uint8) for name in "uv"]
+            canvas = ChartCanvas(np.stack([dense["chart"], *uv]), dense["instance"])
+        truth = render_preset(canvas, "overlay", image=image)
+        rows.append([truth, *prediction.panels(image)])
+    titles = ["true charts", "found people", "charts I", "U", "V"]
+    return write_image(path, make_overview(rows, titles=titles))
 
 
 if __name__ == "__main__":

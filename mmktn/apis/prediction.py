@@ -64,6 +64,16 @@ class ImagePrediction:
             for result, box, score in zip(self.densepose, self.boxes_xyxy, self.scores, strict=True)
         ]
 
+    def panels(self, image: np.ndarray, *, preset: str = "overlay") -> list[np.ndarray]:
+        """Boxes, charts, U and V as four pictures of the size of the image (H, W, 3) uint8 RGB."""
+        return prediction_panels(
+            image,
+            self.canvas(),
+            boxes_xyxy=self.boxes_xyxy,
+            texts=[f"{score:.2f}" for score in self.scores],
+            preset=preset,
+        )
+
     def draw(
         self, image: np.ndarray, *, preset: str = "overlay", legend: bool = True
     ) -> np.ndarray:
@@ -74,13 +84,7 @@ class ImagePrediction:
             preset: Look of the maps.
             legend: Append the colours of the charts and of U, V.
         """
-        panels = prediction_panels(
-            image,
-            self.canvas(),
-            boxes_xyxy=self.boxes_xyxy,
-            texts=[f"{score:.2f}" for score in self.scores],
-            preset=preset,
-        )
+        panels = self.panels(image, preset=preset)
         if legend:
             panels = with_legend(panels, preset_colormap=get_preset(preset).colormap)
         return panel_row(panels, titles=_TITLES[: len(panels)])
