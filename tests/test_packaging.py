@@ -1,0 +1,177 @@
+"""The wheel: what mim, mmengine and pip find in it; and that the requirement lists agree."""
+
+import configparser
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections import Counter
+from pathlib import Path, PurePosixPath
+
+import pytest
+import yaml
+
+import mmktn
+
+ROOT = Path(__file__).parents[1]
+COPIED = (
+    "LICENSE",
+    "MANIFEST.in",
+    "README.md",
+    "configs",
+    "dataset-index.yml",
+    "demo",
+    "mmktn",
+    "model-index.yml",
+    "pyproject.toml",
+    "requirements",
+    "setup.cfg",
+    "setup.py",
+    "tools",
+)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Build the wheel offline from a copy, so that the working tree stays as it is."""
+    pytest.importorskip("setuptools")
+    pytest.importorskip("wheel")
+    source = tmp_path_factory.mktemp("source")
+    ignore = shutil.ignore_patterns("__pycache__", ".mim", "*.egg-info")
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, ignore=ignore)
+        elif (ROOT / name).exists():
+            shutil.copy2(ROOT / name, source / name)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
+    done = subprocess.run(
+        [*command, "--no-index", "--wheel-dir", str(source / "dist"), str(source)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (file,) = (source / "dist").glob("*.whl")
+    with zipfile.ZipFile(file) as archive:
+        yield archive
+
+
+@pytest.fixture(scope="module")
+def names(wheel):
+    return wheel.namelist()
+
+
+def metadata(wheel, name):
+    return wheel.read(f"mmktn-{mmktn.__version__}.dist-info/{name}").decode()
+
+
+def below(names, folder):
+    return {name.removeprefix(f"{folder}/") for name in names if name.startswith(f"{folder}/")}
+
+
+def test_distribution_is_named_like_the_package(wheel):
+    assert "Name: mmktn\n" in metadata(wheel, "METADATA")
+    # Both mims and mmengine take the first line as the import name.
+    assert metadata(wheel, "top_level.txt").split() == ["mmktn"]
+
+
+def test_no_console_scripts(names):
+    assert not [name for name in names if name.endswith("entry_points.txt")]
+    assert not [name for name in names if ".data/scripts/" in name]
+
+
+def test_onedl_mim_finds_its_folder_first(names):
+    # onedl-mim 0.5.1 takes the folder of the first entry of RECORD, which pip sorts.
+    assert min(names).split("/")[0] == "_mmktn_mim"
+
+
+@pytest.mark.parametrize("folder", ["mmktn/.mim", "_mmktn_mim"])
+def test_mim_folders_hold_what_the_repository_does(names, folder):
+    packed = below(names, folder)
+    for tree in ("configs", "tools", "demo"):
+        for path in (ROOT / tree).rglob("*"):
+            parts = path.relative_to(ROOT).parts
+            if path.is_file() and not {"__pycache__", "dev"} & set(parts):
+                assert "/".join(parts) in packed
+    assert {"model-index.yml", "tools/train.py", "tools/test.py"} <= packed
+
+
+@pytest.mark.parametrize("folder", ["mmktn", "_mmktn_mim"])
+def test_config_names_are_unique_among_all_files(names, folder):
+    # mim looks a config up by its bare name in the whole package.
+    counts = Counter(PurePosixPath(name).name for name in below(names, folder))
+    configs = [
+        name for name in below(names, folder) if re.search(r"(^|/)configs/(?!_base_/).*\.py$", name)
+    ]
+    assert configs
+    assert [name for name in configs if counts[PurePosixPath(name).name] > 1] == []
+
+
+def test_package_data_is_there(names):
+    assert "mmktn/py.typed" in names
+    assert "mmktn/surface/data/procedural_body.npz" in names
+    assert not [name for name in names if name.startswith(("tests/", "docs/"))]
+
+
+def test_every_module_is_packed(names):
+    for path in (ROOT / "mmktn").rglob("*.py"):
+        if not {".mim", "__pycache__"} & set(path.relative_to(ROOT).parts):
+            assert path.relative_to(ROOT).as_posix() in names
+
+
+def test_requirements_do_not_pull_what_does_not_build(wheel):
+    required = re.findall(r"^Requires-Dist: ([\w.-]+)", metadata(wheel, "METADATA"), re.MULTILINE)
+    assert not {"chumpy", "xtcocotools", "openmim", "opencv-python", "mmpose"} & set(required)
+
+
+def requirement_names(file):
+    lines = (ROOT / "requirements" / file).read_text().splitlines()
+    names = [re.match(r"[\w.-]+", line.strip()) for line in lines if not line.startswith("#")]
+    return {match.group().lower().replace("_", "-") for match in names if match}
+
+
+@pytest.mark.parametrize(
+    "file", ["runtime", "hostdeps", "mminstall", "nodeps", "optional", "tests"]
+)
+def test_every_requirement_is_pinned_for_make(file):
+    assert requirement_names(f"{file}.txt") <= requirement_names("constraints.txt")
+
+
+def test_optional_list_is_the_mesh_and_eval_extras():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    extras = config["options.extras_require"]
+    listed = f"{extras['mesh']}\n{extras['eval']}".split()
+    assert sorted(listed) == sorted((ROOT / "requirements" / "optional.txt").read_text().split())
+
+
+def test_model_index_and_configs_agree():
+    index = yaml.safe_load((ROOT / "model-index.yml").read_text())
+    named = []
+    for entry in index["Import"]:
+        collections = yaml.safe_load((ROOT / entry).read_text())
+        assert {"Collections", "Models"} <= set(collections), entry
+        known = {collection["Name"] for collection in collections["Collections"]}
+        for model in collections["Models"]:
+            assert model["In Collection"] in known, model["Name"]
+            assert (ROOT / model["Config"]).is_file(), model["Name"]
+            assert model["Name"] == Path(model["Config"]).stem
+            named.append(model["Name"])
+    assert len(named) == len(set(named))
+    metafiles = {str(path.relative_to(ROOT)) for path in ROOT.glob("configs/*/metafile.yml")}
+    assert set(index["Import"]) == metafiles
+
+
+def test_dataset_index_scripts_exist():
+    index = yaml.safe_load((ROOT / "dataset-index.yml").read_text())
+    for name, entry in index.items():
+        if isinstance(entry, dict):
+            assert {"dataset", "download_root", "data_root", "script"} <= set(entry), name
+            assert (ROOT / entry["script"]).is_file(), name
+
+
+def test_version_is_the_same_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == mmktn.__version__
+    assert f"## {mmktn.__version__}" in (ROOT / "CHANGELOG.md").read_text()
