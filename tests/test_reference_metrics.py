@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from mmktn.evaluation.functional.gps import kappas, place_points, points_in_boxes
+from mmktn.evaluation.functional.gps import kappas, place_points, points_in_boxes, search_vertices
 from mmktn.evaluation.functional.ignore_regions import ignore_region_mask
 from mmktn.evaluation.functional.mask_iou import (
     detection_mask,
@@ -199,7 +199,8 @@ def test_reference_points_of_pairs():
         return steps[name][ends[name][k] : ends[name][k + 1]]
 
     for k, (position, annotation) in enumerate(steps["pp_pair"]):
-        points = place_points([persons[annotation]], surface)
+        person = [persons[annotation]]
+        points = place_points(person, search_vertices(person, surface))
         box = detections.boxes_xywh[position]
         pixels, inside = points_in_boxes(points, box[None])
         assert np.array_equal(pixels[0, :, 0], part("pp_px", k))

@@ -51,7 +51,9 @@ def decode_iuv(text: str, where: str) -> IuvMap:
         ValueError: It is no base64, no picture, or not 8-bit RGB.
     """
     try:
-        with Image.open(io.BytesIO(base64.b64decode("".join(text.split()), validate=True))) as picture:
+        with Image.open(
+            io.BytesIO(base64.b64decode("".join(text.split()), validate=True))
+        ) as picture:
             mode, pixels = picture.mode, np.asarray(picture)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, TypeError,
             binascii.Error) as error:  # fmt: skip

@@ -25,6 +25,7 @@ from mmktn.evaluation.functional.gps import (
     GpsBatch,
     MapReader,
     SurfaceLike,
+    TruthVertices,
     metric_prefix,
     place_points,
     read_maps,
@@ -52,7 +53,7 @@ from mmktn.evaluation.functional.protocol import (
 )
 
 METRICS = ("gps", "gpsm", "iou")
-_CHUNK_READINGS = 150_000
+_CHUNK_READINGS = 500_000
 
 
 class PairScorer:
@@ -96,11 +97,11 @@ class PairScorer:
         self.num_beyond_limit = 0
         if self.with_gps and surface is None:
             raise ValueError("metrics gps and gpsm need a body surface; none was given")
-        self._batch = (
-            GpsBatch(surface, self.protocol, self.normalisers)
-            if self.with_gps and surface is not None
-            else None
-        )
+        self._batch: GpsBatch | None = None
+        self._vertices: TruthVertices | None = None
+        if self.with_gps and surface is not None:
+            self._batch = GpsBatch(surface, self.protocol, self.normalisers)
+            self._vertices = TruthVertices(truth.all_persons(), surface)
         self._waiting: list[tuple[ImagePairs, NDArray[np.float64] | None]] = []
         self._done: list[ImagePairs] = []
 
@@ -150,9 +151,10 @@ class PairScorer:
             ]
             if self.with_masks:
                 masks = self._mask_overlaps(image_id, persons, boxes_xywh[order], iuvs, pairs)
-            if self._batch is not None:
+            if self._batch is not None and self._vertices is not None:
                 # Persons without points are ignored: their GPS is 0 in the official matrix too.
-                points = place_points(persons, self._batch.surface, self.protocol)
+                vertices = [self._vertices.of(p) for p in persons]
+                points = place_points(persons, vertices, self.protocol)
                 readings = self.reader(
                     points, boxes_xywh[order], det_index[order], iuvs, self.protocol
                 )

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmktn.evaluation.functional.detections import IuvMap
+from mmktn.evaluation.functional.distance_lookup import geodesic_distances
 from mmktn.evaluation.functional.ground_truth import PersonTruth
 from mmktn.evaluation.functional.protocol import OFFICIAL, DensePoseProtocol
 from mmktn.surface.parts import (
@@ -113,7 +114,7 @@ def point_similarity(
 
 @dataclass
 class PersonPoints:
-    """Points of the persons of one image, searched on the surface once.
+    """Points of the persons of one image.
 
     Attributes:
         x: (P,) image pixels.
@@ -134,14 +135,65 @@ class PersonPoints:
     num_valid: NDArray[np.int64]
 
 
+class TruthVertices:
+    """Mesh vertices of all annotated points of a set, searched in one go at first use.
+
+    Args:
+        persons: All persons.
+        surface: Body surface.
+    """
+
+    def __init__(self, persons: Sequence[PersonTruth], surface: SurfaceLike) -> None:
+        self.surface = surface
+        self._persons = list(persons)
+        self._vertices: dict[int, NDArray[np.int64]] | None = None
+
+    def of(self, person: PersonTruth) -> NDArray[np.int64]:
+        """Mesh vertices of a person's points, -1 where the chart is none.
+
+        Args:
+            person: One of the persons.
+
+        Returns:
+            (P,) vertex ids.
+        """
+        if self._vertices is None:
+            found = search_vertices(self._persons, self.surface)
+            ids = (p.annotation_id for p in self._persons)
+            self._vertices = dict(zip(ids, found, strict=True))
+        return self._vertices[person.annotation_id]
+
+
+def search_vertices(
+    persons: Sequence[PersonTruth], surface: SurfaceLike
+) -> list[NDArray[np.int64]]:
+    """Search the mesh vertices of annotated points.
+
+    Args:
+        persons: G persons.
+        surface: Body surface.
+
+    Returns:
+        (P,) vertex ids per person, -1 where the chart is none.
+    """
+    if not persons:
+        return []
+    charts = np.concatenate([p.charts for p in persons])
+    uv = np.concatenate([p.uv for p in persons])
+    ends = np.cumsum([len(p.charts) for p in persons])[:-1]
+    return np.split(nearest_mesh_vertex(surface, charts, uv), ends)
+
+
 def place_points(
-    persons: Sequence[PersonTruth], surface: SurfaceLike, protocol: DensePoseProtocol = OFFICIAL
+    persons: Sequence[PersonTruth],
+    vertices: Sequence[NDArray[np.int64]],
+    protocol: DensePoseProtocol = OFFICIAL,
 ) -> PersonPoints:
-    """Place annotated points in the image and on the surface.
+    """Place annotated points in the image.
 
     Args:
         persons: G persons of one image.
-        surface: Body surface.
+        vertices: Their mesh vertices, from ``search_vertices`` or ``TruthVertices``.
         protocol: Says which grid the points are read on.
 
     Returns:
@@ -153,9 +205,9 @@ def place_points(
     grid = np.concatenate([p.grid_xy for p in persons] or [np.zeros((0, 2))])
     charts = np.concatenate([p.charts for p in persons] or [np.zeros(0, dtype=np.int64)])
     uv = np.concatenate([p.uv for p in persons] or [np.zeros((0, 2))])
+    vertex = np.concatenate([*vertices] or [np.zeros(0, dtype=np.int64)])
     # Order of operations as in the official evaluator: the truncation that follows sees every ulp.
     xy = grid * boxes[:, 2:] / protocol.point_grid + boxes[:, :2]
-    vertex = nearest_mesh_vertex(surface, charts, uv)
     num_valid = np.bincount(person[vertex >= 0], minlength=len(persons))
     return PersonPoints(xy[:, 0], xy[:, 1], person, charts, vertex, uv, num_valid)
 
@@ -354,7 +406,7 @@ class GpsBatch:
         atlas = self.surface.atlas
         search = atlas.nearest_vertex_uint8 if u.dtype == np.uint8 else atlas.nearest_vertex
         predicted = atlas.mesh_vertex[search(chart[kept], u[kept], v[kept])]
-        distances = self.surface.geodesics.distance(vertex[kept], predicted)
+        distances = geodesic_distances(self.surface.geodesics, vertex[kept], predicted)
         true_charts = np.concatenate([p.charts for p in points])[point[kept]]
         return pair[kept], true_charts, distances
 

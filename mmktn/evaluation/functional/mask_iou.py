@@ -107,38 +107,39 @@ def resize_part_mask(
     """
     rows, row_share, row_kept = _sample_positions(height, mask.shape[0], drops_last_line)
     cols, col_share, col_kept = _sample_positions(width, mask.shape[1], drops_last_line)
-    corners = np.zeros(mask.shape, dtype=np.uint8)
-    corners[:] = mask | mask << 1 | mask << 2 | mask << 3
-    corners[:, :-1] = mask[:, :-1] | mask[:, 1:] << 1
-    corners[:, -1] = mask[:, -1] * 3
-    below = np.concatenate([corners[1:], corners[-1:]])
-    corners |= below << 2
-    cell = corners[rows[:, None], cols]
+    next_rows = np.minimum(rows + 1, mask.shape[0] - 1)
+    next_cols = np.minimum(cols + 1, mask.shape[1] - 1)
+    # One bit per corner of the cell: 1 upper left, 2 lower left, 4 upper right, 8 lower right.
+    lines = mask.take(rows, axis=0) | mask.take(next_rows, axis=0) << 1
+    cell = lines.take(cols, axis=1) | lines.take(next_cols, axis=1) << 2
     result = cell == 15
     # Only cells whose four corners differ need the weights; scipy's order of products and sums.
-    r, c = np.nonzero((cell > 0) & ~result)
-    code = cell[r, c]
+    mixed = np.flatnonzero((cell - 1).reshape(-1) < 14)
+    r, c = np.divmod(mixed, width)
+    code = cell.reshape(-1)[mixed]
     low_r, low_c = 1.0 - row_share[r], 1.0 - col_share[c]
     high_r, high_c = 1.0 - low_r, 1.0 - low_c
     value = (code & 1) * low_r * low_c
-    value += (code >> 1 & 1) * low_r * high_c
-    value += (code >> 2 & 1) * high_r * low_c
+    value += (code >> 2 & 1) * low_r * high_c
+    value += (code >> 1 & 1) * high_r * low_c
     value += (code >> 3 & 1) * high_r * high_c
-    result[r, c] = value > 0.5
-    result[~row_kept] = False
-    result[:, ~col_kept] = False
+    result.reshape(-1)[mixed] = value > 0.5
+    if not row_kept:
+        result[-1] = False
+    if not col_kept:
+        result[:, -1] = False
     return result
 
 
 def _sample_positions(
     count: int, size: int, drops_last_line: bool
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Cell, share of its next neighbour and whether the position is inside, per output line."""
+) -> tuple[NDArray[np.int64], NDArray[np.float64], bool]:
+    """Cell and share of its next neighbour per output line, and whether the last line is kept."""
     step = (size - 1) / (count - 1) if count > 1 else 1.0
     at = np.arange(count) * step
-    kept = at <= size - 1 if drops_last_line else np.ones(count, dtype=bool)
-    at = np.minimum(at, size - 1)
-    cell = np.floor(at).astype(np.int64)
+    kept = not drops_last_line or bool(at[-1] <= size - 1)
+    at[-1] = min(at[-1], size - 1)
+    cell = at.astype(np.int64)
     return cell, at - cell, kept
 
 

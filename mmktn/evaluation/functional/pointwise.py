@@ -17,8 +17,10 @@ from mmktn.evaluation.functional.detections import DenseDetections, IuvMap
 from mmktn.evaluation.functional.gps import (
     PersonPoints,
     SurfaceLike,
+    TruthVertices,
     place_points,
     points_in_boxes,
+    search_vertices,
 )
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth, ImageInfo
 from mmktn.evaluation.functional.mask_iou import (
@@ -394,12 +396,14 @@ def evaluate_pointwise(
         by_image[int(detections.image_ids[k])].append(k)
     annotated = {image_id for (image_id, _), p in truth.persons.items() if p}
     parts, foreground = [], {}
+    vertices = TruthVertices(truth.all_persons(), surface)
     for done, image_id in enumerate(sorted(annotated)):
         index = np.array(by_image[image_id], dtype=np.int64)
         part, count = score_image(
             truth, image_id, surface,
             boxes_xywh=detections.boxes_xywh[index], scores=detections.scores[index],
             maps=[detections.iuv(k) for k in index.tolist()], protocol=rules, with_iou=with_iou,
+            vertices=vertices,
         )  # fmt: skip
         parts.append(part)
         if count is not None:
@@ -426,6 +430,7 @@ def score_image(
     maps: Sequence[IuvMap],
     protocol: DensePoseProtocol,
     with_iou: bool,
+    vertices: TruthVertices | None = None,
 ) -> tuple[PointDistances, ForegroundCount | None]:
     """Errors of the annotated points of one image.
 
@@ -438,12 +443,15 @@ def score_image(
         maps: D maps.
         protocol: Where a point lies.
         with_iou: Also compare the foreground.
+        vertices: Vertices of the set's points, if they were searched in common.
 
     Returns:
         Errors, and the foreground count where asked for.
     """
     persons = [p for c in truth.categories for p in truth.persons.get((image_id, c), [])]
-    points = place_points([p for p in persons if p.has_points], surface, protocol)
+    persons = [p for p in persons if p.has_points]
+    found = search_vertices(persons, surface) if vertices is None else map(vertices.of, persons)
+    points = place_points(persons, list(found), protocol)
     values = read_points_in_image(points, boxes_xywh, scores, maps, protocol)
     errors = point_distances(points, values, surface, image_id)
     if not with_iou:
