@@ -127,7 +127,7 @@ def make_overview(
     *,
     titles: Sequence[str] | None = None,
     row_titles: Sequence[str] | None = None,
-    cell_hw: tuple[int, int] = (256, 320),
+    cell_hw: tuple[int, int] | None = None,
     gap: int = _GAP,
 ) -> np.ndarray:
     """Lay pictures out in a grid of equal cells on white.
@@ -136,7 +136,8 @@ def make_overview(
         rows: Rows of (H, W, 3) RGB pictures of any size; short rows end in white cells.
         titles: Column titles above the first row.
         row_titles: A line of text in the first cell of each row.
-        cell_hw: Size of a cell; pictures are fitted into it with their aspect kept.
+        cell_hw: Size of a cell; pictures are fitted into it with their aspect kept. None: 256 high
+            and as wide as the widest picture needs.
         gap: Pixels between cells.
 
     Raises:
@@ -147,6 +148,9 @@ def make_overview(
         raise ValueError("make_overview needs at least one picture")
     if row_titles is not None and len(row_titles) != len(rows):
         raise ValueError(f"{len(row_titles)} row titles for {len(rows)} rows")
+    if cell_hw is None:
+        aspect = max(picture.shape[1] / picture.shape[0] for row in rows for picture in row)
+        cell_hw = (256, round(256 * aspect))
     blank = np.full((*cell_hw, 3), 255, np.uint8)
     lines = []
     for index, row in enumerate(rows):

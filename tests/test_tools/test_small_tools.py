@@ -1,0 +1,123 @@
+"""print_config, publish_model, analyze_logs, get_flops."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+def _load(path: str):
+    spec = importlib.util.spec_from_file_location(Path(path).stem, REPO / "tools" / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+print_config = _load("misc/print_config.py")
+publish_model = _load("misc/publish_model.py")
+analyze_logs = _load("analysis_tools/analyze_logs.py")
+get_flops = _load("analysis_tools/get_flops.py")
+
+
+def test_config_is_printed_with_its_overrides(tmp_path, capsys):
+    (tmp_path / "base.py").write_text("model = dict(type='A', depth=18)")
+    (tmp_path / "child.py").write_text("_base_ = 'base.py'\nmodel = dict(width=3)")
+    out = tmp_path / "flat.py"
+    print_config.main(
+        [str(tmp_path / "child.py"), "--cfg-options", "model.depth=50", "--out", str(out)]
+    )
+    shown = capsys.readouterr().out
+    assert "depth=50" in shown
+    assert "width=3" in shown
+    assert "_base_" not in out.read_text()
+
+
+def test_missing_config_is_one_line(tmp_path):
+    with pytest.raises(SystemExit, match="print_config: config not found"):
+        print_config.main([str(tmp_path / "no.py")])
+
+
+def _checkpoint(path: Path) -> Path:
+    content = {
+        "state_dict": {"w": torch.ones(2)},
+        "ema_state_dict": {"steps": torch.tensor(3), "module.w": torch.zeros(2)},
+        "optimizer": {"state": torch.ones(1000)},
+        "meta": {"epoch": 3},
+    }
+    torch.save(content, path)
+    return path
+
+
+def test_published_file_holds_weights_and_meta_and_is_named_by_its_hash(tmp_path):
+    import hashlib
+
+    written = publish_model.publish(_checkpoint(tmp_path / "a.pth"), tmp_path / "out" / "m.pth")
+    content = torch.load(written, weights_only=True)
+    assert set(content) == {"meta", "state_dict"}
+    assert content["meta"]["epoch"] == 3
+    assert content["state_dict"]["w"].tolist() == [1, 1]
+    digest = hashlib.sha256(written.read_bytes()).hexdigest()[:8]
+    assert written.name == f"m-{digest}.pth"
+
+
+def test_averaged_weights_are_published_under_the_models_names(tmp_path):
+    written = publish_model.publish(_checkpoint(tmp_path / "a.pth"), tmp_path / "m.pth", ema=True)
+    state = torch.load(written, weights_only=True)["state_dict"]
+    assert set(state) == {"w"}
+    assert state["w"].tolist() == [0, 0]
+
+
+def test_publishing_names_what_is_wrong(tmp_path):
+    torch.save({"state_dict": {"w": torch.ones(1)}}, tmp_path / "plain.pth")
+    with pytest.raises(ValueError, match=r"plain\.pth: holds no averaged weights"):
+        publish_model.publish(tmp_path / "plain.pth", tmp_path / "m.pth", ema=True)
+    with pytest.raises(ValueError, match=r"has to end in \.pth"):
+        publish_model.publish(tmp_path / "plain.pth", tmp_path / "m.pt")
+    with pytest.raises(SystemExit, match="publish_model: checkpoint not found"):
+        publish_model.main([str(tmp_path / "none.pth"), str(tmp_path / "m.pth")])
+
+
+@pytest.fixture
+def work_dir(tmp_path) -> Path:
+    log = tmp_path / "run" / "20260101_000000" / "vis_data" / "scalars.json"
+    log.parent.mkdir(parents=True)
+    entries = [{"loss": 3.0 - k, "time": 0.1 * (k + 1), "step": 10 * k} for k in range(3)]
+    log.write_text("\n".join(map(json.dumps, entries)) + "\n")
+    return tmp_path / "run"
+
+
+def test_log_values_come_with_their_steps(work_dir):
+    values = analyze_logs.read_log(analyze_logs.find_log(work_dir))
+    assert values["loss"] == [(0, 3.0), (10, 2.0), (20, 1.0)]
+
+
+def test_times_are_summed_up_in_a_line(work_dir, capsys):
+    analyze_logs.main(["time", str(work_dir)])
+    assert "3 entries, median 0.2000 s an iteration, fastest 0.1000, slowest 0.3000" in (
+        capsys.readouterr().out
+    )
+
+
+def test_curves_are_drawn(work_dir, tmp_path):
+    analyze_logs.main(["plot", str(work_dir), "--out", str(tmp_path / "c.png")])
+    assert (tmp_path / "c.png").stat().st_size > 1000
+
+
+def test_log_mistakes_are_one_line(work_dir, tmp_path):
+    with pytest.raises(SystemExit, match=r"no 'los'; it has loss, time"):
+        analyze_logs.main(["plot", str(work_dir), "--keys", "los"])
+    with pytest.raises(SystemExit, match=r"no vis_data/scalars\.json"):
+        analyze_logs.main(["time", str(tmp_path / "nowhere")])
+    broken = tmp_path / "scalars.json"
+    broken.write_text('{"loss": 1}\n{"loss"')
+    with pytest.raises(SystemExit, match=r"scalars\.json:2: not a line of JSON"):
+        analyze_logs.main(["time", str(broken)])
+
+
+def test_flops_need_a_size_the_network_can_take():
+    with pytest.raises(SystemExit, match="must be divisible by 32"):
+        get_flops.main(["cfg.py", "--size", "100", "100"])
