@@ -55,9 +55,7 @@ def direct_forward_maps(head: nn.Module, feats: Sequence[Tensor]) -> STIPOutput:
     spatial = head.auxiliary.spatial_layer(enlarge(middle))
     context = sat.region_context(features)
     graph = torch.sigmoid((context[..., None, None] * features).sum(1, keepdim=True))
-    matrix = F.interpolate(
-        initial, size=features.shape[-2:], mode="bilinear", align_corners=False
-    )
+    matrix = F.interpolate(initial, size=features.shape[-2:], mode="bilinear", align_corners=False)
     matrix = matrix * graph
     embeddings = sat.keypoint_classifier.weight  # (K, D)
     semantic_map = (matrix[:, :, None] * embeddings[None, :, :, None, None]).sum(1)

@@ -36,7 +36,7 @@ class PeakMemoryMeter(TorchDispatchMode):
         self._seen.discard(address)
         self.live_bytes -= size
 
-    def __torch_dispatch__(  # noqa: D105
+    def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         known = {

@@ -115,7 +115,7 @@ class OKSMetric(BaseMetric):
                 {
                     "id": sample.get("id", len(self.results)),
                     "img_id": sample["img_id"],
-                    "category_id": sample.get("category_id", 1),
+                    "category_id": int(sample.get("category_id", 1)),  # mmpose: a 0-d array
                     "keypoints": np.concatenate([keypoints, scores[..., None]], axis=-1),
                     "box_scores": box_scores,
                 }

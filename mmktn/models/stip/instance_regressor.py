@@ -75,13 +75,17 @@ def _pixels_first(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).flatten(1, 2).contiguous()
 
 
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def mean_generated_product(
     generator: Tensor, features: Tensor, *, weight: Tensor, bias: Tensor
 ) -> Tensor:
     """Apply generated kernels to features: ``mean_d(kernels[b,k,d,h,w] * features[b,d,h,w])``.
 
     The kernels are ``conv1x1(generator; weight, bias)``, viewed as ``(B, K, D, H, W)``; they are
-    never stored. Runs in float32 whatever the autocast type.
+    never stored. Runs in float32 or better whatever the autocast type.
 
     Args:
         generator: Features the kernels come from ``(B, E, H, W)``.
@@ -106,10 +110,10 @@ def mean_generated_product(
     with torch.autocast(features.device.type, enabled=False):
         # The bias part is linear in the features: one more column of ones would cost as much as
         # 1/E of the whole, a K x D product costs nothing.
-        cells = _pixels_first(features.float())
-        cube = weight.float().view(-1, depth, in_channels) / depth
-        maps = _TrilinearMean.apply(_pixels_first(generator.float()), cells, cube)
-        maps = maps + torch.matmul(cells, bias.float().view(-1, depth).t() / depth)
+        cells = _pixels_first(_at_least_float32(features))
+        cube = _at_least_float32(weight).view(-1, depth, in_channels) / depth
+        maps = _TrilinearMean.apply(_pixels_first(_at_least_float32(generator)), cells, cube)
+        maps = maps + torch.matmul(cells, _at_least_float32(bias).view(-1, depth).t() / depth)
     return maps.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
@@ -146,8 +150,8 @@ def mean_squared_kernel(generator: Tensor, *, weight: Tensor, bias: Tensor) -> T
         One number an image ``(B,)``.
     """
     with torch.no_grad(), torch.autocast(generator.device.type, enabled=False):
-        cells = _pixels_first(generator.detach().float())
+        cells = _pixels_first(_at_least_float32(generator.detach()))
         cells = torch.cat([cells, torch.ones_like(cells[..., :1])], dim=-1)
         gram = torch.matmul(cells.transpose(1, 2), cells) / cells.shape[1]
-        affine = torch.cat([weight.flatten(1), bias[:, None]], dim=1).detach().float()
+        affine = _at_least_float32(torch.cat([weight.flatten(1), bias[:, None]], dim=1).detach())
         return (gram * (affine.t() @ affine)).sum((1, 2)) / len(bias)

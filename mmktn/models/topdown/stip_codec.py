@@ -16,7 +16,9 @@ from mmpose.codecs.utils import get_heatmap_maximum
 from mmpose.registry import KEYPOINT_CODECS as MMPOSE_CODECS
 from numpy.typing import NDArray
 
-KEYPOINT_CODECS = Registry("mmktn keypoint codec", parent=MMPOSE_CODECS, scope="mmktn")
+KEYPOINT_CODECS = Registry(
+    "mmktn keypoint codec", parent=MMPOSE_CODECS, scope="mmktn", locations=[__name__]
+)
 
 _FLOOR, _CEILING = 1e-3, 50.0
 

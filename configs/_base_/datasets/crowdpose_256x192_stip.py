@@ -1,0 +1,12 @@
+# The same with STIP's targets: maps twice as large (sigma + 1), person mask, key-point presence.
+_base_ = ["crowdpose_256x192.py"]
+
+codec = dict(type="mmktn.RefinedHeatmap", input_size=(192, 256), heatmap_size=(96, 128), sigma=3)
+train_pipeline = [
+    *_base_.augmentation,
+    dict(type="TopdownAffine", input_size=codec["input_size"]),
+    dict(type="GenerateTarget", encoder=codec),
+    dict(type="mmktn.SemanticTargets"),
+    dict(type="PackPoseInputs"),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,0 +1,13 @@
+# The same on HRNet-W48.
+_base_ = ["stip-baseline_hrnet-w32.py"]
+
+model = dict(
+    backbone=dict(
+        extra=dict(
+            stage2=dict(num_channels=(48, 96)),
+            stage3=dict(num_channels=(48, 96, 192)),
+            stage4=dict(num_channels=(48, 96, 192, 384)),
+        )
+    ),
+    head=dict(in_channels=48),
+)

@@ -1,0 +1,41 @@
+# Runtime of the pose configs: as _base_/default_runtime.py, in mmpose's scope.
+custom_imports = dict(
+    imports=[
+        "mmktn",
+        "mmktn.models.backbones",
+        "mmktn.models.stip",
+        "mmktn.models.topdown",
+        "mmktn.datasets.keypoint_datasets",
+        "mmktn.datasets.transforms.box_jitter",
+        "mmktn.datasets.transforms.semantic_targets",
+    ],
+    allow_failed_imports=False,
+)
+default_scope = "mmpose"
+
+default_hooks = dict(
+    timer=dict(type="IterTimerHook"),
+    logger=dict(type="LoggerHook", interval=50),
+    param_scheduler=dict(type="ParamSchedulerHook"),
+    checkpoint=dict(type="CheckpointHook", interval=10, max_keep_ckpts=2),
+    sampler_seed=dict(type="DistSamplerSeedHook"),
+    visualization=dict(type="PoseVisualizationHook", enable=False),
+)
+# Averages the running statistics of the batch norms over the processes after each epoch.
+custom_hooks = [dict(type="SyncBuffersHook")]
+
+# tools/train.py takes gloo instead where there is no GPU.
+env_cfg = dict(
+    cudnn_benchmark=False,
+    mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
+    dist_cfg=dict(backend="nccl"),
+)
+
+vis_backends = [dict(type="LocalVisBackend")]
+visualizer = dict(type="PoseLocalVisualizer", vis_backends=vis_backends, name="visualizer")
+log_processor = dict(type="LogProcessor", window_size=50, by_epoch=True, num_digits=6)
+
+log_level = "INFO"
+load_from = None
+resume = False
+randomness = dict(seed=0)

@@ -1,0 +1,18 @@
+# SimpleBaseline-R50, CrowdPose 256x192: the baseline row (paper: AP 68.4).
+_base_ = [
+    "../_base_/models/stip-baseline_r50.py",
+    "../_base_/datasets/crowdpose_256x192.py",
+    "../_base_/schedules/stip_210e.py",
+    "../_base_/schedules/stip_runtime.py",
+]
+
+pretrained = dict(
+    type="Pretrained",
+    checkpoint="torchvision://resnet50",
+)
+model = dict(
+    backbone=dict(init_cfg=pretrained),
+)
+train_dataloader = dict(batch_size=32)
+auto_scale_lr = dict(base_batch_size=128)
+default_hooks = dict(checkpoint=dict(save_best="crowdpose/oks/AP", rule="greater"))
