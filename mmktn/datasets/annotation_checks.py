@@ -164,7 +164,7 @@ def keypoint_problems(keypoints: Any, num_keypoints: int) -> Iterator[Finding]:
     """Check COCO keypoints [x, y, v, ...]: 3 K finite numbers, v in 0, 1, 2."""
     values = _numbers(keypoints)
     if values is None or values.ndim != 1 or len(values) != 3 * num_keypoints:
-        length = len(keypoints) if isinstance(keypoints, list) else _shown(keypoints)
+        length = len(keypoints) if isinstance(keypoints, list | np.ndarray) else _shown(keypoints)
         yield "keypoints", f"{length} numbers, not {3 * num_keypoints} (x, y, v of each)"
         return
     if not np.isfinite(values).all():

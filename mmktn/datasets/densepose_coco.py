@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import numpy as np
 from mmdet.datasets import BaseDetDataset
 from mmengine.logging import print_log
 
 from mmktn.datasets.annotation_checks import (
-    POINT_FIELDS,
+    DENSEPOSE_FIELDS,
     AnnotationError,
     box_problems,
     file_problems,
     has_densepose,
 )
-from mmktn.datasets.file_layout import ImageFolder, find_annotation_file, read_annotation_file
+from mmktn.datasets.annotation_file import read_annotation_file
+from mmktn.datasets.file_layout import ImageFolder, find_annotation_file
 from mmktn.registry import DATASETS
 from mmktn.surface.parts import CHART_NAMES, COARSE_PART_NAMES, COCO_KEYPOINT_NAMES
 from mmktn.surface.symmetry import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP
@@ -116,7 +116,9 @@ class DensePoseCocoDataset(BaseDetDataset):
     ) -> None:
         """Hand every person to its image; the records of `data` are used up to save memory."""
         dropped = 0
-        for annotation in data.pop("annotations"):
+        annotations = data.pop("annotations")
+        for position, annotation in enumerate(annotations):
+            annotations[position] = None
             item = items[annotation["image_id"]]
             if annotation["category_id"] not in person_ids:
                 continue
@@ -124,7 +126,7 @@ class DensePoseCocoDataset(BaseDetDataset):
             if self.validation != "full" and any(box_problems(annotation["bbox"], image_hw)):
                 dropped += 1
                 continue
-            item["instances"].append(_instance(annotation, compact=self.validation == "full"))
+            item["instances"].append(_instance(annotation))
         if dropped:
             print_log(
                 f"{self.ann_file}: {dropped} persons dropped, their boxes have no size "
@@ -144,8 +146,8 @@ def _image_item(image: dict[str, Any], folder: ImageFolder) -> dict[str, Any]:
     }
 
 
-def _instance(annotation: dict[str, Any], *, compact: bool) -> dict[str, Any]:
-    """Annotation record -> instance of mmdet; number lists become float32 arrays if `compact`."""
+def _instance(annotation: dict[str, Any]) -> dict[str, Any]:
+    """Annotation record -> instance of mmdet."""
     x, y, w, h = annotation["bbox"]
     instance = {
         "bbox": [x, y, x + w, y + h],
@@ -155,12 +157,9 @@ def _instance(annotation: dict[str, Any], *, compact: bool) -> dict[str, Any]:
     }
     if annotation.get("segmentation"):
         instance["mask"] = annotation["segmentation"]
-    for field in ("keypoints", *POINT_FIELDS):
+    for field in ("keypoints", *DENSEPOSE_FIELDS):
         if annotation.get(field) is not None:
-            values = annotation[field]
-            instance[field] = np.asarray(values, dtype=np.float32) if compact else values
-    if annotation.get("dp_masks") is not None:
-        instance["dp_masks"] = annotation["dp_masks"]
+            instance[field] = annotation[field]
     return instance
 
 

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from mmengine import fileio
 
 from mmktn.datasets.annotation_checks import Problem, file_problems, mask_problems
-from mmktn.datasets.file_layout import ImageFolder, read_annotation_file
+from mmktn.datasets.annotation_file import read_annotation_file
+from mmktn.datasets.file_layout import ImageFolder
 from mmktn.datasets.image_checks import ImageProblemError, read_image
 
 Item = TypeVar("Item")

@@ -6,7 +6,6 @@ a split (docs/datasets.md). The images of `valminusminival` and `minival` are in
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import PurePosixPath
 from typing import Any
@@ -48,22 +47,6 @@ def find_annotation_file(path: str, backend_args: dict | None = None) -> str:
             return candidate
     tried = " or ".join(candidates)
     raise FileNotFoundError(f"annotation file not found: {tried}. {DOWNLOAD_HELP}")
-
-
-def read_annotation_file(path: str, backend_args: dict | None = None) -> Any:
-    """Read a JSON file.
-
-    Args:
-        path: Existing file.
-        backend_args: Of mmengine.fileio.
-
-    Raises:
-        ValueError: The file is not JSON (often: its download was cut off); the text names it.
-    """
-    try:
-        return json.loads(fileio.get(path, backend_args=backend_args))
-    except ValueError as error:
-        raise ValueError(f"{path}: not a complete JSON file ({error})") from error
 
 
 class ImageFolder:
