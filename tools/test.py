@@ -7,7 +7,6 @@ import argparse
 import os
 from pathlib import Path
 
-import torch
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.runner import Runner
 
@@ -56,8 +55,6 @@ def enable_drawing(cfg: Config, args: argparse.Namespace) -> None:
 def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     """Put the command line on top of the config; the command line wins."""
     cfg.launcher = args.launcher
-    if args.launcher != "none" and not torch.cuda.is_available():
-        cfg.env_cfg.dist_cfg.backend = "gloo"
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
     if args.work_dir is not None:

@@ -51,22 +51,22 @@ def parse_args() -> argparse.Namespace:
 
 def enable_amp(cfg: Config, dtype: str) -> None:
     """Switch the optimiser wrapper to mixed precision, keeping its other settings."""
-    if dtype == "auto":
-        dtype = "float16" if torch.cuda.is_available() else "bfloat16"
     wrapper = cfg.optim_wrapper.get("type", "OptimWrapper")
     if wrapper not in ("OptimWrapper", "AmpOptimWrapper"):
         raise SystemExit(f"--amp works with OptimWrapper only, the config asks for {wrapper}")
+    if not torch.cuda.is_available():
+        cfg.optim_wrapper.type = "mmktn.CpuAmpOptimWrapper"
+        cfg.optim_wrapper.dtype = "bfloat16" if dtype == "auto" else dtype
+        return
     cfg.optim_wrapper.type = "AmpOptimWrapper"
-    cfg.optim_wrapper.dtype = dtype
-    if dtype == "float16":
+    cfg.optim_wrapper.dtype = "float16" if dtype == "auto" else dtype
+    if cfg.optim_wrapper.dtype == "float16":
         cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
 
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     """Put the command line on top of the config; the command line wins."""
     cfg.launcher = args.launcher
-    if args.launcher != "none" and not torch.cuda.is_available():
-        cfg.env_cfg.dist_cfg.backend = "gloo"
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
     if args.work_dir is not None:

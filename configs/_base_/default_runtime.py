@@ -10,11 +10,14 @@ default_hooks = dict(
     visualization=dict(type="mmdet.DetVisualizationHook"),
 )
 
-# tools/train.py and test.py take gloo where there is no GPU; with mmdet's own tools set MMKTN_DIST_BACKEND=gloo.
+# Resumed runs repeat uninterrupted ones exactly.
+custom_hooks = [dict(type="mmktn.IterationSeedHook")]
+
+# Where there is no GPU, mmktn.compat makes it gloo.
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
-    dist_cfg=dict(backend="{{$MMKTN_DIST_BACKEND:nccl}}"),
+    dist_cfg=dict(backend="nccl"),
 )
 
 vis_backends = [dict(type="LocalVisBackend")]

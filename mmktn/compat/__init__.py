@@ -6,6 +6,7 @@ finder or an import hook) and acts only where it is needed; `active_fixes` tells
 
 from mmktn.compat import (
     checkpoint_globals,
+    cpu_distributed,
     mmcv_ext,
     mmcv_version,
     module2package,
@@ -36,6 +37,7 @@ ALL_FIXES = (
     package_lookup.FIX,
     checkpoint_globals.FIX,
     mmcv_version.FIX,
+    cpu_distributed.FIX,
 )
 
 _applied = False

@@ -4,8 +4,14 @@ import importlib
 
 _REGISTERING = (
     "mmktn.models",
+    "mmktn.models.backbones",
+    "mmktn.models.topdown",
     "mmktn.models.rcnn",
+    "mmktn.engine",
     "mmktn.datasets",
+    "mmktn.datasets.keypoint_datasets",
+    "mmktn.datasets.transforms.box_jitter",
+    "mmktn.datasets.transforms.semantic_targets",
     "mmktn.evaluation.metrics",
     "mmktn.visualization.chart_visualizer",
 )

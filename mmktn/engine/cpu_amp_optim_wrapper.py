@@ -1,0 +1,39 @@
+"""Mixed precision on a CPU; mmengine's AmpOptimWrapper refuses machines without an accelerator
+(open-mmlab/mmpretrain#1556).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper
+from torch import nn
+
+from mmktn.registry import OPTIM_WRAPPERS
+
+
+@OPTIM_WRAPPERS.register_module()
+class CpuAmpOptimWrapper(OptimWrapper):
+    """Optimiser wrapper whose forward runs under `torch.autocast('cpu', bfloat16)`.
+
+    bfloat16 has the exponents of float32, so losses need no scaling.
+
+    Args:
+        dtype: `bfloat16`; float16 is too narrow without loss scaling.
+        **kwargs: Arguments of `mmengine.optim.OptimWrapper`.
+
+    Raises:
+        ValueError: Another dtype.
+    """
+
+    def __init__(self, dtype: str = "bfloat16", **kwargs: Any) -> None:
+        if dtype != "bfloat16":
+            raise ValueError(f"mixed precision on a CPU takes dtype='bfloat16', not {dtype!r}")
+        super().__init__(**kwargs)
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Run the forward pass in mixed precision."""
+        with super().optim_context(model), torch.autocast("cpu", torch.bfloat16):
+            yield

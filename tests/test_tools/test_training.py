@@ -1,0 +1,118 @@
+"""Training as users start it: resuming, several processes, the command line."""
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmktn.testing import write_fake_dataset
+
+ROOT = Path(__file__).parents[2]
+SMOKE = ROOT / "configs/densepose/smoke/ktn2_r18_fpn_smoke_dp-synth.py"
+ENV = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1")
+
+
+@pytest.fixture(scope="module")
+def data_folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("fake")
+    write_fake_dataset(folder, num_images=4, persons=2, image_hw=(96, 128))
+    return folder
+
+
+def data_options(folder: Path) -> dict[str, str]:
+    return {
+        "train_dataloader.dataset.data_root": str(folder),
+        "train_dataloader.dataset.ann_file": "annotations.json",
+        "train_dataloader.dataset.data_prefix.img": "images/",
+    }
+
+
+def train(folder: Path, work_dir: Path, max_iters: int, *, resume: bool) -> list[dict]:
+    """Train in this process; losses of every iteration that ran."""
+    cfg = Config.fromfile(str(SMOKE))
+    cfg.merge_from_dict(data_options(folder))
+    cfg.work_dir, cfg.resume, cfg.log_level = str(work_dir), resume, "ERROR"
+    cfg.experiment_name = cfg.visualizer.name = f"{work_dir.name}_{max_iters}_{resume}"
+    cfg.train_cfg.max_iters = max_iters
+    cfg.log_processor.window_size = 1
+    cfg.default_hooks.checkpoint.interval = 3
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    lines = sorted(work_dir.glob("*/vis_data/scalars.json"))[-1].read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.slow
+def test_resumed_run_repeats_the_uninterrupted_one(data_folder, tmp_path):
+    whole = train(data_folder, tmp_path / "whole", 6, resume=False)
+    train(data_folder, tmp_path / "parts", 3, resume=False)
+    rest = train(data_folder, tmp_path / "parts", 6, resume=True)
+    assert [line["step"] for line in rest] == [4, 5, 6]
+    for before, after in zip(whole[3:], rest, strict=True):
+        for key in ("loss", "loss_rpn_cls", "loss_cls", "loss_fine_segm", "loss_u", "grad_norm"):
+            assert after[key] == pytest.approx(before[key], rel=1e-5), key
+
+
+@pytest.mark.slow
+@pytest.mark.multiprocess
+def test_two_processes_give_the_losses_of_one_with_the_same_total_batch(data_folder, tmp_path):
+    script = str(ROOT / "tests/test_tools/first_losses.py")
+    outs = [tmp_path / "one.json", tmp_path / "two.json"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
+    torchrun += ["--master_port=29611"]
+    for start, out, batch_size, launcher in (
+        ([sys.executable], outs[0], "2", "none"),
+        (torchrun, outs[1], "1", "pytorch"),
+    ):
+        command = [*start, script, str(SMOKE), str(data_folder), str(out), batch_size, launcher]
+        subprocess.run(command, check=True, env=ENV, timeout=300)
+    one, two = (json.loads(out.read_text()) for out in outs)
+    # The second and third step also see the averaged gradients of the ones before.
+    for first, second in zip(one, two, strict=True):
+        for key in first:
+            if "loss" in key:
+                assert second[key] == pytest.approx(first[key], rel=1e-3, abs=1e-5), key
+
+
+@pytest.mark.slow
+@pytest.mark.multiprocess
+def test_dist_train_script_runs_over_gloo(data_folder, tmp_path):
+    options = [f"{key}={value}" for key, value in data_options(data_folder).items()]
+    command = ["bash", str(ROOT / "tools/dist_train.sh"), str(SMOKE), "2", "--no-validate"]
+    command += ["--work-dir", str(tmp_path), "--cfg-options", "train_cfg.max_iters=2", *options]
+    env = dict(ENV, PORT="29612", PYTHON=sys.executable)
+    subprocess.run(command, check=True, env=env, timeout=300)
+    assert (tmp_path / "iter_2.pth").is_file()
+
+
+@pytest.mark.slow
+def test_train_script_with_bfloat16_on_the_cpu(data_folder, tmp_path):
+    options = [f"{key}={value}" for key, value in data_options(data_folder).items()]
+    command = [sys.executable, str(ROOT / "tools/train.py"), str(SMOKE), "--no-validate", "--amp"]
+    command += ["--work-dir", str(tmp_path), "--cfg-options", "train_cfg.max_iters=2", *options]
+    subprocess.run(command, check=True, env=ENV, timeout=300)
+    lines = next(tmp_path.glob("*/vis_data/scalars.json")).read_text().splitlines()
+    assert all(0 < json.loads(line)["loss"] < 100 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        ("train.py", ["missing.py"], "missing.py"),
+        ("train.py", [str(SMOKE), "--resume", "none.pth"], "no checkpoint at none.pth"),
+        ("test.py", [str(SMOKE), "none.pth"], "no checkpoint at none.pth"),
+        ("test.py", [str(SMOKE), str(SMOKE), "--tta"], "tta_model"),
+    ],
+)
+def test_wrong_arguments_are_named(script, arguments, message, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [script, *arguments])
+    with pytest.raises((SystemExit, FileNotFoundError), match=message):
+        runpy.run_path(str(ROOT / "tools" / script), run_name="__main__")
