@@ -2,12 +2,13 @@
 
     python tools/benchmark/bench_metric.py --people 100 1000 10000 --out metric.json
 
-Surface: the reference body subdivided twice, 27906 vertices, the size that the official evaluator was timed on. Its
-distances are straight lines through the body, written once as a memory-mapped float32 file of 1.56 GB: the look-ups cost
-the same, the values mean nothing. People: made-up charts of 80 to 400 pixels, 100 points each, 3 people per image, 3
-detections per person; beyond 1000 people the maps repeat. Every size runs in a fresh process on one thread. The baseline
-is a plain re-implementation of the official loops (one search per pair, one look-up per point), timed on 30 people and
-scaled by pairs; the official evaluator's own seconds are quoted beside it.
+Surface: the reference body subdivided twice, 27906 vertices, the size that the official evaluator
+was timed on. Its distances are straight lines through the body, written once as a memory-mapped
+float32 file of 1.56 GB: the look-ups cost the same, the values mean nothing. People: made-up charts
+of 80 to 400 pixels, 100 points each, 3 people per image, 3 detections per person; beyond 1000
+people the maps repeat. Every size runs in a fresh process on one thread. The baseline is a plain
+re-implementation of the official loops (one search per pair, one look-up per point), timed on 30
+people and scaled by pairs; the official evaluator's own seconds are quoted beside it.
 """
 
 import argparse
@@ -22,9 +23,6 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -170,6 +168,7 @@ def annotation(
 
 
 def peak_mb() -> float:
+    """Largest memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -234,7 +233,7 @@ def worker_dense(count: int, folder: Path) -> dict[str, Any]:
     after = peak_mb()
     gps = [p.similarities["gps"] for p in scores.pairs]
     pairs = int(sum((g > 0).sum() for g in gps))
-    result = {
+    return {
         "people": count,
         "detections": len(detections),
         "pairs_compared": int(sum(g.size for g in gps)),
@@ -247,10 +246,10 @@ def worker_dense(count: int, folder: Path) -> dict[str, Any]:
         "peak_before_mb": round(before),
         "gps_AP": scores.values()["gps/AP"],
     }
-    return result
 
 
 def worker_plain(folder: Path, count: int = 30) -> dict[str, Any]:
+    """Time the plain loops in this process."""
     data, detections = make_people(count)
     truth = DensePoseTruth.from_coco(data)
     surface = make_surface(folder)
@@ -321,10 +320,17 @@ def worker_oks(count: int) -> dict[str, Any]:
             "ratio": round(best["faster_coco_eval"] / best["mmktn"], 2)}  # fmt: skip
 
 
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
 def run_worker(*arguments: str) -> dict[str, Any]:
     """Run this file again in a fresh process and read its JSON."""
     done = subprocess.run(
-        [sys.executable, __file__, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, __file__, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | ONE_THREAD,
     )
     if done.returncode:
         raise SystemExit(done.stderr)
