@@ -44,6 +44,8 @@ class DensePoseCocoDataset(BaseDetDataset):
         AnnotationError: The file does not hold what it should.
     """
 
+    ann_file: str
+
     METAINFO = {
         "classes": ("person",),
         "palette": [(220, 20, 60)],

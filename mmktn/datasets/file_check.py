@@ -13,7 +13,7 @@ from mmengine import fileio
 from mmktn.datasets.annotation_checks import Problem, file_problems, mask_problems
 from mmktn.datasets.annotation_file import read_annotation_file
 from mmktn.datasets.file_layout import ImageFolder
-from mmktn.datasets.image_checks import ImageProblemError, read_image
+from mmktn.datasets.image_checks import ImageProblemError, known_hw, read_image
 
 Item = TypeVar("Item")
 Tracker = Callable[[Iterable[Item], str], Iterable[Item]]
@@ -67,9 +67,8 @@ def _image_problems(
     if not fileio.isfile(file):
         message = f"{file} not found"
     elif decode:
-        size = (image.get("height"), image.get("width"))
         try:
-            read_image(file, expected_hw=None if None in size else size)
+            read_image(file, expected_hw=known_hw(image))
         except ImageProblemError as error:
             message = f"{file} {error}"
     if message is not None:

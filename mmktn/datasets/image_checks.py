@@ -7,6 +7,7 @@ file is looked at first and, where it is not found, PIL decides.
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import cv2
 import mmengine.fileio
@@ -51,6 +52,14 @@ def read_image(
             f"{expected_hw[1]} x {expected_hw[0]}"
         )
     return image
+
+
+def known_hw(record: dict[str, Any]) -> tuple[int, int] | None:
+    """The size that a record gives for its image, None if it gives none."""
+    height, width = record.get("height"), record.get("width")
+    if isinstance(height, int) and isinstance(width, int):
+        return height, width
+    return None
 
 
 def check_complete(data: bytes) -> None:

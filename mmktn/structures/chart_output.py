@@ -41,7 +41,7 @@ class ChartOutput:
     def __len__(self) -> int:
         return len(self.fine_segm)
 
-    def __getitem__(self, index: int | slice | list | Tensor) -> ChartOutput:
+    def __getitem__(self, index: int | slice | list[int] | Tensor) -> ChartOutput:
         """Take instances; an int keeps the dimension (a batch of one).
 
         Raises:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
@@ -59,7 +60,7 @@ class ChartResult:
         mask = None if self.mask is None else function(self.mask)
         return ChartResult(function(self.labels), function(self.uv), mask)
 
-    def iuv_uint8(self) -> np.ndarray:
+    def iuv_uint8(self) -> NDArray[np.uint8]:
         """Code as bytes: I, clamp(255 U), clamp(255 V), truncated.
 
         Returns:
@@ -69,7 +70,7 @@ class ChartResult:
         return torch.cat((self.labels[None].to(torch.uint8), uv)).cpu().numpy()
 
     @classmethod
-    def from_iuv_uint8(cls, iuv: np.ndarray) -> ChartResult:
+    def from_iuv_uint8(cls, iuv: NDArray[np.uint8]) -> ChartResult:
         """Read bytes back; `iuv_uint8` of the outcome gives the same bytes.
 
         Args:
@@ -81,7 +82,7 @@ class ChartResult:
         return cls(labels=labels_uv[0], uv=(labels_uv[1:].double() / 255).float())
 
     def to_official(
-        self, image_id: int, box_xyxy: Tensor | np.ndarray | list[float], score: float
+        self, image_id: int, box_xyxy: Tensor | NDArray[np.float64] | list[float], score: float
     ) -> dict[str, Any]:
         """Make one entry of an official result file.
 
@@ -132,7 +133,7 @@ def _extent_of_map(extent: float, cells: int, what: str) -> float:
     raise ValueError(f"{what}: map of {cells} pixels for a box of {extent}")
 
 
-def encode_png(iuv: np.ndarray) -> str:
+def encode_png(iuv: NDArray[np.uint8]) -> str:
     """Code an IUV map as base64 of an 8-bit RGB PNG: red is I, green U, blue V.
 
     Args:
@@ -151,7 +152,7 @@ def encode_png(iuv: np.ndarray) -> str:
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def decode_png(text: str, shape: tuple[int, int, int] | None = None) -> np.ndarray:
+def decode_png(text: str, shape: tuple[int, int, int] | None = None) -> NDArray[np.uint8]:
     """Read what `encode_png` (or the official tools) wrote.
 
     Args:

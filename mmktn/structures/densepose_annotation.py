@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from typing_extensions import Self
 
@@ -24,7 +26,8 @@ from mmktn.structures.box_grid import (
 )
 from mmktn.structures.instance_list import InstanceList
 
-FlipUV = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+Values: TypeAlias = NDArray[Any]
+FlipUV: TypeAlias = Callable[[Values, Values, Values], tuple[Values, Values]]
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,9 @@ class FlipRules:
             is known, and then annotations with points cannot be flipped.
     """
 
-    chart_flip: np.ndarray
-    coarse_flip: np.ndarray
-    keypoint_flip: np.ndarray
+    chart_flip: NDArray[np.int64]
+    coarse_flip: NDArray[np.int64]
+    keypoint_flip: NDArray[np.int64]
     flip_uv: FlipUV | None
 
 
@@ -80,13 +83,11 @@ class DensePoseAnnotation:
         grid = (ANNOTATION_GRID, ANNOTATION_GRID)
         if self.coarse_map is not None and tuple(self.coarse_map.shape) != grid:
             raise ValueError(f"coarse_map: shape {tuple(self.coarse_map.shape)}, not {grid}")
-        if (self.keypoint_xy is None) != (self.keypoint_visible is None):
+        xy, visible = self.keypoint_xy, self.keypoint_visible
+        if (xy is None) != (visible is None):
             raise ValueError("keypoint_xy and keypoint_visible: give both or neither")
-        if self.keypoint_xy is not None and len(self.keypoint_xy) != len(self.keypoint_visible):
-            raise ValueError(
-                f"keypoint_visible: {len(self.keypoint_visible)} values, "
-                f"keypoint_xy: {len(self.keypoint_xy)}"
-            )
+        if xy is not None and visible is not None and len(xy) != len(visible):
+            raise ValueError(f"keypoint_visible: {len(visible)} values, keypoint_xy: {len(xy)}")
         if not self.valid and (num_points or self.coarse_map is not None):
             raise ValueError(
                 "valid: a person without dense pose can have neither points nor a coarse_map"
@@ -113,10 +114,11 @@ class DensePoseAnnotation:
 
     def map(self, function: Callable[[Tensor], Tensor]) -> DensePoseAnnotation:
         """Apply a function to every tensor."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return DensePoseAnnotation(
-            **{k: function(v) if isinstance(v, Tensor) else v for k, v in values.items()}
-        )
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                values[name] = function(value)
+        return DensePoseAnnotation(**values)
 
     def flip(self, rules: FlipRules) -> DensePoseAnnotation:
         """Mirror left to right (methods 16): positions, charts, U and V, coarse map, keypoints.
@@ -186,27 +188,30 @@ class DensePoseAnnotations(InstanceList[DensePoseAnnotation]):
         """Mirror every person left to right; see `DensePoseAnnotation.flip`. Order is kept."""
         return self._like(item.flip(rules) for item in self)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as numpy arrays: each tensor shared by a worker would cost a file descriptor."""
         return _annotations_from_arrays, ([_to_arrays(item) for item in self],)
 
 
-def _permuted(labels: Tensor, table: np.ndarray) -> Tensor:
+def _permuted(labels: Tensor, table: NDArray[np.int64]) -> Tensor:
     """Send labels through a permutation table, keeping their dtype."""
     return torch.tensor(table, device=labels.device)[labels.long()].to(labels.dtype)
 
 
-def _to_arrays(item: DensePoseAnnotation) -> dict:
+def _to_arrays(item: DensePoseAnnotation) -> dict[str, Any]:
     """Record -> dict of numpy arrays (and the flag)."""
     values = {field.name: getattr(item, field.name) for field in fields(item)}
     return {k: v.cpu().numpy() if isinstance(v, Tensor) else v for k, v in values.items()}
 
 
-def _annotations_from_arrays(items: list[dict]) -> DensePoseAnnotations:
+def _annotations_from_arrays(items: list[dict[str, Any]]) -> DensePoseAnnotations:
     """Inverse of `_to_arrays` over a list."""
-    return DensePoseAnnotations(
-        DensePoseAnnotation(
-            **{k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in item.items()}
-        )
-        for item in items
-    )
+    return DensePoseAnnotations(_from_arrays(item) for item in items)
+
+
+def _from_arrays(values: dict[str, Any]) -> DensePoseAnnotation:
+    """Inverse of `_to_arrays`."""
+    for name, value in values.items():
+        if isinstance(value, np.ndarray):
+            values[name] = torch.from_numpy(value)
+    return DensePoseAnnotation(**values)

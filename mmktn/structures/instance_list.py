@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from typing_extensions import Self
 
-Index = "int | slice | list[int] | list[bool] | np.ndarray | Tensor"
+Index: TypeAlias = "slice | list[int] | list[bool] | NDArray[Any] | Tensor"
 
 
 class TensorRecord(Protocol):
@@ -58,9 +59,9 @@ class InstanceList(Generic[Record]):
     def __getitem__(self, index: int) -> Record: ...
 
     @overload
-    def __getitem__(self, index: slice | list | np.ndarray | Tensor) -> Self: ...
+    def __getitem__(self, index: Index) -> Self: ...
 
-    def __getitem__(self, index: int | slice | list | np.ndarray | Tensor) -> Record | Self:
+    def __getitem__(self, index: int | Index) -> Record | Self:
         """Take one record (int) or a container of some (slice, bool mask, ids).
 
         Raises:
@@ -81,7 +82,7 @@ class InstanceList(Generic[Record]):
                     f"{type(self).__name__}: mask of {len(ids)} for {len(self)} instances"
                 )
             ids = np.flatnonzero(ids)
-        return self._like(self._items[i] for i in ids.astype(np.int64).tolist())
+        return self._like(self._items[int(i)] for i in ids)
 
     @staticmethod
     def cat(containers: list[Any]) -> Any:

@@ -131,7 +131,7 @@ def fake_coco_file(
         seed: Of the random numbers.
     """
     rng = np.random.default_rng(seed)
-    images = [
+    images: list[dict[str, Any]] = [
         {
             "id": image_id,
             "file_name": f"{image_id:012d}.png",

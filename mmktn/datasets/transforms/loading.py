@@ -19,7 +19,7 @@ from mmktn.datasets.annotation_checks import (
     point_problems,
 )
 from mmktn.datasets.coarse_masks import merge_dp_masks
-from mmktn.datasets.image_checks import ImageProblemError, read_image
+from mmktn.datasets.image_checks import ImageProblemError, known_hw, read_image
 from mmktn.registry import TRANSFORMS
 from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations
 from mmktn.structures.box_grid import annotation_grid_to_box_relative, image_to_box_relative
@@ -49,14 +49,9 @@ class LoadCheckedImage(BaseTransform):
             AnnotationError: The file cannot be used.
         """
         path = results["img_path"]
-        size = (results.get("height"), results.get("width"))
         place = f"image id {results.get('img_id')} of {results.get('ann_file', UNKNOWN_FILE)}"
         try:
-            image = read_image(
-                path,
-                expected_hw=None if None in size else size,
-                backend_args=self.backend_args,
-            )
+            image = read_image(path, expected_hw=known_hw(results), backend_args=self.backend_args)
         except FileNotFoundError as error:
             raise FileNotFoundError(f"image not found: {path} ({place})") from error
         except ImageProblemError as error:
