@@ -29,6 +29,7 @@ from mmktn.evaluation.functional.gps import (
     metric_prefix,
     place_points,
     read_maps,
+    similarity_names,
 )
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth, PersonTruth
 from mmktn.evaluation.functional.ignore_regions import (
@@ -104,11 +105,6 @@ class PairScorer:
             self._vertices = TruthVertices(truth.all_persons(), surface)
         self._waiting: list[tuple[ImagePairs, NDArray[np.float64] | None]] = []
         self._done: list[ImagePairs] = []
-
-    def similarity_names(self) -> list[str]:
-        """Keys of the similarities, which say their normaliser."""
-        names = [metric_prefix(m, n) for m in self.metrics for n in self.normalisers]
-        return list(dict.fromkeys(names))
 
     def add(
         self,
@@ -471,7 +467,7 @@ def evaluate_densepose(
         truth, detections, surface, metrics=metrics, normalisers=normalisers, protocol=protocol,
         progress=progress,
     )  # fmt: skip
-    names = list(dict.fromkeys(metric_prefix(m, n) for m in metrics for n in normalisers))
+    names = similarity_names(metrics, normalisers)
     return summarize_pairs(
         pairs,
         names,

@@ -43,7 +43,9 @@ def geodesic_distances(
     return distances if geodesics.unit_m == 1.0 else distances * geodesics.unit_m
 
 
-def _read_sorted(condensed: np.memmap, wanted: NDArray[np.int64]) -> NDArray[np.floating]:
+def _read_sorted(
+    condensed: "np.memmap[Any, Any]", wanted: NDArray[np.int64]
+) -> NDArray[np.floating]:
     values = np.zeros(len(wanted), dtype=condensed.dtype)
     step = _BLOCK_BYTES // condensed.itemsize
     limits = np.arange(step, len(condensed) + step, step)
@@ -57,7 +59,7 @@ def _read_sorted(condensed: np.memmap, wanted: NDArray[np.int64]) -> NDArray[np.
     return values
 
 
-def _give_back(condensed: np.memmap) -> None:
+def _give_back(condensed: "np.memmap[Any, Any]") -> None:
     """Unmap the pages read so far; the system keeps them in its cache."""
     mapping = getattr(condensed, "_mmap", None)
     if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):

@@ -112,6 +112,19 @@ def point_similarity(
     return np.exp(-(distances_m**2) / (2 * np.square(kappa_m)))
 
 
+def similarity_names(metrics: Sequence[str], normalisers: Sequence[str]) -> list[str]:
+    """Keys of all wanted similarities.
+
+    Args:
+        metrics: Some of ``"gps"``, ``"gpsm"``, ``"iou"``.
+        normalisers: Some of ``"per_part"``, ``"global"``.
+
+    Returns:
+        Each key once, in order.
+    """
+    return list(dict.fromkeys(metric_prefix(m, n) for m in metrics for n in normalisers))
+
+
 @dataclass
 class PersonPoints:
     """Points of the persons of one image.
@@ -235,7 +248,7 @@ def nearest_mesh_vertex(
 
 def points_in_boxes(
     points: PersonPoints, boxes_xywh: NDArray[np.float64], protocol: DensePoseProtocol = OFFICIAL
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Pixel of every point in the map of every detection.
 
     Args:
@@ -251,7 +264,7 @@ def points_in_boxes(
         xy = np.floor(xy)
     pixels = xy.astype(np.int64)
     limits = boxes_xywh[:, None, 2:].astype(np.int64)
-    inside = ((pixels >= 0) & (pixels < limits)).all(axis=-1)
+    inside: NDArray[np.bool_] = np.asarray(((pixels >= 0) & (pixels < limits)).all(axis=-1))
     pixels[~inside] = 0
     return pixels, inside
 

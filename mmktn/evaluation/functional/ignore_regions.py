@@ -66,7 +66,7 @@ def keeps_detection(
     """
     x, y, w, h = box_xywh.astype(np.int64).tolist()
     if not loose:
-        mask = paste_mask(iuv[0] > 0, box_xywh, ImageInfo(*region.shape))
+        mask = paste_mask(iuv[0] > 0, box_xywh, ImageInfo(region.shape[0], region.shape[1]))
         if not mask.area:
             return True
         rows, cols = mask.mask.shape

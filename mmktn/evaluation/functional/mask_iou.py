@@ -136,7 +136,7 @@ def _sample_positions(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], bool]:
     """Cell and share of its next neighbour per output line, and whether the last line is kept."""
     step = (size - 1) / (count - 1) if count > 1 else 1.0
-    at = np.arange(count) * step
+    at = np.arange(count, dtype=np.float64) * step
     kept = not drops_last_line or bool(at[-1] <= size - 1)
     at[-1] = min(at[-1], size - 1)
     cell = at.astype(np.int64)

@@ -200,7 +200,7 @@ class _Batch:
         self.dt_ignored |= unmatched & self.det_outside[:, None, :, None, :]
 
     def _counts_as_match(self, match: NDArray[np.int32]) -> NDArray[np.bool_]:
-        counts = match >= 0
+        counts: NDArray[np.bool_] = np.asarray(match >= 0)
         if self.rules.id_zero_unmatched and self.gt_id_zero.any():
             rows = np.arange(len(match)).reshape(-1, *([1] * (match.ndim - 1)))
             counts &= ~self.gt_id_zero[rows, match]
@@ -213,7 +213,7 @@ class _Batch:
         allowed = free & (sims >= limits) & (sims != 0) & self.gt_real[:, None, None, None, :]
         regular = allowed & ~self.gt_ignored[:, None, :, None, :]
         allowed = np.where(regular.any(axis=-1, keepdims=True), regular, allowed)
-        hit = allowed.any(axis=-1)
+        hit: NDArray[np.bool_] = np.asarray(allowed.any(axis=-1))
         if not hit.any():
             return
         best = _last_argmax(np.where(allowed, sims, -1.0))
@@ -228,8 +228,8 @@ class _Batch:
 
     def _store(self, d: int, first: int, hit: NDArray[np.bool_], best: NDArray[np.int64]) -> None:
         self.dt_match[..., first:, d] = np.where(hit, best, self.dt_match[..., first:, d])
-        place = np.nonzero(hit)
-        self.gt_match[(*place[:3], place[3] + first, best[hit])] = d
+        i, m, a, t = np.nonzero(hit)
+        self.gt_match[i, m, a, t + first, best[hit]] = d
 
     def _match_box(self, d: int, first: int) -> None:
         """Hand the ignore flag of the person with the best covered box to a detection."""

@@ -288,7 +288,7 @@ def _all_similarities(
                 boxes_xywh=truth.boxes_xywh[g],
                 sigmas=constants,
             )
-    ends = np.cumsum([d * g for d, g in shapes])[:-1] if shapes else []
+    ends = np.cumsum([d * g for d, g in shapes], dtype=np.int64)[:-1]
     return [v.reshape(s) for v, s in zip(np.split(values, ends), shapes, strict=True)]
 
 

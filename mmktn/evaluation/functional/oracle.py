@@ -25,8 +25,8 @@ from mmktn.evaluation.functional.gps import (
     PersonPoints,
     PointReadings,
     SurfaceLike,
-    metric_prefix,
     points_in_boxes,
+    similarity_names,
 )
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.protocol import DensePoseProtocol, densepose_protocol
@@ -276,7 +276,7 @@ def evaluate_oracle(
         Substitution name to its scores.
     """
     rules = densepose_protocol(protocol)
-    names = list(dict.fromkeys(metric_prefix(m, n) for m in metrics for n in normalisers))
+    names = similarity_names(metrics, normalisers)
     table: dict[str, DensePoseScores] = {}
     for done, substitution in enumerate(substitutions):
         pairs, notes = score_detections(

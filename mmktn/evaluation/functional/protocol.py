@@ -19,7 +19,7 @@ AREA_NAMES = ("all", "medium", "large")
 AREA_RANGES: NDArray[np.float64] = np.array(
     [[0.0, ANY_AREA], [MEDIUM_AREA, LARGE_AREA], [LARGE_AREA, ANY_AREA]]
 )
-RECALL_POINTS: NDArray[np.float64] = np.linspace(0.0, 1.0, 101)
+RECALL_POINTS: NDArray[np.float64] = np.linspace(0.0, 1.0, 101, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -203,4 +203,5 @@ def similarity_thresholds(minimum: float = 0.5) -> NDArray[np.float64]:
     """
     if not 0.0 < minimum <= 0.95:
         raise ValueError(f"min_threshold must lie in (0, 0.95], got {minimum}")
-    return np.linspace(minimum, 0.95, round((0.95 - minimum) / 0.05) + 1)
+    steps = round((0.95 - minimum) / 0.05)
+    return np.linspace(minimum, 0.95, steps + 1, dtype=np.float64)

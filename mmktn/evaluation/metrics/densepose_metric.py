@@ -15,18 +15,18 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from mmktn.evaluation.functional.densepose import (
-    METRICS as METRIC_NAMES,
-)
+from mmktn.evaluation.functional.densepose import METRICS as METRIC_NAMES
 from mmktn.evaluation.functional.densepose import (
     PairScorer,
     check_detections,
+    check_names,
     summarize_pairs,
 )
 from mmktn.evaluation.functional.detections import DenseDetections
-from mmktn.evaluation.functional.gps import PER_PART
+from mmktn.evaluation.functional.gps import NORMALISERS, PER_PART, similarity_names
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.matching import ImagePairs
+from mmktn.evaluation.functional.protocol import densepose_protocol
 from mmktn.evaluation.metrics.sample_inputs import (
     LazySurface,
     dense_detections,
@@ -91,11 +91,10 @@ class DensePoseMetric(BaseMetric):
         self.format_only = format_only
         self.outfile_prefix = outfile_prefix
         self._truth: DensePoseTruth | None = None
-        # Wrong names are refused now, not after the first epoch; no surface is opened for that.
-        PairScorer(
-            DensePoseTruth({}, {}, {}), self.surface, metrics=self.metric_names,
-            normalisers=self.normalisers, protocol=protocol,
-        )  # fmt: skip
+        self._scorer: PairScorer | None = None
+        check_names(self.metric_names, METRIC_NAMES, "metric")
+        check_names(self.normalisers, NORMALISERS, "normaliser")
+        densepose_protocol(protocol)
 
     @property
     def truth(self) -> DensePoseTruth:
@@ -128,8 +127,23 @@ class DensePoseMetric(BaseMetric):
                 record["entries"] = [official_entry(detections, k) for k in range(len(detections))]
             self.results.append(record)
 
+    @property
+    def scorer(self) -> PairScorer:
+        """Scores one image after the other; made at first use, with the surface if needed."""
+        if self._scorer is None:
+            needs_surface = {"gps", "gpsm"} & set(self.metric_names)
+            self._scorer = PairScorer(
+                self.truth,
+                self.surface.get() if needs_surface else None,
+                metrics=self.metric_names,
+                normalisers=self.normalisers,
+                protocol=self.protocol,
+            )
+        return self._scorer
+
     def _score(self, detections: DenseDetections, image_id: int) -> dict[str, Any]:
-        scorer = self._scorer()
+        scorer = self.scorer
+        before = scorer.num_beyond_limit, scorer.num_dropped_by_region
         for category in self.truth.categories:
             index = np.flatnonzero(detections.category_ids == category)
             scorer.add(
@@ -142,19 +156,9 @@ class DensePoseMetric(BaseMetric):
             )
         return {
             "pairs": scorer.finish(),
-            "beyond": scorer.num_beyond_limit,
-            "regions": scorer.num_dropped_by_region,
+            "beyond": scorer.num_beyond_limit - before[0],
+            "regions": scorer.num_dropped_by_region - before[1],
         }
-
-    def _scorer(self) -> PairScorer:
-        needs_surface = {"gps", "gpsm"} & set(self.metric_names)
-        return PairScorer(
-            self.truth,
-            self.surface.get() if needs_surface else None,
-            metrics=self.metric_names,
-            normalisers=self.normalisers,
-            protocol=self.protocol,
-        )
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Match and accumulate what all ranks gathered.
@@ -180,7 +184,7 @@ class DensePoseMetric(BaseMetric):
         pairs += self._unseen_pairs(unseen)
         scores = summarize_pairs(
             pairs,
-            self._names(),
+            similarity_names(self.metric_names, self.normalisers),
             categories=self.truth.categories,
             protocol=self.protocol,
             min_threshold=self.min_threshold,
@@ -189,21 +193,11 @@ class DensePoseMetric(BaseMetric):
         logger.info("\n%s", score_table(scores))
         return scores.values()
 
-    def _names(self) -> list[str]:
-        return PairScorer(
-            self.truth, self.surface, metrics=self.metric_names, normalisers=self.normalisers,
-            protocol=self.protocol,
-        ).similarity_names()  # fmt: skip
-
     def _unseen_pairs(self, keys: Sequence[tuple[int, int]]) -> list[ImagePairs]:
         """Annotated images that were never processed: every person there is missed."""
-        scorer = PairScorer(
-            self.truth, self.surface, metrics=self.metric_names, normalisers=self.normalisers,
-            protocol=self.protocol,
-        )  # fmt: skip
         nothing = DenseDetections.from_maps([], np.zeros((0, 4)), scores=[], maps=[])
         for image_id, category_id in keys:
-            scorer.add(
+            self.scorer.add(
                 image_id,
                 category_id,
                 det_index=np.zeros(0, dtype=np.int64),
@@ -211,11 +205,11 @@ class DensePoseMetric(BaseMetric):
                 scores=nothing.scores,
                 load_map=nothing.iuv,
             )
-        return scorer.finish()
+        return self.scorer.finish()
 
     @staticmethod
     def _notes(records: Sequence[Mapping[str, Any]], num_unseen: int) -> list[str]:
-        counts = Counter()
+        counts: Counter[str] = Counter()
         for record in records:
             counts.update(beyond=record["beyond"], regions=record["regions"])
         texts = {

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
+from numpy.typing import NDArray
 
 from mmktn.evaluation.functional.keypoint_data import KeypointDetections, KeypointTruth
 from mmktn.evaluation.functional.keypoint_recall import recall_table
@@ -160,7 +161,7 @@ class OKSMetric(BaseMetric):
             scores = np.concatenate([r["box_scores"] for r in group])
             if self.score_by == "box_and_keypoints":
                 scores = instance_scores(keypoints[..., 2], scores)
-            kept = np.arange(len(scores))
+            kept: NDArray[np.int64] = np.arange(len(scores), dtype=np.int64)
             if self.nms and len(scores):
                 size = np.ptp(keypoints[..., :2], axis=1)
                 kept = remove_duplicates(
