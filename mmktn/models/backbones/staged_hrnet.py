@@ -62,3 +62,8 @@ class StagedHRNet(HRNet):
         with _high_resolution_outputs(self.stage2, self.stage3) as intermediate:
             final = super().forward(x)[0]
         return (*intermediate, final)
+
+    def train(self, mode: bool = True) -> "StagedHRNet":
+        """Switch the mode as the host does, and return self as every module should."""
+        super().train(mode)
+        return self
