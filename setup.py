@@ -1,9 +1,10 @@
 """Copy what mim looks for into the package; everything else about the build is in setup.cfg.
 
-mim (and `mmktn::config` names of mmengine) look for configs and tools in `mmktn/.mim`. A regular build copies them there, an editable
-install links them. The copy in `_mmktn_mim` exists for onedl-mim 0.5.1, which takes the folder of the first installed file as the
-package: '_' sorts before every other name of the wheel. It is no package, so it does not show up in top_level.txt. The hook is in
-build_py because that runs under every front end, PEP 660 included.
+mim (and `mmktn::config` names of mmengine) look for configs and tools in `mmktn/.mim`. A regular
+build copies them there, an editable install links them. The copy in `_mmktn_mim` exists for
+onedl-mim 0.5.1, which takes the folder of the first installed file as the package: '_' sorts before
+every other name of the wheel. It is no package, so it does not show up in top_level.txt. The hook
+is in build_py because that runs under every front end, PEP 660 included.
 """
 
 import os

@@ -25,7 +25,7 @@ def safe_types() -> list[Any]:
     from mmengine.logging import HistoryBuffer
 
     # numpy 2 renamed its core package; files written by either version name their own.
-    core = np._core if hasattr(np, "_core") else np.core  # type: ignore[attr-defined]
+    core = np._core if hasattr(np, "_core") else np.core
     dtypes = {type(np.dtype(kind)) for kind in "?bBhHiIlLqQefdU"}
     arrays = [core.multiarray._reconstruct, core.multiarray.scalar, np.ndarray, np.dtype]
     # Bound in place of the real getattr, which would reach anything.

@@ -78,7 +78,7 @@ def get_installed_path(package: str) -> str:
 
 
 def _replace(package_utils: ModuleType) -> None:
-    """Run after mmengine.utils.package_utils was imported, before mmengine.utils takes its names."""
+    """Run after package_utils was imported, before mmengine.utils takes its names."""
     needs_it = "pkg_resources" in package_utils.is_installed.__code__.co_names
     if needs_it and real_spec("pkg_resources") is None:
         for function in (is_installed, get_installed_path, package2module):

@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pycocotools.coco import COCO as PycocoCOCO  # noqa: N811 - two classes of one name
 
 
@@ -43,7 +44,7 @@ class COCO(PycocoCOCO):
 
     def loadRes(  # noqa: N802 - the name of the interface
         self,
-        resFile: str | list[dict[str, Any]] | np.ndarray,
+        resFile: str | list[dict[str, Any]] | NDArray[Any],
         resData: list[dict[str, Any]] | None = None,
     ) -> PycocoCOCO:
         """Make a COCO object of detections.

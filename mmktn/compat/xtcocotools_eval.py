@@ -15,6 +15,7 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pycocotools.cocoeval import COCOeval as PycocoEval
 
 _BODY = ("keypoints",)
@@ -62,7 +63,7 @@ class COCOeval(PycocoEval):
         cocoGt: Any = None,
         cocoDt: Any = None,
         iouType: str = "keypoints",
-        sigmas: np.ndarray | None = None,
+        sigmas: NDArray[np.float64] | None = None,
         use_area: bool = True,
     ) -> None:
         base_type = "keypoints" if "keypoints" in iouType else iouType
@@ -114,8 +115,8 @@ class COCOeval(PycocoEval):
         for detection in map(self._prepared_detection, detections):
             if np.any(np.asarray(detection["keypoints"])[2::3] > 0):
                 self._dts[detection["image_id"], detection["category_id"]].append(detection)
-        self.evalImgs = defaultdict(list)
-        self.eval = {}
+        self.evalImgs: Any = []
+        self.eval: dict[str, Any] = {}
 
     def _keypoints(self, annotation: Annotation) -> list[float]:
         fields = _FIELDS.get(self._own_type, _BODY)
@@ -180,8 +181,8 @@ class COCOeval(PycocoEval):
         with self._as_plain_keypoints() as own_type:
             super().summarize()
         if own_type == "keypoints_crowd":
-            overall = self.stats[[0, 1, 2, 5, 6, 7]]
-            self.stats = np.concatenate([overall, self._crowd_splits()])
+            overall = np.asarray(self.stats)[[0, 1, 2, 5, 6, 7]]
+            self.stats: Any = np.concatenate([overall, self._crowd_splits()])
 
     def _crowd_splits(self) -> list[float]:
         """Re-evaluate the images of each crowding level alone."""

@@ -8,7 +8,7 @@ Upstream threads: jin-s13/xtcocoapi#45, open-mmlab/mmpose#534, #677, #1939.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -23,13 +23,13 @@ def _build_package(module: ModuleType) -> None:
 def _build_coco(module: ModuleType) -> None:
     from mmktn.compat.xtcocotools_coco import COCO
 
-    module.COCO = COCO
+    setattr(module, "COCO", COCO)  # noqa: B010 - a module object declares no attributes
 
 
 def _build_cocoeval(module: ModuleType) -> None:
     from mmktn.compat.xtcocotools_eval import COCOeval
 
-    module.COCOeval = COCOeval
+    setattr(module, "COCOeval", COCOeval)  # noqa: B010
 
 
 def _build_mask(module: ModuleType) -> None:
@@ -39,7 +39,7 @@ def _build_mask(module: ModuleType) -> None:
         setattr(module, name, getattr(mask, name))
 
 
-BUILDERS = {
+BUILDERS: dict[str, Callable[[ModuleType], None]] = {
     "xtcocotools": _build_package,
     "xtcocotools.coco": _build_coco,
     "xtcocotools.cocoeval": _build_cocoeval,
