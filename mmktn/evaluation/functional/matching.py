@@ -187,7 +187,8 @@ class _Batch:
     def match(self) -> None:
         """Run the greedy loop, the box rule and the area rule."""
         if self.rules.all_ignored_frees:
-            self.dt_ignored |= self.gt_ignored.all(axis=-1)[:, None, :, None, None]
+            free = np.asarray(self.gt_ignored.all(axis=-1))
+            self.dt_ignored |= free[:, None, :, None, None]
         if self.num_g:
             for d in range(self.num_d):
                 self._match_detection(d)
