@@ -7,20 +7,11 @@ arrays and nothing else.
 
 import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-SAFE_GLOBALS = {
-    (module, name)
-    for package in ("numpy.core", "numpy._core")
-    for module, name in (
-        (f"{package}.multiarray", "_reconstruct"),
-        (f"{package}.multiarray", "scalar"),
-        (f"{package}.numeric", "_frombuffer"),
-    )
-} | {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
+from mmktn.utils.restricted_unpickler import ArrayUnpickler
 
 
 def load_relation(path: str | Path, *, key: str) -> NDArray[np.float32]:
@@ -53,7 +44,7 @@ def _read(path: Path, key: str) -> NDArray:
     if path.suffix in (".pkl", ".pickle"):
         with path.open("rb") as file:
             try:
-                return np.asarray(_ArrayUnpickler(file, encoding="latin1").load())
+                return np.asarray(ArrayUnpickler(file, encoding="latin1").load())
             except (pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
                 raise ValueError(f"{path}: not a pickled numpy array ({error})") from error
     try:
@@ -65,12 +56,3 @@ def _read(path: Path, key: str) -> NDArray:
             raise ValueError(f"{path}: no array {key!r}, only {sorted(loaded)}")
         return loaded[key]
     return loaded
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Unpickler that refuses every global that numpy arrays do not need."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in SAFE_GLOBALS:
-            raise pickle.UnpicklingError(f"{module}.{name} is not allowed here")
-        return super().find_class(module, name)
