@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "models.postprocess": {"structures"},
     "models.heads": NETWORK | {"surface"},
     "datasets": {"surface", "structures", "synthetic"},
-    "hooks": {"structures", "models", "visualization"},
+    "engine": set(),
     "testing": {"surface", "structures", "synthetic", "models"},
     "apis": {
         "surface",

@@ -22,7 +22,9 @@ console = Console()
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", default=str(ROOT / CONFIG))
-    parser.add_argument("--data", default="data/synthetic_densepose", help="synthetic set, made if missing")
+    parser.add_argument(
+        "--data", default="data/synthetic_densepose", help="synthetic set, made if missing"
+    )
     parser.add_argument("--work-dir", default="work_dirs/quickstart")
     parser.add_argument("--train-images", type=int, default=600)
     parser.add_argument("--val-images", type=int, default=60)
@@ -32,7 +34,7 @@ def parse_args() -> argparse.Namespace:
 
 def make_data(args: argparse.Namespace) -> None:
     """Render the synthetic set unless it is there already."""
-    if (Path(args.data) / "val.json").is_file():
+    if (Path(args.data) / "metadata.json").is_file():
         console.print(f"[green]data[/] {args.data} is there already")
         return
     script = ROOT / "tools/dataset_converters/make_synthetic.py"
@@ -66,7 +68,7 @@ def main() -> None:
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = args.data
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
-        evaluator.ann_file = str(Path(args.data) / "val.json")
+        evaluator.ann_file = str(Path(args.data) / "annotations/densepose_val.json")
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
 
     step("3/5 score of the untrained model on held-out images")
