@@ -63,5 +63,5 @@ for mim in ${MIMS:-openmim==0.3.9 onedl-mim==0.5.1}; do
   note "$mim: mim test mmktn $config"
   mim test mmktn "$config" --checkpoint "$out/iter_$iterations.pth" --gpus 0 --work-dir "$out/test" || failed=1
 done
-note "$([ $failed = 0 ] && echo 'both mims train and test mmktn from the wheel' || echo 'FAILED, see above')"
+note "$([ $failed = 0 ] && echo 'mim trains and tests mmktn from the wheel' || echo 'FAILED, see above')"
 exit $failed
