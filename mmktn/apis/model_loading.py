@@ -189,7 +189,7 @@ def _safe_globals() -> list[Any]:
     that is not on the list, whatever `getattr` finds.
     """
     core = (np._core if hasattr(np, "_core") else np.core).multiarray
-    dtypes = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "u4", "b1")]
+    dtypes = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "u1", "u4", "b1")]
     numpy_1_names = [
         (core._reconstruct, "numpy.core.multiarray._reconstruct"),
         (core.scalar, "numpy.core.multiarray.scalar"),

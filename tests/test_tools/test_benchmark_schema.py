@@ -117,3 +117,12 @@ def test_failed_worker_is_named_with_its_last_words(tmp_path):
     script.write_text("raise SystemExit('no such config')")
     with pytest.raises(RuntimeError, match="tiny failed:\nno such config"):
         measure.run_worker(script, {"name": "tiny"}, threads=1)
+
+
+def test_rounds_are_merged_to_the_middle_and_the_extremes():
+    rounds = [
+        _result("a", median, memory) for median, memory in ((3.0, 5.0), (1.0, 7.0), (2.0, 6.0))
+    ]
+    merged = measure.merge_rounds(rounds)
+    assert merged["seconds"] == {"median": 2.0, "min": 1.0, "max": 3.0, "repeats": 3}
+    assert merged["peak_rss_mb"] == 7.0

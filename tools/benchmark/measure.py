@@ -61,14 +61,35 @@ def peak_rss_mb() -> float:
 
     Linux: VmHWM, which unlike `getrusage` does not count the parent before exec.
     """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        line = next(row for row in status.read_text().splitlines() if row.startswith("VmHWM"))
-        return round(int(line.split()[1]) * 1024 / 1e6, 1)
+    peak = _linux_status_mb("VmHWM")
+    if peak is not None:
+        return peak
     import resource
 
     scale = 1 if platform.system() == "Darwin" else 1024
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 1e6, 1)
+
+
+def current_rss_mb() -> float | None:
+    """Resident memory of this process now, in MB; None where Linux's /proc is missing."""
+    return _linux_status_mb("VmRSS")
+
+
+def merge_rounds(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """One result of several processes: median of medians, extremes of extremes.
+
+    Running the variants in turns, several times, is fairer on a machine that others use too.
+    """
+    merged = dict(rounds[0])
+    seconds = [result["seconds"] for result in rounds]
+    merged["seconds"] = {
+        "median": statistics.median(each["median"] for each in seconds),
+        "min": min(each["min"] for each in seconds),
+        "max": max(each["max"] for each in seconds),
+        "repeats": sum(each["repeats"] for each in seconds),
+    }
+    merged["peak_rss_mb"] = max(result["peak_rss_mb"] for result in rounds)
+    return merged
 
 
 def peak_cuda_mb(device: torch.device) -> float | None:
@@ -148,6 +169,15 @@ def _add_ratios(results: list[dict[str, Any]], baseline: str | None) -> None:
             ratio = result["seconds"]["median"] / reference["seconds"]["median"]
             result["ratio_seconds"] = round(ratio, 3)
             result["ratio_peak_rss"] = round(result["peak_rss_mb"] / reference["peak_rss_mb"], 3)
+
+
+def _linux_status_mb(key: str) -> float | None:
+    """A memory line of /proc/self/status in MB; None on other systems."""
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return None
+    line = next(row for row in status.read_text().splitlines() if row.startswith(key))
+    return round(int(line.split()[1]) * 1024 / 1e6, 1)
 
 
 def _synchronise(device: torch.device) -> None:
