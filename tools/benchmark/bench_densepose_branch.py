@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measure import make_report, peak_cuda_mb, peak_rss_mb, run_worker, time_calls
+from measure import (
+    current_rss_mb,
+    make_report,
+    merge_rounds,
+    peak_cuda_mb,
+    peak_rss_mb,
+    run_worker,
+    time_calls,
+)
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
@@ -49,6 +57,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--boxes", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--warmup", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=1, help="processes a variant, in turns")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, help="write the report as JSON")
@@ -108,6 +117,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     variant = job["name"]
     roi_head = build_roi_head(VARIANTS[variant], folded=variant.endswith("-folded")).to(device)
     call = make_call(variant, roi_head, make_inputs(job["size_hw"], job["boxes"], device))
+    idle = current_rss_mb()
     seconds = time_calls(call, repeats=job["repeats"], warmup=job["warmup"], device=device)
     return {
         **job,
@@ -115,6 +125,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         "config": VARIANTS[variant],
         "seconds": seconds,
         "peak_rss_mb": peak_rss_mb(),
+        "idle_rss_mb": idle,
         "peak_cuda_mb": peak_cuda_mb(device),
         "parameters": sum(p.numel() for p in roi_head.parameters()),
     }
@@ -141,7 +152,16 @@ def compare(args: argparse.Namespace) -> int:
 def show(report: dict[str, Any]) -> None:
     """Print the report beside the figures of the official code."""
     table = Table(title="DensePose branch alone, seconds (median) and peak MB of the process")
-    for column in ("variant", "s", "min s", "MB", "s / direct", "MB / direct", "official s, MB"):
+    for column in (
+        "variant",
+        "s",
+        "min s",
+        "MB",
+        "idle MB",
+        "s / direct",
+        "MB / direct",
+        "official s, MB",
+    ):
         table.add_column(column, justify="left" if column == "variant" else "right")
     for row in report["results"]:
         official = OFFICIAL.get(row["name"].removesuffix("-folded"))
@@ -151,6 +171,7 @@ def show(report: dict[str, Any]) -> None:
             f"{row['seconds']['median']:.2f}",
             f"{row['seconds']['min']:.2f}",
             f"{row['peak_rss_mb']:.0f}",
+            f"{row['idle_rss_mb'] or float('nan'):.0f}",
             *(f"{row[key] or float('nan'):.2f}" for key in ("ratio_seconds", "ratio_peak_rss")),
             known,
         )
@@ -173,12 +194,20 @@ def main() -> int:
         "threads": args.threads,
         "device": args.device,
     }
-    results = []
-    for name in args.variants:
-        print(f"{name} ...", file=sys.stderr, flush=True)
-        results.append(run_worker(Path(__file__), {"name": name, **settings}, threads=args.threads))
+    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in args.variants}
+    for number in range(args.rounds):
+        for name, measured in rounds.items():
+            print(f"round {number + 1}: {name} ...", file=sys.stderr, flush=True)
+            job = {"name": name, **settings}
+            measured.append(run_worker(Path(__file__), job, threads=args.threads))
+    results = [merge_rounds(measured) for measured in rounds.values()]
     baseline = BASELINE if BASELINE in args.variants else None
-    report = make_report(Path(__file__).name, settings=settings, results=results, baseline=baseline)
+    report = make_report(
+        Path(__file__).name,
+        settings={**settings, "rounds": args.rounds},
+        results=results,
+        baseline=baseline,
+    )
     check_report(report)
     show(report)
     if args.out:
