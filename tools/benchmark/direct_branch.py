@@ -51,14 +51,15 @@ def _decode_levels(neck: nn.Module, levels: tuple[Tensor, ...]) -> Tensor:
         folded = torch.cat(
             [x[..., row::2, column::2] for row in (0, 1) for column in (0, 1)], dim=1
         )
-        enhanced.append(level + adapt(folded))
-    total = neck.finest_conv(enhanced[0])
+        enhanced.append(level + _block(adapt, folded))
+    total = _block(neck.finest_conv, enhanced[0])
     for level, steps in zip(enhanced[1:], neck.inverse_adaptations, strict=True):
         x = level
         for step in steps:
-            x = F.pixel_shuffle(step(x), 2)
+            x = F.pixel_shuffle(_block(step.expand, _block(step.conv, x)), 2)
         total = total + x
-    return neck.output(torch.cat([branch(total) for branch in neck.dilated_branches], dim=1))
+    branches = [_block(branch, total) for branch in neck.dilated_branches]
+    return _conv(neck.output, torch.cat(branches, dim=1))
 
 
 def _trunk(trunk: nn.Module, x: Tensor) -> Tensor:
@@ -67,7 +68,22 @@ def _trunk(trunk: nn.Module, x: Tensor) -> Tensor:
         F.relu(norm(F.conv2d(x, block.shared.weight, padding=rate, dilation=rate)))
         for rate, norm in zip(block.dilations, block.norms, strict=True)
     ]
-    return trunk.convs(F.relu(block.project(torch.cat([*parts, block.point_branch(x)], dim=1))))
+    joined = torch.cat([*parts, _block(block.point_branch, x)], dim=1)
+    x = F.relu(_conv(block.project, joined))
+    for module in trunk.convs:
+        x = _block(module, x)
+    return x
+
+
+def _block(module: nn.Module, x: Tensor) -> Tensor:
+    """Convolution, normalisation and ReLU of a `ConvModule`, whatever its convolution class."""
+    x = _conv(module.conv, x)
+    return F.relu(module.norm(x) if module.with_norm else x)
+
+
+def _conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """PyTorch's own convolution with the parameters of a layer."""
+    return F.conv2d(x, conv.weight, conv.bias, padding=conv.padding, dilation=conv.dilation)
 
 
 def _predict_maps(predictor: nn.Module, x: Tensor, roi_head: DensePoseRoIHead) -> dict[str, Tensor]:
