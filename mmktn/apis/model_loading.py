@@ -7,6 +7,7 @@ weights that do not fit are an error and not a warning, and no dataset has to ex
 from __future__ import annotations
 
 import difflib
+import logging
 import pickle
 import re
 from pathlib import Path
@@ -97,8 +98,7 @@ def load_model(
     model = build_model(cfg)
     model.dataset_meta = {"classes": ("person",)}
     if checkpoint is None:
-        model.init_weights()
-        model.eval()
+        _init_weights(model)
     else:
         state = read_checkpoint(checkpoint)
         fit_weights(model, state["state_dict"], source=str(checkpoint))
@@ -199,6 +199,18 @@ def _safe_globals() -> list[Any]:
         *dtypes,
         *numpy_1_names,
     ]
+
+
+def _init_weights(model: nn.Module) -> None:
+    """Initialise at random; mmengine would log two lines for each of hundreds of parameters."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        model.init_weights()
+    finally:
+        logger.setLevel(level)
+    model.eval()
 
 
 def _mismatch_hint(state: dict[str, torch.Tensor], missing: list[str]) -> str:
