@@ -26,19 +26,24 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 # Two cores are enough for the tests' tiny tensors; more threads only fight each other.
 TEST_ENV := OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),2)
 
-.PHONY: quickstart test test-fast test-cuda env lint clean-env
+.PHONY: quickstart test test-fast test-cuda env lint clean-env has-pytest
 
 quickstart: $(ENV)
 	$(RUN) tools/quickstart.py $(ARGS)
 
-test: $(ENV)
+test: $(ENV) has-pytest
 	$(TEST_ENV) $(RUN) -m pytest $(ARGS)
 
-test-fast: $(ENV)
+test-fast: $(ENV) has-pytest
 	$(TEST_ENV) $(RUN) -m pytest -m "not slow" $(ARGS)
 
-test-cuda: $(ENV)
+test-cuda: $(ENV) has-pytest
 	$(RUN) -m pytest -m cuda -v $(ARGS)
+
+# An environment of the user's own may lack what only the tests need.
+has-pytest: $(ENV)
+	@$(RUN) -c 'import pytest, hypothesis' || \
+	  { echo "install the test requirements: $(RUN) -m pip install -r requirements/tests.txt" >&2; exit 1; }
 
 lint: $(ENV)
 	$(RUN) -m ruff check .

@@ -2,16 +2,18 @@
 
 import argparse
 import logging
+import sys
 import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from mmktn import doctor_checks as checks
 from mmktn.version import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _MARKS = {
     checks.OK: ("ok", "green"),
@@ -31,6 +33,7 @@ def diagnose(root: Path) -> list[checks.Finding]:
     """
     return [
         *checks.check_versions(),
+        *checks.check_libraries(),
         *checks.check_imports(),
         *checks.check_operators(),
         *checks.check_repairs(),
@@ -40,13 +43,33 @@ def diagnose(root: Path) -> list[checks.Finding]:
     ]
 
 
-def report(findings: Sequence[checks.Finding], console: Console) -> None:
+def report_plainly(findings: Sequence[checks.Finding]) -> str:
+    """Write the findings as lines, for an environment without rich.
+
+    Args:
+        findings: What `diagnose` returned.
+
+    Returns:
+        The text.
+    """
+    lines = [
+        f"{_MARKS[finding.state][0]:<6} {finding.name}: {finding.text}"
+        + (f"  -> {finding.advice}" if finding.advice else "")
+        for finding in findings
+    ]
+    return "\n".join([f"mmktn {__version__}", *lines])
+
+
+def report(findings: Sequence[checks.Finding], console: "Console") -> None:
     """Draw the findings as one table and close with a line on the whole.
 
     Args:
         findings: What `diagnose` returned.
         console: Where to draw.
     """
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(title=f"mmktn {__version__}", box=None, pad_edge=False, title_justify="left")
     table.add_column("", no_wrap=True)
     table.add_column("what", no_wrap=True)
@@ -93,5 +116,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.simplefilter("ignore")
         findings = diagnose(args.root)
     logging.disable(logging.NOTSET)
-    report(findings, Console())
+    if find_spec("rich") is None:
+        sys.stdout.write(report_plainly(findings) + "\n")
+    else:
+        from rich.console import Console
+
+        report(findings, Console())
     return int(any(finding.state == checks.WRONG for finding in findings))

@@ -56,6 +56,16 @@ EXTRAS = (
     Extra("onnxruntime", "export", "running exported models"),
 )
 
+# Module -> what pip calls it; mmktn does not start without these.
+LIBRARIES = {
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "pycocotools": "pycocotools",
+    "rich": "rich",
+    "cv2": "opencv-python-headless",
+    "matplotlib": "matplotlib",
+}
+
 DENSEPOSE_COCO = "data/coco/annotations/densepose_coco_2014_train.json"
 SURFACE_FOLDER = "data/densepose_surface"
 SYNTHETIC = "data/synthetic_densepose"
@@ -82,6 +92,14 @@ def check_versions() -> Iterator[Finding]:
             "installed beside mmdet, which imports it",
             "an error inside it breaks `import mmdet`; keep it in another environment",
         )
+
+
+def check_libraries() -> Iterator[Finding]:
+    """Name the needed libraries that are missing."""
+    for module, distribution in LIBRARIES.items():
+        if find_spec(module) is None:
+            advice = f"pip install {distribution}"
+            yield Finding("versions", module, WRONG, "missing", advice)
 
 
 def _host_finding(host: Host) -> Finding:
@@ -209,8 +227,6 @@ def check_data(root: Path) -> Iterator[Finding]:
     Yields:
         One finding for each place.
     """
-    from mmktn.surface.file_cache import cache_folder
-
     places = (
         ("DensePose-COCO", DENSEPOSE_COCO, "layout and links in docs/datasets.md"),
         ("official surface files", SURFACE_FOLDER, "docs/surface.md; not needed for 'procedural'"),
@@ -220,10 +236,18 @@ def check_data(root: Path) -> Iterator[Finding]:
         found = (root / place).exists()
         text = place if found else f"not at {place}"
         yield Finding("data", name, OK if found else NOTE, text, "" if found else advice)
-    tables = list((cache_folder() / "geodesics").glob("*.npy"))
-    size = sum(table.stat().st_size for table in tables) / 2**20
-    text = f"{len(tables)} tables, {size:.0f} MiB in {cache_folder()}"
-    yield Finding("data", "geodesic cache", OK if tables else NOTE, text)
+    if find_spec("numpy") is not None and find_spec("scipy") is not None:
+        yield _cache_finding()
     for variable, meaning in VARIABLES.items():
         if variable in os.environ:
             yield Finding("data", variable, OK, f"{os.environ[variable]} ({meaning})")
+
+
+def _cache_finding() -> Finding:
+    """Count the geodesic tables."""
+    from mmktn.surface.file_cache import cache_folder
+
+    tables = list((cache_folder() / "geodesics").glob("*.npy"))
+    size = sum(table.stat().st_size for table in tables) / 2**20
+    text = f"{len(tables)} tables, {size:.0f} MiB in {cache_folder()}"
+    return Finding("data", "geodesic cache", OK if tables else NOTE, text)

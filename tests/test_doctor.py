@@ -100,6 +100,20 @@ def test_every_note_about_something_missing_says_what_to_do(tmp_path):
             assert finding.advice, finding
 
 
+def test_plain_report_says_the_same(tmp_path):
+    findings = doctor.diagnose(tmp_path)
+    lines = doctor.report_plainly(findings).splitlines()
+    assert len(lines) == len(findings) + 1
+    assert any(line.startswith("ok") and "torch: " in line for line in lines)
+
+
+def test_missing_library_is_wrong(monkeypatch):
+    monkeypatch.setattr(doctor_checks, "LIBRARIES", {"no_such_library": "no-such-library"})
+    (finding,) = doctor_checks.check_libraries()
+    assert finding.state == doctor_checks.WRONG
+    assert finding.advice == "pip install no-such-library"
+
+
 def test_report_fits_a_terminal(tmp_path):
     console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     doctor.report(doctor.diagnose(tmp_path), console)
