@@ -49,7 +49,7 @@ lint: $(ENV)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
-	$(RUN) -m interrogate -q mmktn
+	$(RUN) -m interrogate -q -c setup.cfg mmktn
 
 env: .venv/.complete
 
