@@ -8,7 +8,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +35,8 @@ from mmktn.surface import load_surface
 from mmktn.version import __version__
 
 ALL_METRICS = (*METRICS, "auc", "oks", "recall")
-Advance = Callable[[int, int], None]
+# Narrower terminals break lines; rich would cut the numbers instead.
+TABLE_WIDTH = 120
 
 
 @dataclass
@@ -113,7 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 1 after printing one message about unusable input.
     """
     args = build_parser().parse_args(argv)
-    console = Console(stderr=False)
+    console = Console()
+    console.width = max(console.width, TABLE_WIDTH)
     started = time.perf_counter()
     try:
         outcome = run(args, console)

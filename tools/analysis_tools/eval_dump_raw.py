@@ -1,0 +1,121 @@
+"""Run a model on its test set and keep its results and raw outputs for the oracle analysis.
+
+    python tools/analysis_tools/eval_dump_raw.py CONFIG CHECKPOINT --out-dir oracle --max-images 100
+    python tools/analysis_tools/eval_oracle.py --gt ANN.json --results oracle/results.npz \
+        --raw oracle/raw.npz --out oracle.json
+
+Raw outputs are 77 maps per detection (2 MB at 112 x 112 in float16), so this is for part of a set.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner, load_checkpoint
+from rich.progress import track
+
+from mmktn.evaluation.functional.detections import DenseDetections
+from mmktn.evaluation.functional.ground_truth import read_json
+from mmktn.evaluation.metrics.sample_inputs import dense_detections, label_to_category
+from mmktn.evaluation.result_files import save_npz
+from mmktn.utils.setup_env import register_all_modules
+
+
+class MapRecorder:
+    """Stands in for a head's ``predict_by_feat`` and keeps the maps that go through it.
+
+    Args:
+        head: Dense-pose head.
+    """
+
+    def __init__(self, head: Any) -> None:
+        self.decode = head.predict_by_feat
+        self.decoder = head.decoder
+        self.rows: list[dict[str, np.ndarray]] = []
+
+    def __call__(self, output: Any, boxes_xyxy: Any) -> Any:
+        """Keep the maps, then decode as before."""
+        person = output.coarse_segm if self.decoder.mask_source == "coarse" else output.body_mask
+        columns = {"fine_segm": output.fine_segm, "coarse_segm": person, "u": output.u,
+                   "v": output.v}  # fmt: skip
+        arrays = {name: maps.detach().float().cpu().numpy() for name, maps in columns.items()}
+        threshold = self.decoder.mask_threshold
+        if 0 < threshold < 1 and threshold != 0.5:
+            # argmax > 0 of the shifted logits is softmax > threshold of the original ones.
+            arrays["coarse_segm"][:, 1] -= np.log(threshold / (1 - threshold))
+        for k in range(len(boxes_xyxy)):
+            self.rows.append({name: maps[k].astype(np.float16) for name, maps in arrays.items()})
+        return self.decode(output, boxes_xyxy)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Arguments of the tool."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("config")
+    parser.add_argument("checkpoint")
+    parser.add_argument("--out-dir", required=True)
+    parser.add_argument("--max-images", type=int, default=100)
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
+    return parser
+
+
+def join(parts: list[DenseDetections]) -> DenseDetections:
+    """One result list of those of all images."""
+    maps = [part.iuv(k) for part in parts for k in range(len(part))]
+    return DenseDetections.from_maps(
+        np.concatenate([p.image_ids for p in parts]),
+        np.concatenate([p.boxes_xywh for p in parts]),
+        scores=np.concatenate([p.scores for p in parts]),
+        maps=maps,
+        category_ids=np.concatenate([p.category_ids for p in parts]),
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool."""
+    args = build_parser().parse_args(argv)
+    for file in (args.config, args.checkpoint):
+        if not Path(file).is_file():
+            print(f"error: no file {file}", file=sys.stderr)
+            return 1
+    register_all_modules()
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    cfg.work_dir = args.out_dir
+    evaluator = (
+        cfg.test_evaluator[0] if isinstance(cfg.test_evaluator, list) else cfg.test_evaluator
+    )
+    categories = read_json(evaluator["ann_file"], "ann_file of test_evaluator")["categories"]
+    runner = Runner.from_cfg(cfg)
+    load_checkpoint(runner.model, args.checkpoint, map_location="cpu")
+    runner.model.eval()
+    head = runner.model.roi_head.densepose_head
+    recorder = MapRecorder(head)
+    head.predict_by_feat = recorder
+    loader = runner.build_dataloader(cfg.test_dataloader)
+    meta = getattr(loader.dataset, "metainfo", None)
+    by_label = label_to_category({c["id"]: c["name"] for c in categories}, meta)
+    parts: list[DenseDetections] = []
+    for batch in track(loader, description="images"):
+        parts += [dense_detections(s.to_dict(), by_label) for s in runner.model.test_step(batch)]
+        if len(parts) >= args.max_images:
+            break
+    detections = join(parts)
+    if len(detections) != len(recorder.rows):
+        print(f"error: {len(detections)} results but {len(recorder.rows)} raw outputs; does the "
+              "model decode a box more than once?", file=sys.stderr)  # fmt: skip
+        return 1
+    folder = Path(args.out_dir)
+    save_npz(detections, folder / "results.npz")
+    raw = {f"{n}_{k}": m for k, row in enumerate(recorder.rows) for n, m in row.items()}
+    np.savez_compressed(folder / "raw.npz", **raw)
+    print(json.dumps({"images": len(parts), "detections": len(detections), "folder": str(folder)}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
