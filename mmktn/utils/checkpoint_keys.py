@@ -159,7 +159,7 @@ RULES = tuple(
 # The KTN head registers one block under two names: same tensors twice.
 DUPLICATE = re.compile(r"densepose_head\.ScaleConv\..+")
 # Prefixes that say nothing: detectron2 wraps the branch, KTM version 1 was dumped bare.
-WRAPPERS = re.compile(r"(model\.)?(roi_heads\.|UV_RCNN\.)?")
+WRAPPERS = re.compile(r"^(model\.)?(roi_heads\.|UV_RCNN\.)?")
 BARE_PREDICTOR = re.compile(r"(body_kpt_|kpt_surface_|[a-z_]+_lowres\.)")
 
 
@@ -249,5 +249,5 @@ class _Renaming:
 
 def _unwrap(name: str) -> str:
     """Strip prefixes that carry no information; put back the one that a bare dump lacks."""
-    name = name[WRAPPERS.match(name).end() :]
+    name = WRAPPERS.sub("", name, count=1)
     return f"densepose_predictor.{name}" if BARE_PREDICTOR.match(name) else name

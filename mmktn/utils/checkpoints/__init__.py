@@ -1,0 +1,33 @@
+"""Official DensePose checkpoints (detectron2, KTN): read, translate, find the config that fits."""
+
+from mmktn.utils.checkpoints.config_search import (
+    ConfigFit,
+    check_constants,
+    find_config,
+    hint_for,
+    model_shapes,
+)
+from mmktn.utils.checkpoints.conversion import (
+    DetectorConversion,
+    convert_detector,
+    fit,
+    unfilled_counters,
+)
+from mmktn.utils.checkpoints.reading import read_official_checkpoint
+from mmktn.utils.checkpoints.structure import describe, part_types, width_options
+
+__all__ = [
+    "ConfigFit",
+    "DetectorConversion",
+    "check_constants",
+    "convert_detector",
+    "describe",
+    "find_config",
+    "fit",
+    "hint_for",
+    "model_shapes",
+    "part_types",
+    "read_official_checkpoint",
+    "unfilled_counters",
+    "width_options",
+]

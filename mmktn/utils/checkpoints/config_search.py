@@ -1,0 +1,151 @@
+"""Find the shipped config whose model a translated checkpoint fills.
+
+A config fits where its parts are those of the checkpoint and every weight has its place and shape.
+Models are built on the meta device: KTM version 2 alone would take 0.8 GB.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from torch import Tensor
+
+from mmktn.registry import MODELS, TASK_UTILS
+from mmktn.utils.checkpoints.conversion import DetectorConversion, Shapes, fit
+from mmktn.utils.checkpoints.structure import describe, part_types, width_options
+from mmktn.utils.setup_env import register_all_modules
+
+# detectron2 stores anchors in float32; the sizes are hundreds of pixels.
+ANCHOR_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class ConfigFit:
+    """A config that fits a checkpoint.
+
+    Attributes:
+        path: The shipped config.
+        config: The same, with the checkpoint's widths.
+        conversion: The checkpoint, under the names of the config's model.
+        widths: What was changed: key below `model` -> value; empty where the config fits as it is.
+    """
+
+    path: Path
+    config: Config
+    conversion: DetectorConversion
+    widths: dict[str, Any]
+
+
+def find_config(conversion: DetectorConversion, folder: str | Path) -> ConfigFit | None:
+    """Find the config that a checkpoint fits, with other widths if need be.
+
+    Args:
+        conversion: The checkpoint.
+        folder: Folder of configs. The word for the backbone in a name (`r50`) is relied upon.
+
+    Returns:
+        The one of the shortest name, a config that fits as it is before one that fits with other
+        widths; None if there is none.
+    """
+    parts = part_types(conversion.state_dict)
+    depth = parts["backbone.depth"][0]
+    word = "hrnet" if depth is None else f"r{depth}"
+    paths = (p for p in Path(folder).glob("*.py") if word in p.stem.replace("-", "_").split("_"))
+    adapted = None
+    for path in sorted(paths, key=lambda p: (len(p.stem), p.stem)):
+        found = _try_config(conversion, path)
+        if found is not None and not found.widths:
+            return found
+        adapted = adapted or found
+    return adapted
+
+
+def model_shapes(config: Config) -> Shapes:
+    """Name -> shape of everything in the state dict of a config's model."""
+    register_all_modules(init_default_scope=False)
+    scope = DefaultScope.overwrite_default_scope(config.get("default_scope", "mmdet"))
+    with scope, torch.device("meta"):
+        weights = MODELS.build(config.model).state_dict()
+    return {name: tuple(weight.shape) for name, weight in weights.items()}
+
+
+def check_constants(constants: Mapping[str, Tensor], config: Config) -> None:
+    """Compare what old checkpoints store beside their weights with a config.
+
+    Args:
+        constants: Official name -> value; only the input normalisation and the anchors are looked
+            at.
+        config: The config.
+
+    Raises:
+        ValueError: The config normalises images or makes anchors in another way.
+    """
+    for name, value in constants.items():
+        last = name.rsplit(".", 1)[-1]
+        if last in ("pixel_mean", "pixel_std"):
+            key = last.removeprefix("pixel_")
+            ours = torch.tensor(config.model.data_preprocessor[key], dtype=torch.float32)
+            _compare(name, value.flatten(), ours, f"model.data_preprocessor.{key}")
+        elif "anchor_generator.cell_anchors" in name:
+            with DefaultScope.overwrite_default_scope("mmdet"):
+                anchors = TASK_UTILS.build(config.model.rpn_head.anchor_generator).base_anchors
+            key = "model.rpn_head.anchor_generator"
+            if int(last) >= len(anchors):
+                raise ValueError(f"{name}: {key} has {len(anchors)} levels only")
+            _compare(name, value, anchors[int(last)], key)
+
+
+def hint_for(conversion: DetectorConversion, folder: str | Path) -> str:
+    """What the checkpoint is, and which config fits it: the tail of a message."""
+    found = find_config(conversion, folder)
+    if found is None:
+        advice = f"no config in {Path(folder).name} fits it"
+    elif found.widths:
+        advice = f"of the structure of {found.path.name}, with other widths"
+    else:
+        advice = f"the config that fits is {found.path.name}"
+    return f"the checkpoint is {describe(conversion.state_dict)}: {advice}"
+
+
+def _try_config(conversion: DetectorConversion, path: Path) -> ConfigFit | None:
+    config = Config.fromfile(str(path))
+    parts = part_types(conversion.state_dict)
+    if any(_unscoped(_lookup(config.model, key)) not in ok for key, ok in parts.items()):
+        return None
+    neck = _unscoped(_lookup(config.model, "roi_head.densepose_neck.type"))
+    widths = width_options(conversion.state_dict, neck)
+    found = _fitting(conversion, path, config, widths={})
+    return found or _fitting(conversion, path, config, widths=widths)
+
+
+def _fitting(
+    conversion: DetectorConversion, path: Path, config: Config, *, widths: dict[str, Any]
+) -> ConfigFit | None:
+    changed = {k: v for k, v in widths.items() if _lookup(config.model, k) != v}
+    adapted = Config(config.to_dict(), filename=config.filename)
+    adapted.merge_from_dict({f"model.{key}": value for key, value in changed.items()})
+    try:
+        fitted = fit(conversion, model_shapes(adapted))
+    except ValueError:
+        return None
+    return ConfigFit(path, adapted, fitted, changed)
+
+
+def _lookup(node: Any, key: str) -> Any:
+    """Value at a dotted key, None where a part is absent."""
+    for word in key.split("."):
+        node = node.get(word) if isinstance(node, Mapping) else None
+    return node
+
+
+def _unscoped(name: Any) -> Any:
+    return name.rsplit(".", 1)[-1] if isinstance(name, str) else name
+
+
+def _compare(name: str, theirs: Tensor, ours: Tensor, key: str) -> None:
+    if theirs.shape != ours.shape or not torch.allclose(theirs, ours, atol=ANCHOR_TOLERANCE):
+        raise ValueError(f"{name} is {theirs.tolist()}, {key} of the config gives {ours.tolist()}")

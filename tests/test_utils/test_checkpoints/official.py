@@ -1,0 +1,30 @@
+"""Made-up official checkpoints: the complete names and shapes of the key lists, without values."""
+
+import re
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parents[3]
+KEYS = ROOT / "tests" / "data" / "reference" / "keys"
+CONFIGS = ROOT / "configs" / "densepose"
+
+
+def official_weights(name: str) -> dict[str, torch.Tensor]:
+    """Official name -> zeros that share one number, from keys/<name>.tsv."""
+    weights = {}
+    for line in (KEYS / f"{name}.tsv").read_text().splitlines():
+        key, shape = line.split("\t")
+        size = [] if shape == "scalar" else [int(n) for n in shape.split("x")]
+        weights[key] = torch.zeros(()).expand(size)
+    return weights
+
+
+def with_101_layers(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same model on ResNet-101: 23 blocks in its third stage instead of 6."""
+    extended = dict(weights)
+    for name, weight in weights.items():
+        if re.match(r"backbone\.bottom_up\.res4\.1\.", name):
+            for block in range(6, 23):
+                extended[name.replace(".res4.1.", f".res4.{block}.")] = weight
+    return extended

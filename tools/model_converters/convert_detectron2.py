@@ -1,0 +1,188 @@
+"""Convert a checkpoint of detectron2 DensePose or KTN to mmktn, detector included.
+
+Usage: python tools/model_converters/convert_detectron2.py IN OUT.pth [--config CONFIG]
+
+IN is a .pkl of the model zoo or a .pth of a training run; nothing in it is executed. Every name of
+it is translated, or named with the reason why it has no place. Without --config the shipped config
+that fits is searched. docs/checkpoints.md says what is mapped and what was verified.
+"""
+
+import argparse
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from rich.console import Console
+from rich.table import Table
+
+import mmktn
+from mmktn.apis.model_loading import load_config
+from mmktn.utils.checkpoints import (
+    DetectorConversion,
+    check_constants,
+    convert_detector,
+    describe,
+    find_config,
+    fit,
+    hint_for,
+    model_shapes,
+    read_official_checkpoint,
+    unfilled_counters,
+)
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "densepose"
+# Parts of a detector, most specific first.
+PARTS = ("roi_head.densepose_head", "roi_head.densepose_neck", "roi_head.bbox_head", "rpn_head")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What there is to report.
+
+    Attributes:
+        conversion: The weights and the account of every official name.
+        config: Config whose model they fill; None where no shipped one does.
+        config_name: Its name, and what was adapted.
+        unfilled: Names of the model that the checkpoint need not have.
+    """
+
+    conversion: DetectorConversion
+    config: Config | None
+    config_name: str
+    unfilled: list[str]
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("source", type=Path, help="official checkpoint, .pkl or .pth")
+    parser.add_argument("target", type=Path, help="checkpoint to write")
+    parser.add_argument("--config", help="config whose model the weights have to fill")
+    parser.add_argument(
+        "--out-config",
+        type=Path,
+        help="also write the config that fits, with the widths of the checkpoint, to this .py file",
+    )
+    parser.add_argument(
+        "--drop",
+        nargs="+",
+        default=[],
+        metavar="REGEX",
+        help="official names to leave out, e.g. 'roi_heads.mask_head.*'",
+    )
+    return parser.parse_args(argv)
+
+
+def convert(source: Path, *, config: str | None = None, drop: list[str] | None = None) -> Outcome:
+    """Read, translate and check one checkpoint.
+
+    Args:
+        source: Official checkpoint.
+        config: Config to check against; None searches the shipped ones.
+        drop: Regular expressions of official names to leave out.
+
+    Returns:
+        The outcome.
+
+    Raises:
+        FileNotFoundError: No such checkpoint or config.
+        ValueError: Unreadable, not convertible, or not the checkpoint of this config.
+    """
+    conversion = convert_detector(read_official_checkpoint(source), drop=drop or [])
+    if config is None:
+        found = find_config(conversion, CONFIGS)
+        if found is None:
+            return Outcome(conversion, None, "none of the shipped ones fits", [])
+        cfg, conversion, name = found.config, found.conversion, found.path.name
+        if found.widths:
+            name += " with the widths of the checkpoint"
+        shapes = model_shapes(cfg)
+    else:
+        cfg, name = load_config(config), Path(config).name
+        shapes = model_shapes(cfg)
+        try:
+            conversion = fit(conversion, shapes)
+        except ValueError as error:
+            raise ValueError(f"{error}; {hint_for(conversion, CONFIGS)}") from error
+    check_constants(conversion.constants, cfg)
+    return Outcome(conversion, cfg, name, unfilled_counters(conversion, shapes))
+
+
+def save(outcome: Outcome, *, source: Path, target: Path) -> None:
+    """Write the checkpoint: weights, and where they come from."""
+    meta = {
+        "source": source.name,
+        "source_sha256": _sha256(source),
+        "converter": "convert_detectron2",
+        "mmktn_version": mmktn.__version__,
+        "config": outcome.config_name,
+        "dropped": dict(outcome.conversion.dropped),
+        "dataset_meta": {"classes": ("person",)},
+    }
+    target.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"meta": meta, "state_dict": outcome.conversion.state_dict}, target)
+
+
+def report(outcome: Outcome, console: Console) -> None:
+    """Print what became of every name."""
+    conversion = outcome.conversion
+    console.print(f"{describe(conversion.state_dict)}\nconfig: {outcome.config_name}")
+    console.print(_consumed(conversion.state_dict))
+    for reason, count in Counter(conversion.dropped.values()).items():
+        console.print(f"dropped, {reason} ({count}):")
+        for name in conversion.dropped:
+            if conversion.dropped[name] == reason:
+                console.print(f"  {name}", highlight=False)
+    console.print(f"consumed {len(conversion.renamed)}, dropped {len(conversion.dropped)}")
+    if outcome.config is None:
+        console.print("not checked against a model: give its config with --config")
+        return
+    console.print(
+        f"missing: nothing but {len(outcome.unfilled)} batch counters, which frozen norms lack"
+        if outcome.unfilled
+        else "missing: nothing"
+    )
+
+
+def _consumed(weights: Mapping[str, torch.Tensor]) -> Table:
+    table = Table("part", "entries", "numbers")
+    entries: Counter[str] = Counter()
+    numbers: Counter[str] = Counter()
+    for name, weight in weights.items():
+        part = next((part for part in PARTS if name.startswith(part)), name.split(".")[0])
+        entries[part] += 1
+        numbers[part] += weight.numel()
+    for part, count in entries.items():
+        table.add_row(part, str(count), f"{numbers[part]:,}")
+    return table
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Convert one checkpoint."""
+    args = parse_args(argv)
+    try:
+        outcome = convert(args.source, config=args.config, drop=args.drop)
+        if args.out_config is not None:
+            if outcome.config is None:
+                raise ValueError("no config to write: none of the shipped ones fits")
+            outcome.config.dump(args.out_config)
+        save(outcome, source=args.source, target=args.target)
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(f"convert_detectron2: {error}") from error
+    report(outcome, Console())
+
+
+if __name__ == "__main__":
+    main()
