@@ -165,23 +165,19 @@ class DensePoseInferencer:
     ) -> Iterator[ImagePrediction]:
         for start in range(0, len(images), batch_size):
             batch = images[start : start + batch_size]
-            pixels = [_read_or_reason(image) for image in batch]
-            good = [i for i, content in enumerate(pixels) if isinstance(content, np.ndarray)]
+            read = [_read_or_reason(image) for image in batch]
+            good = {i: pixels for i, pixels in enumerate(read) if isinstance(pixels, np.ndarray)}
             given = None if boxes is None else [boxes[start + i] for i in good]
-            found = dict(
-                zip(good, self.predict([pixels[i] for i in good], boxes=given), strict=True)
-                if good
-                else ()
-            )
+            people = self.predict(list(good.values()), boxes=given) if good else []
+            found = dict(zip(good, people, strict=True))
             for i, image in enumerate(batch):
                 prediction = ImagePrediction(image.name, _image_id(image, start + i))
-                if i not in found:
-                    prediction.error = str(pixels[i])
-                    MMLogger.get_current_instance().warning(f"{image.name}: {pixels[i]}")
+                if i in good:
+                    _fill(prediction, good[i], found[i], score_thr if boxes is None else -1.0)
+                    _write(prediction, good[i], output)
                 else:
-                    threshold = score_thr if boxes is None else -1.0
-                    _fill(prediction, pixels[i], found[i], threshold)
-                    _write(prediction, pixels[i], output)
+                    prediction.error = str(read[i])
+                    MMLogger.get_current_instance().warning(f"{image.name}: {read[i]}")
                 yield prediction
 
 

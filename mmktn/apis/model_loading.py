@@ -95,7 +95,7 @@ def load_model(
     cfg = load_config(config)
     if cfg_options:
         cfg.merge_from_dict(cfg_options)
-    model = build_model(cfg)
+    model: Any = build_model(cfg)  # detectors carry attributes that nn.Module does not declare
     model.dataset_meta = {"classes": ("person",)}
     if checkpoint is None:
         _init_weights(model)

@@ -147,7 +147,7 @@ def save_prediction(
     return written
 
 
-def _arrays(prediction: ImagePrediction) -> dict[str, np.ndarray]:
+def _arrays(prediction: ImagePrediction) -> dict[str, Any]:
     """Arrays of the npz file; loads with plain numpy, nothing is pickled."""
     arrays = {
         "boxes_xyxy": prediction.boxes_xyxy,
