@@ -16,6 +16,7 @@ from mmktn.surface.parts import NUM_CHARTS
 
 _TABLE_SIZE = 256
 _UNKNOWN = -2
+_SLACK = 1e-6
 
 
 class ChartAtlas:
@@ -73,7 +74,7 @@ class ChartAtlas:
         if self.mesh_vertex.min() < 0:
             raise ValueError("mesh_vertex holds negative ids")
         for name, values in (("u", self.u), ("v", self.v)):
-            if not np.all((values >= 0) & (values <= 1)):
+            if not np.all((values >= -_SLACK) & (values <= 1 + _SLACK)):
                 raise ValueError(f"{name} must lie in [0, 1] without nan")
 
     def _check_faces(self) -> None:

@@ -1,6 +1,7 @@
 """The body as one object: mesh, charts, mirror maps, distances, skeleton, keypoints."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ class BodySurface:
         keypoints: Keypoint name -> (3,) rest position.
         keypoint_joint: Keypoint name -> joint name that carries it.
         geodesics: Table, or a function that makes it when first asked for.
+        base_atlas: Charts of the mesh before subdivision (UV_Processed.mat), for drawing only.
 
     Raises:
         ValueError: Parts that do not fit each other.
@@ -48,6 +50,7 @@ class BodySurface:
         keypoints: Mapping[str, NDArray[np.float64]] | None = None,
         keypoint_joint: Mapping[str, str] | None = None,
         geodesics: GeodesicTable | Callable[[], GeodesicTable] | None = None,
+        base_atlas: ChartAtlas | None = None,
     ) -> None:
         self.atlas = atlas
         self.num_mesh_vertices = num_mesh_vertices
@@ -58,6 +61,7 @@ class BodySurface:
         self.skeleton = skeleton
         self.keypoints = dict(keypoints or {})
         self.keypoint_joint = dict(keypoint_joint or {})
+        self.base_atlas = base_atlas
         self._geodesics = geodesics
         self._check()
 
@@ -86,8 +90,9 @@ class BodySurface:
             ValueError: This surface came without distances and without a mesh.
         """
         if self._geodesics is None and self.mesh is not None:
-            mesh = self.mesh
-            self._geodesics = lambda: GeodesicTable.from_mesh(mesh)
+            self._geodesics = partial(
+                GeodesicTable.from_mesh, self.mesh, mirror=self.vertex_mirror
+            )
         if self._geodesics is None:
             raise ValueError(f"surface {self.name!r} has neither distances nor a mesh")
         if not isinstance(self._geodesics, GeodesicTable):

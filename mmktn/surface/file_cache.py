@@ -33,6 +33,8 @@ def replace_atomically(path: Path) -> Iterator[IO[bytes]]:
     try:
         with handle:
             yield handle
+        # temporary files are private; the result is for everybody, as any other file
+        os.chmod(handle.name, 0o644)
         os.replace(handle.name, path)
     except BaseException:
         Path(handle.name).unlink(missing_ok=True)

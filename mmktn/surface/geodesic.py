@@ -1,8 +1,7 @@
 """Geodesic distances between all pairs of mesh vertices, as one condensed memory-mapped array.
 
-Source: heat method (Crane et al. 2013) of potpourri3d, or exact polyhedral distances (Mitchell et al.
-1987) of pygeodesic; never shortest paths along edges, which are too long. Order of the array: strict
-lower triangle row by row, entry (i, j), i > j, at i (i - 1) / 2 + j, as in the official file.
+Order of the array: strict lower triangle row by row, entry (i, j), i > j, at i (i - 1) / 2 + j, as in
+the official file. How distances are computed: ``geodesic_solver``.
 """
 
 from pathlib import Path
@@ -14,7 +13,7 @@ from mmktn.surface.geodesic_solver import compute_condensed
 from mmktn.surface.mesh import SurfaceMesh
 from mmktn.surface.file_cache import cache_folder, replace_atomically, single_writer
 
-SOLVER_VERSION = 1
+SOLVER_VERSION = 2
 _DTYPES = ("float32", "float16")
 
 
@@ -109,7 +108,8 @@ class GeodesicTable:
         cache_dir: str | Path | None = None,
         *,
         dtype: str = "float32",
-        solver: str = "heat",
+        solver: str = "hybrid",
+        mirror: NDArray[np.int64] | None = None,
         progress: bool = True,
     ) -> "GeodesicTable":
         """Distances of a mesh, from the cache or computed once and cached.
@@ -118,14 +118,17 @@ class GeodesicTable:
             mesh: Connected mesh.
             cache_dir: Folder of the cache; by default ``MMKTN_CACHE_DIR`` or ``~/.cache/mmktn``.
             dtype: "float32" or "float16" (half the file; 0.5 mm at 1 m).
-            solver: "heat" (about 0.5 % mean error) or "exact" (hours on the template).
+            solver: "hybrid" (exact near the source, heat method beyond), "heat" or "exact"
+                (docs/surface.md has accuracy and times).
+            mirror: (V,) mirrored vertex of a symmetric mesh; halves the time.
             progress: Show a progress bar while computing.
 
         Returns:
             The table, memory-mapped read-only: processes share one copy.
 
         Raises:
-            ValueError: Unknown dtype or solver, or the mesh is not connected.
+            ValueError: Unknown dtype or solver, the mesh is not connected, or ``mirror`` is no
+                symmetry of it.
             ImportError: The solver's package is not installed.
         """
         if dtype not in _DTYPES:
@@ -136,7 +139,7 @@ class GeodesicTable:
             with single_writer(file):
                 if not file.is_file():
                     condensed = compute_condensed(
-                        mesh, solver=solver, dtype=dtype, progress=progress
+                        mesh, solver=solver, dtype=dtype, mirror=mirror, progress=progress
                     )
                     with replace_atomically(file) as handle:
                         np.save(handle, condensed, allow_pickle=False)

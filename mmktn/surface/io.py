@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,18 @@ __all__ = [
 ]
 
 
-def save_surface(surface: BodySurface, path: str | Path) -> None:
-    """Write a surface as .npz (numpy arrays only, no pickled objects; distances are not stored).
+def save_surface(
+    surface: BodySurface, path: str | Path, *, geodesics_file: str | Path | None = None
+) -> None:
+    """Write a surface as .npz (numpy arrays only, no pickled objects).
 
-    Positions and U, V are stored as float32, skinning weights as 16-bit integers.
+    Positions are stored as float32, skinning weights as 16-bit integers, U and V as float64 unless
+    float32 holds them exactly. Distances are not stored.
 
     Args:
         surface: The surface.
         path: File to write; replaced as a whole.
+        geodesics_file: .npy file of distances in the same folder, remembered by its name.
     """
     atlas = surface.atlas
     fields: dict[str, Any] = {
@@ -45,10 +50,12 @@ def save_surface(surface: BodySurface, path: str | Path) -> None:
         "num_mesh_vertices": surface.num_mesh_vertices,
         "atlas_mesh_vertex": atlas.mesh_vertex.astype(np.uint32),
         "atlas_chart": atlas.charts.astype(np.uint8),
-        "atlas_u": atlas.u.astype(np.float32),
-        "atlas_v": atlas.v.astype(np.float32),
+        "atlas_u": _narrowed(atlas.u),
+        "atlas_v": _narrowed(atlas.v),
         "atlas_faces": atlas.faces.astype(np.uint32),
     }
+    if geodesics_file is not None:
+        fields["geodesics_file"] = Path(geodesics_file).name
     if surface.mesh is not None:
         fields["vertices"] = surface.mesh.vertices.astype(np.float32)
         fields["faces"] = surface.mesh.faces.astype(np.uint32)
@@ -69,6 +76,11 @@ def save_surface(surface: BodySurface, path: str | Path) -> None:
         fields["keypoint_joints"] = np.array([surface.keypoint_joint.get(n, "") for n in names])
     with replace_atomically(Path(path)) as handle:
         np.savez_compressed(handle, **fields)
+
+
+def _narrowed(values: NDArray[np.float64]) -> NDArray[np.floating]:
+    single = values.astype(np.float32)
+    return single if np.array_equal(single.astype(np.float64), values) else values
 
 
 def _symmetry_fields(symmetry: ChartSymmetry) -> dict[str, NDArray[Any]]:
@@ -104,7 +116,7 @@ def load_surface_file(path: str | Path) -> BodySurface:
             "make it anew with tools/surface"
         )
     try:
-        return _surface_from_fields(fields)
+        return _surface_from_fields(fields, file)
     except (KeyError, ValueError) as error:
         raise ValueError(f"{file}: {error}") from error
 
@@ -119,7 +131,13 @@ def _read_npz(file: Path) -> dict[str, NDArray[Any]]:
         raise ValueError(f"{file}: not an .npz file of arrays ({error})") from error
 
 
-def _surface_from_fields(fields: Mapping[str, NDArray[Any]]) -> BodySurface:
+def _surface_from_fields(fields: Mapping[str, NDArray[Any]], file: Path) -> BodySurface:
+    geodesics = None
+    if "geodesics_file" in fields:
+        beside = file.parent / str(fields["geodesics_file"])
+        geodesics = partial(
+            GeodesicTable.open, beside, num_vertices=int(fields["num_mesh_vertices"])
+        )
     mesh = None
     if "vertices" in fields:
         mesh = SurfaceMesh(fields["vertices"], fields["faces"])
@@ -152,6 +170,7 @@ def _surface_from_fields(fields: Mapping[str, NDArray[Any]]) -> BodySurface:
         keypoint_joint=dict(
             zip(names, (str(j) for j in fields.get("keypoint_joints", ())), strict=True)
         ),
+        geodesics=geodesics,
     )
 
 

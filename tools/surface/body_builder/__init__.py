@@ -1,0 +1,1 @@
+"""Construction of the procedural human: shape, mesh, charts, parametrisation, skeleton."""
