@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mmktn.evaluation.functional.densepose import check_detections
 from mmktn.evaluation.functional.detections import DenseDetections, IuvMap
+from mmktn.evaluation.functional.distance_lookup import geodesic_distances
 from mmktn.evaluation.functional.gps import (
     PersonPoints,
     SurfaceLike,
@@ -245,7 +246,9 @@ def _errors(
     hit = read[0] > 0
     if hit.any():
         found = surface.atlas.nearest_vertex_uint8(read[0, hit], read[1, hit], read[2, hit])
-        distances[hit] = surface.geodesics.distance(vertex[hit], surface.atlas.mesh_vertex[found])
+        distances[hit] = geodesic_distances(
+            surface.geodesics, vertex[hit], surface.atlas.mesh_vertex[found]
+        )
     return distances
 
 
