@@ -26,7 +26,13 @@ def _result(name: str, median: float, memory: float = 500.0) -> dict:
         "mode": "branch",
         "device": "cpu",
         "size_hw": [480, 640],
-        "seconds": {"median": median, "min": median, "max": median, "repeats": 1},
+        "seconds": {
+            "median": median,
+            "min": median,
+            "max": median,
+            "repeats": 1,
+            "cpu_median": median,
+        },
         "peak_rss_mb": memory,
         "peak_cuda_mb": None,
         "parameters": 5,
@@ -124,5 +130,11 @@ def test_rounds_are_merged_to_the_middle_and_the_extremes():
         _result("a", median, memory) for median, memory in ((3.0, 5.0), (1.0, 7.0), (2.0, 6.0))
     ]
     merged = measure.merge_rounds(rounds)
-    assert merged["seconds"] == {"median": 2.0, "min": 1.0, "max": 3.0, "repeats": 3}
+    assert merged["seconds"] == {
+        "median": 2.0,
+        "min": 1.0,
+        "max": 3.0,
+        "repeats": 3,
+        "cpu_median": 2.0,
+    }
     assert merged["peak_rss_mb"] == 7.0

@@ -15,6 +15,7 @@ _NUMBER = (int, float)
 _OPTIONAL_NUMBER = (int, float, type(None))
 
 SECONDS: dict[str, Any] = {"median": _NUMBER, "min": _NUMBER, "max": _NUMBER, "repeats": int}
+"""Of one call; `cpu_median` (CPU seconds of all threads) may be there too."""
 MEASUREMENT: dict[str, Any] = {
     "name": str,
     "mode": str,
