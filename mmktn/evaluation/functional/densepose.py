@@ -350,8 +350,37 @@ def summarize_pairs(
                 )
             found[f"{name}/{key}"] = value
     return DensePoseScores(
-        found, list(names), curves, ordered, matches, list(notes), protocol=rules.name
+        found,
+        list(names),
+        curves,
+        ordered,
+        matches,
+        [*notes, *_ignored_notes(ordered, matches, names[0], rules)],
+        protocol=rules.name,
     )
+
+
+def _ignored_notes(
+    pairs: Sequence[ImagePairs],
+    matches: Sequence[ImageMatches],
+    name: str,
+    protocol: DensePoseProtocol,
+) -> list[str]:
+    """Count the detections that are neither right nor wrong, at the lowest threshold, any area."""
+    free, absorbed = 0, 0
+    for pair, match in zip(pairs, matches, strict=True):
+        ignored = int(match.dt_ignored[0, 0, 0].sum())
+        if pair.gt_ignored.all() and protocol.unannotated_images_free:
+            free += ignored
+        else:
+            absorbed += ignored
+    texts = {
+        "detections in images without a person with points: counted neither way (so false "
+        f"positives there are free under protocol '{protocol.name}')": free,
+        "detections on ignored persons: counted neither way (by "
+        f"{name} at the lowest threshold)": absorbed,
+    }
+    return [f"{count} {text}" for text, count in texts.items() if count]
 
 
 def score_detections(

@@ -163,3 +163,16 @@ def test_unannotated_images_cost_nothing_officially_and_count_in_the_clean_proto
     plain = evaluate_densepose(world.truth(), world.detections(), surface, metrics=["gps"])
     assert official.values()["gps/AP"] == plain.values()["gps/AP"]
     assert clean.values()["gps/AP"] < 0.95
+    assert any(
+        note.startswith("1 detections in images without a person") for note in official.notes
+    )
+    assert not any("images without a person" in note for note in clean.notes)
+
+
+def test_detections_on_people_without_points_are_counted(surface):
+    world = World(0, images=1, people=2)
+    for key in ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V"):
+        del world.data["annotations"][0][key]
+    scores = evaluate_densepose(world.truth(), world.detections(), surface)
+    assert any(note.startswith("1 detections on ignored persons") for note in scores.notes)
+    assert scores.values()["gps/AP"] == pytest.approx(1)

@@ -139,6 +139,7 @@ def _rank(rank, ann_file, body, port, queue):
     dist.destroy_process_group()
 
 
+@pytest.mark.multiprocess
 def test_two_processes_give_the_numbers_of_one(world, ann_file, surface):
     import socket
 
