@@ -48,7 +48,10 @@ TRUNK_RULES = (
         "scale_convs.point_branch.conv.{rest}",
     ),
     (r"densepose_head\.ScaleConvs\.conv1\.1\.(?P<rest>\w+)", "scale_convs.point_branch.gn.{rest}"),
-    (r"densepose_head\.ScaleConvs\.norms\.(?P<n>\d+)\.(?P<rest>\w+)", "scale_convs.norms.{n}.{rest}"),
+    (
+        r"densepose_head\.ScaleConvs\.norms\.(?P<n>\d+)\.(?P<rest>\w+)",
+        "scale_convs.norms.{n}.{rest}",
+    ),
     (r"densepose_head\.ScaleConvs\.project\.0\.(?P<rest>\w+)", "scale_convs.project.{rest}"),
     (rf"densepose_head\.body_conv_fcn(?P<n>\d+)\.{LAYER}", "convs.{n_from_0}.{part}.{rest}"),
     # Parsing R-CNN
@@ -93,9 +96,15 @@ MACHINE_RULES = (
 
 NECK_RULES = (
     # Panoptic-FPN decoder: convolutions alternate with resizings, which have no parameters.
-    (rf"decoder\.p(?P<level>\d)\.(?P<step>\d+)\.{LAYER}", "scale_heads.{level}.{half}.{part}.{rest}"),
+    (
+        rf"decoder\.p(?P<level>\d)\.(?P<step>\d+)\.{LAYER}",
+        "scale_heads.{level}.{half}.{part}.{rest}",
+    ),
     # MIDv2: convolution 3 x 3, convolution 1 x 1 and pixel shuffle repeat.
-    (rf"mid_decoder\.bottom_up_p(?P<level>\d)\.adt_conv\.{LAYER}", "adaptations.{level}.{part}.{rest}"),
+    (
+        rf"mid_decoder\.bottom_up_p(?P<level>\d)\.adt_conv\.{LAYER}",
+        "adaptations.{level}.{part}.{rest}",
+    ),
     (rf"mid_decoder\.p(?P<finest>\d)\.0\.{LAYER}", "finest_conv.{part}.{rest}"),
     (
         rf"mid_decoder\.p(?P<level>\d)\.(?P<step>\d+)\.{LAYER}",
@@ -128,7 +137,10 @@ DETECTOR_RULES = (
         r"backbone\.bottom_up\.res(?P<n>\d)\.(?P<block>\d+)\.conv(?P<k>\d)\.norm\.(?P<rest>\w+)",
         "backbone.layer{n_from_0}.{block}.bn{k}.{rest}",
     ),
-    (r"backbone\.fpn_lateral(?P<level>\d)\.(?P<rest>\w+)", "neck.lateral_convs.{level}.conv.{rest}"),
+    (
+        r"backbone\.fpn_lateral(?P<level>\d)\.(?P<rest>\w+)",
+        "neck.lateral_convs.{level}.conv.{rest}",
+    ),
     (r"backbone\.fpn_output(?P<level>\d)\.(?P<rest>\w+)", "neck.fpn_convs.{level}.conv.{rest}"),
     # HRNet: same names
     (
@@ -205,7 +217,9 @@ def convert_densepose_keys(
                 unused.append(name)
             continue
         if ours in converted:
-            raise ValueError(f"{name}: another entry of the checkpoint is already named {ours} here")
+            raise ValueError(
+                f"{name}: another entry of the checkpoint is already named {ours} here"
+            )
         converted[ours] = state_dict[name]
     missing = [key for key in target_keys or () if key not in converted]
     return KeyConversion(converted, unused, missing)

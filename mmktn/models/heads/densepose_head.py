@@ -30,8 +30,8 @@ class DensePoseHead(BaseModule):
         init_cfg: As in `mmengine.model.BaseModule`.
 
     Raises:
-        ValueError: The predictor does not fit the trunk, or does not predict the map that decides on
-            the body.
+        ValueError: The predictor does not fit the trunk, or does not predict the map that decides
+            on the body.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class DensePoseHead(BaseModule):
         *,
         loss: dict | None = None,
         decoder: dict | None = None,
-        chunk_size: int = 5,
+        chunk_size: int = 10,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -110,7 +110,7 @@ class DensePoseHead(BaseModule):
         boxes_xyxy: Tensor,
         box_weights: Mapping[str, Tensor] | None = None,
     ) -> ChartResults:
-        """Predict and decode N boxes, `chunk_size` at a time, making only the maps that are decoded.
+        """Predict and decode N boxes, `chunk_size` at a time; makes only maps that are decoded.
 
         Args:
             features: (N, C, h, w), or a function that pools the boxes of a slice.

@@ -31,8 +31,8 @@ def load_relation(path: str | Path, *, key: str) -> NDArray[np.float32]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"relation file of source {key!r} not found: {path}. Use relation_source='structural' to "
-            "build the graph from the shipped rules, or when a checkpoint is loaded afterwards"
+            f"relation file of source {key!r} not found: {path}. relation_source='structural' builds "
+            "the graph from the shipped rules, which also does where a checkpoint is loaded later"
         )
     array = _read(path, key)
     if array.ndim != 2 or array.dtype.kind not in "fiub":

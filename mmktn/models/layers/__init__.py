@@ -3,10 +3,11 @@
 from mmktn.models.layers.aspp import ASPP
 from mmktn.models.layers.context_trunks import DeepLabTrunk, GCETrunk, KTNTrunk
 from mmktn.models.layers.conv_ops import conv1x1_of_concat, dilated_conv
-from mmktn.models.layers.conv_trunk import ConvTrunk, conv_stack
+from mmktn.models.layers.conv_trunk import ConvTrunk, conv_block, conv_stack
 from mmktn.models.layers.nonlocal_block import NonLocal2d
 from mmktn.models.layers.pixel_rearrange import depth_to_space, space_to_depth
 from mmktn.models.layers.scale_convs import SharedDilationConvs
+from mmktn.models.layers.winograd import WinogradConv2d, channels_last_for_inference
 
 __all__ = [
     "ASPP",
@@ -16,7 +17,10 @@ __all__ = [
     "KTNTrunk",
     "NonLocal2d",
     "SharedDilationConvs",
+    "WinogradConv2d",
+    "channels_last_for_inference",
     "conv1x1_of_concat",
+    "conv_block",
     "conv_stack",
     "depth_to_space",
     "dilated_conv",

@@ -11,6 +11,7 @@ from mmktn.models.layers.aspp import ASPP
 from mmktn.models.layers.conv_trunk import conv_stack
 from mmktn.models.layers.nonlocal_block import NonLocal2d
 from mmktn.models.layers.scale_convs import SharedDilationConvs
+from mmktn.models.layers.winograd import channels_last_for_inference
 from mmktn.registry import MODELS
 
 GN32 = {"type": "GN", "num_groups": 32}
@@ -60,7 +61,7 @@ class DeepLabTrunk(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, h, w) to (N, channels, h, w)."""
-        x = self.aspp(x)
+        x = self.aspp(channels_last_for_inference(x))
         if self.nonlocal_block is not None:
             x = self.nonlocal_block(x)
         return self.convs(x)
@@ -102,7 +103,7 @@ class KTNTrunk(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, h, w) to (N, channels, h, w)."""
-        return self.convs(self.scale_convs(x))
+        return self.convs(self.scale_convs(channels_last_for_inference(x)))
 
 
 @MODELS.register_module()
@@ -151,4 +152,5 @@ class GCETrunk(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, h, w) to (N, channels, h, w)."""
-        return self.convs(self.nonlocal_block(self.aspp(x)))
+        x = self.aspp(channels_last_for_inference(x))
+        return self.convs(self.nonlocal_block(x))

@@ -1,4 +1,4 @@
-"""Multi-instance decoder, version 2 (KTN, TCSVT 2022): feature adaptation up, inverse adaptation down.
+"""Multi-instance decoder, version 2 (KTN, TCSVT 2022): adaptation up, inverse adaptation down.
 
 Methods 6.1, `MIDv2` of the official KTNv2 code. Strided information travels by space-to-depth and
 pixel shuffle, so nothing is interpolated; four dilated branches suppress the background. Departures
@@ -11,7 +11,13 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmktn.models.layers import conv1x1_of_concat, depth_to_space, space_to_depth
+from mmktn.models.layers import (
+    channels_last_for_inference,
+    conv1x1_of_concat,
+    conv_block,
+    depth_to_space,
+    space_to_depth,
+)
 from mmktn.models.necks.level_checks import check_levels
 from mmktn.registry import MODELS
 
@@ -57,10 +63,9 @@ class MultiInstanceDecoderV2(BaseModule):
         self.num_levels = num_levels
         self.topdown = topdown
         self.adaptations = nn.ModuleList(
-            ConvModule(4 * channels, channels, 3, padding=1, norm_cfg=norm_cfg)
-            for _ in range(num_levels - 1)
+            conv_block(4 * channels, channels, norm_cfg=norm_cfg) for _ in range(num_levels - 1)
         )
-        self.finest_conv = ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg)
+        self.finest_conv = conv_block(channels, channels, norm_cfg=norm_cfg)
         steps = range(1, num_levels) if topdown == "independent" else [1] * (num_levels - 1)
         self.inverse_adaptations = nn.ModuleList(
             nn.ModuleList(InverseAdaptation(channels, norm_cfg=norm_cfg) for _ in range(count))
@@ -86,42 +91,47 @@ class MultiInstanceDecoderV2(BaseModule):
             One map (B, channels, H / 4, W / 4).
 
         Raises:
-            ValueError: A level is not exactly twice the next (images not padded to a multiple of 32,
-                or 64 for five levels).
+            ValueError: A level is not exactly twice the next (images not padded to a multiple of
+                32, or 64 for five levels).
         """
         check_levels(levels, self.num_levels, name=type(self).__name__)
-        enhanced = self._bottom_up(levels)
-        fused = getattr(self, f"_fuse_{self.topdown}")(enhanced)  # (B, channels, H / 4, W / 4)
+        finest = channels_last_for_inference(levels[0])
+        enhanced = self._bottom_up(finest, levels[1 : self.num_levels])
+        fine = self.finest_conv(finest) if self.topdown == "independent" else finest
+        del finest  # a map of this size is a fifth of the memory of the neck
+        if self.topdown == "independent":
+            fused = self._fuse_independent(fine, enhanced)
+        else:
+            fused = self.finest_conv(self._fuse_cascade(fine, enhanced))
         if self.dilated_branches is None:
             return (self.output(fused),)
         return (conv1x1_of_concat((f(fused) for f in self.dilated_branches), self.output),)
 
-    def _bottom_up(self, levels: tuple[Tensor, ...]) -> list[Tensor]:
-        """L_0 = f_0, L_i = f_i + FA_{i-1}(L_{i-1})."""
-        enhanced = [levels[0]]
-        for level, adapt in zip(levels[1:], self.adaptations, strict=False):
+    def _bottom_up(self, finest: Tensor, levels: tuple[Tensor, ...]) -> list[Tensor]:
+        """L_0 = f_0, L_i = f_i + FA_{i-1}(L_{i-1}); gives L_1, L_2, ... ."""
+        enhanced = [finest]
+        for level, adapt in zip(levels, self.adaptations, strict=True):
             enhanced.append(level + adapt(space_to_depth(enhanced[-1])))
-        return enhanced
+        return enhanced[1:]
 
-    def _fuse_independent(self, enhanced: list[Tensor]) -> Tensor:
+    def _fuse_independent(self, fine: Tensor, enhanced: list[Tensor]) -> Tensor:
         """Bring every level to stride 4 and add; the last pixel shuffle is common to all."""
         packed: Tensor | None = None
-        for level, steps in zip(enhanced[1:], self.inverse_adaptations, strict=True):
+        for level, steps in zip(enhanced, self.inverse_adaptations, strict=True):
             x = steps[0](level)  # (B, 4 channels, h, w): a packed map of twice the size
             for step in steps[1:]:
                 x = step(depth_to_space(x))
             packed = x if packed is None else packed + x
-        fine = self.finest_conv(enhanced[0])
         return fine if packed is None else fine + depth_to_space(packed)
 
-    def _fuse_cascade(self, enhanced: list[Tensor]) -> Tensor:
-        """T_last = L_last, T_i = L_i + IFA(T_{i+1}); the finest convolution closes T_0."""
+    def _fuse_cascade(self, fine: Tensor, enhanced: list[Tensor]) -> Tensor:
+        """T_last = L_last, T_i = L_i + IFA(T_{i+1}); gives T_0."""
         x = enhanced[-1]
         for level, steps in zip(
-            reversed(enhanced[:-1]), reversed(self.inverse_adaptations), strict=True
+            [*reversed(enhanced[:-1]), fine], reversed(self.inverse_adaptations), strict=True
         ):
             x = level + depth_to_space(steps[0](x))
-        return self.finest_conv(x)
+        return x
 
 
 class InverseAdaptation(nn.Module):
@@ -134,7 +144,7 @@ class InverseAdaptation(nn.Module):
 
     def __init__(self, channels: int, *, norm_cfg: dict | None = None) -> None:
         super().__init__()
-        self.conv = ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg)
+        self.conv = conv_block(channels, channels, norm_cfg=norm_cfg)
         self.expand = ConvModule(channels, 4 * channels, 1, norm_cfg=norm_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -143,14 +153,12 @@ class InverseAdaptation(nn.Module):
 
 
 def _dilated_branches(channels: int, norm_cfg: dict) -> nn.ModuleList:
-    """Parallel 1 x 1 and 3 x 3 convolutions with dilation 1, 2, 3; PyTorch's default init, as there."""
+    """Build a 1 x 1 and three 3 x 3 branches; PyTorch's default init, as in the official code."""
     branches = nn.ModuleList([ConvModule(channels, channels, 1, norm_cfg=norm_cfg)])
-    for dilation in (1, 2, 3):
-        branches.append(
-            ConvModule(
-                channels, channels, 3, padding=dilation, dilation=dilation, norm_cfg=norm_cfg
-            )
-        )
+    branches.extend(
+        conv_block(channels, channels, dilation=dilation, norm_cfg=norm_cfg)
+        for dilation in (1, 2, 3)
+    )
     for branch in branches:
         branch.conv.reset_parameters()
     return branches

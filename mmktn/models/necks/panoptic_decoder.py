@@ -6,10 +6,10 @@ which is linear; the result is the same.
 """
 
 import torch.nn.functional as F
-from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmktn.models.layers import channels_last_for_inference, conv_block
 from mmktn.models.necks.level_checks import check_levels
 from mmktn.registry import MODELS
 
@@ -44,13 +44,7 @@ class PanopticFPNDecoder(BaseModule):
         self.num_levels = num_levels
         self.scale_heads = nn.ModuleList(
             nn.ModuleList(
-                ConvModule(
-                    in_channels if step == 0 else channels,
-                    channels,
-                    3,
-                    padding=1,
-                    norm_cfg=norm_cfg,
-                )
+                conv_block(in_channels if step == 0 else channels, channels, norm_cfg=norm_cfg)
                 for step in range(max(1, level))
             )
             for level in range(num_levels)
@@ -70,10 +64,11 @@ class PanopticFPNDecoder(BaseModule):
             One map (B, out_channels, H / 4, W / 4).
         """
         check_levels(levels, self.num_levels, name=type(self).__name__)
+        levels = tuple(map(channels_last_for_inference, levels[: self.num_levels]))
         fine = self.scale_heads[0][0](levels[0])
         coarse = [
             self._to_stride_8(level, head)
-            for level, head in zip(levels[1:], self.scale_heads[1:], strict=False)
+            for level, head in zip(levels[1:], self.scale_heads[1:], strict=True)
         ]
         if coarse:
             fine = fine + _double(sum(coarse[1:], start=coarse[0]))

@@ -1,13 +1,14 @@
 """Raw maps of a box -> chart and U, V of every pixel (methods 1.5; evaluation notes, section 5).
 
 The official code resizes all channels of all maps to the integer box. Here U and V are read only in
-the channel of the winning chart, and large boxes are worked off in bands of rows, which bounds memory;
-the interpolation is that of `F.interpolate(mode='bilinear', align_corners=False)`.
+the channel of the winning chart, and large boxes are worked off in bands of rows, which bounds
+memory; the interpolation is that of `F.interpolate(mode='bilinear', align_corners=False)`.
 """
 
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmktn.registry import MODELS
@@ -26,7 +27,7 @@ class _Axis(NamedTuple):
     high: Tensor
     share: Tensor
 
-    def rows(self, start: int, stop: int) -> "_Axis":
+    def part(self, start: int, stop: int) -> "_Axis":
         return _Axis(self.low[start:stop], self.high[start:stop], self.share[start:stop])
 
 
@@ -83,12 +84,13 @@ class ChartDecoder:
         """
         if len(output) != len(boxes_xyxy):
             raise ValueError(f"maps of {len(output)} boxes, {len(boxes_xyxy)} boxes given")
-        mask = self._mask_maps(output)
+        fine, mask, u, v = (
+            _channels_last(maps)
+            for maps in (output.fine_segm, self._mask_maps(output), output.u, output.v)
+        )
         sizes = result_box_hw(boxes_xyxy).tolist()
         return ChartResults(
-            self._decode_one(
-                output.fine_segm[i], mask[i], uv=(output.u[i], output.v[i]), size_hw=(h, w)
-            )
+            self._decode_one(fine[i], mask[i], uv=(u[i], v[i]), size_hw=(h, w))
             for i, (h, w) in enumerate(sizes)
         )
 
@@ -114,12 +116,12 @@ class ChartDecoder:
         uv: tuple[Tensor, Tensor],
         size_hw: tuple[int, int],
     ) -> ChartResult:
-        """Decode maps (25, a, a), (D, a, a), 2 x (25, a, a) to a box of h x w pixels."""
-        (h, w), (map_h, map_w) = size_hw, fine.shape[-2:]
-        rows, columns = _axis(h, map_h, fine), _axis(w, map_w, fine)
-        band = max(1, self.band_values // (len(fine) * w))
+        """Decode maps (a, a, 25), (a, a, D), 2 x (a, a, 25) to a box of h x w pixels."""
+        h, w = size_hw
+        rows, columns = _axis(h, fine.shape[0], fine), _axis(w, fine.shape[1], fine)
+        band = max(1, self.band_values // (fine.shape[-1] * w))
         parts = [
-            self._decode_band(fine, mask, uv=uv, axes=(rows.rows(y, y + band), columns))
+            self._decode_band(fine, mask, uv=uv, axes=(rows.part(y, y + band), columns))
             for y in range(0, h, band)
         ]
         labels, values = (torch.cat(side, dim=-2) for side in zip(*parts, strict=True))
@@ -134,7 +136,7 @@ class ChartDecoder:
         axes: tuple[_Axis, _Axis],
     ) -> tuple[Tensor, Tensor]:
         """Labels (rows, w) int64 and uv (2, rows, w) float32 of a band of rows."""
-        labels = _resize(fine, *axes).argmax(dim=0)
+        labels = _best_channel(_resize(fine, *axes))
         if self.mask_threshold >= 0:
             labels = labels * self._foreground(_resize(mask, *axes))
         values = torch.stack([_read_channel(maps, labels, *axes) for maps in uv])
@@ -142,37 +144,51 @@ class ChartDecoder:
 
     def _foreground(self, mask: Tensor) -> Tensor:
         if self.mask_threshold == ARGMAX_THRESHOLD:
-            return mask.argmax(dim=0) > 0
-        return mask.softmax(dim=0)[1] > self.mask_threshold
+            return _best_channel(mask) > 0
+        # Channels first: a softmax over a last axis of length 2 is not vectorised.
+        return torch.stack(mask.unbind(dim=-1)).softmax(dim=0)[1] > self.mask_threshold
+
+
+def _channels_last(maps: Tensor) -> Tensor:
+    """(N, C, a, a) -> (N, a, a, C), contiguous, at least in float32."""
+    dtype = torch.promote_types(maps.dtype, torch.float32)
+    return maps.to(dtype).permute(0, 2, 3, 1).contiguous()
 
 
 def _axis(size: int, cells: int, like: Tensor) -> _Axis:
     """Source positions of `size` pixels over `cells` cells, centres at index + 0.5, clamped."""
-    dtype = torch.promote_types(like.dtype, torch.float32)
-    scale = torch.tensor(cells, dtype=dtype) / size
-    position = (torch.arange(size, dtype=dtype) + 0.5) * scale - 0.5
-    position = position.clamp(min=0)
+    pixels = torch.arange(size, dtype=like.dtype, device=like.device)
+    position = ((pixels + 0.5) * (cells / size) - 0.5).clamp(min=0)
     low = position.long().clamp(max=cells - 1)
-    share = (position - low).clamp(max=1)
     high = (low + 1).clamp(max=cells - 1)
-    return _Axis(low.to(like.device), high.to(like.device), share.to(like.device))
+    return _Axis(low, high, (position - low).clamp(max=1))
 
 
 def _resize(maps: Tensor, rows: _Axis, columns: _Axis) -> Tensor:
-    """Resize (C, a, a) bilinearly to (C, rows, columns), at least in float32."""
-    maps = maps.to(rows.share.dtype)
-    tall = torch.lerp(maps[:, rows.low], maps[:, rows.high], rows.share[None, :, None])
-    return torch.lerp(tall[..., columns.low], tall[..., columns.high], columns.share)
+    """Resize (a, a, C) bilinearly to (rows, columns, C)."""
+    tall = torch.lerp(
+        maps.index_select(0, rows.low), maps.index_select(0, rows.high), rows.share[:, None, None]
+    )
+    size = (len(rows.low), len(columns.low))  # rows are in place: only columns change here
+    wide = F.interpolate(
+        tall.permute(2, 0, 1)[None], size=size, mode="bilinear", align_corners=False
+    )
+    return wide[0].permute(1, 2, 0)
+
+
+def _best_channel(maps: Tensor) -> Tensor:
+    """Argmax over the last axis, through `max`, which is several times faster on the CPU."""
+    return maps.max(dim=-1).indices
 
 
 def _read_channel(maps: Tensor, labels: Tensor, rows: _Axis, columns: _Axis) -> Tensor:
-    """Bilinear value of channel `labels` (rows, columns) at every pixel."""
-    maps = maps.to(rows.share.dtype)
+    """Bilinear value of channel `labels` (rows, columns) of maps (a, a, C) at every pixel."""
+    _, width, channels = maps.shape
+    flat = maps.reshape(-1)
 
-    def across(cells: Tensor) -> Tensor:
-        y = cells[:, None]
-        return torch.lerp(
-            maps[labels, y, columns.low], maps[labels, y, columns.high], columns.share
-        )
+    def across(y: Tensor) -> Tensor:
+        left = (y[:, None] * width + columns.low) * channels + labels
+        right = (y[:, None] * width + columns.high) * channels + labels
+        return torch.lerp(flat[left], flat[right], columns.share)
 
     return torch.lerp(across(rows.low), across(rows.high), rows.share[:, None])

@@ -88,8 +88,8 @@ class KTMv2ChartPredictor(MapPredictor):
         coarse_channels: Channels of the coarse map; the source 'part' needs 15.
         with_body_mask: Predict the 2-channel body mask M.
         num_keypoints: Keypoint heat-maps.
-        sources: Classifiers to learn from, in the order of the concatenation; a single one gives the
-            single-path variants of methods 8.3.
+        sources: Classifiers to learn from, in the order of the concatenation; a single one gives
+            the single-path variants of methods 8.3.
         box_dim: Length of a row of the box classifier.
         graph: Arguments of `KnowledgeGraph`, e.g. `dict(relation_source='file', files=...)`.
         folded: Hold the kernel only; load a folded checkpoint.

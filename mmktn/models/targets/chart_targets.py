@@ -99,7 +99,7 @@ def build_chart_targets(
     """
     if not len(rois_xyxy) == len(gt_boxes_xyxy) == len(annotations):
         raise ValueError(
-            f"{len(rois_xyxy)} RoIs, {len(gt_boxes_xyxy)} boxes and {len(annotations)} annotations: "
+            f"{len(rois_xyxy)} RoIs, {len(gt_boxes_xyxy)} boxes, {len(annotations)} annotations: "
             "one of each per RoI is needed"
         )
     device = rois_xyxy.device
