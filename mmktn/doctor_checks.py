@@ -146,12 +146,13 @@ def check_operators() -> Iterator[Finding]:
         yield Finding("mmcv operators", "all", OK, "compiled (mmcv._ext)")
         yield from _try_roi_align()
         return
-    from mmktn.compat.mmcv_ops import ops_backend
+    import torch
 
-    backend = ops_backend()
-    text = "torchvision's operators" if backend == "torchvision" else "plain torch"
-    for name in ("nms", "roi_align (avg)"):
-        yield Finding("mmcv operators", name, OK, text)
+    from mmktn.compat.mmcv_ops import ops_backend, roi_align_backend
+
+    cpu, cuda = (roi_align_backend(torch.device(kind)) for kind in ("cpu", "cuda"))
+    yield Finding("mmcv operators", "nms", OK, ops_backend())
+    yield Finding("mmcv operators", "roi_align (avg)", OK, f"{cpu} on the CPU, {cuda} on CUDA")
     yield Finding(
         "mmcv operators",
         "all others",

@@ -19,6 +19,7 @@ def backend(request, monkeypatch):
         if not extension._has_ops():
             pytest.skip("torchvision's operators do not load beside this torch")
     monkeypatch.setattr(mmcv_ops, "ops_backend", lambda: request.param)
+    monkeypatch.setattr(mmcv_ops, "roi_align_backend", lambda device: request.param)
     return request.param
 
 
