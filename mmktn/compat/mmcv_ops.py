@@ -1,8 +1,9 @@
 """The operators that the stand-in of `mmcv._ext` offers, with the signatures of the compiled ones.
 
-NMS, and RoIAlign on a GPU, take torchvision's operators where those load, else the plain torch ones.
-RoIAlign on the CPU is always the plain torch one: it gives the same values and takes a half (forward)
-to a quarter (backward) of the time of torchvision's. MMKTN_FORCE_STANDINS=1 leaves torchvision out.
+NMS, and RoIAlign on a GPU, take torchvision's operators where those load, else the plain torch
+ones. RoIAlign on the CPU is always the plain torch one: it gives the same values and takes a half
+(forward) to a quarter (backward) of the time of torchvision's. MMKTN_FORCE_STANDINS=1 leaves
+torchvision out.
 """
 
 import functools
