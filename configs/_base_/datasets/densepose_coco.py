@@ -1,5 +1,7 @@
 # DensePose-COCO (2014 files; layout in docs/datasets.md), as detectron2 DensePose trains on it:
 # images with dense pose only, short side one of six sizes, horizontal flip.
+# Resized by Pillow, as detectron2 does: OpenCV's bilinear shrinks without smoothing, and converted
+# weights would see other pixels.
 data_root = "data/coco/"
 # Folder with the official surface files (docs/surface.md): flip tables for training, distances for
 # evaluation.
@@ -15,13 +17,14 @@ train_pipeline = [
         resize_type="mmdet.Resize",
         scales=[(1333, 640), (1333, 672), (1333, 704), (1333, 736), (1333, 768), (1333, 800)],
         keep_ratio=True,
+        backend="pillow",
     ),
     dict(type="mmktn.DensePoseRandomFlip", prob=0.5, surface=surface),
     dict(type="mmktn.PackDensePoseInputs"),
 ]
 test_pipeline = [
     dict(type="mmktn.LoadCheckedImage", backend_args=backend_args),
-    dict(type="mmdet.Resize", scale=(1333, 800), keep_ratio=True),
+    dict(type="mmdet.Resize", scale=(1333, 800), keep_ratio=True, backend="pillow"),
     dict(
         type="mmktn.PackDensePoseInputs",
         meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor"),

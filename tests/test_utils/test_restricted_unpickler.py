@@ -1,0 +1,107 @@
+"""Plain pickles load; a pickle that asks for anything else is refused before it can run it."""
+
+import os
+import pickle
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+from mmktn.utils.restricted_unpickler import ArrayUnpickler, load_plain_pickle
+
+
+class Calls:
+    """Pickles as a call of any function."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+def write(folder, content, protocol=pickle.HIGHEST_PROTOCOL):
+    path = folder / "file.pkl"
+    path.write_bytes(pickle.dumps(content, protocol))
+    return path
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_arrays_and_containers_come_back_from_every_protocol(tmp_path, protocol):
+    content = {
+        "model": OrderedDict(
+            a=np.arange(6, dtype=np.float32).reshape(2, 3),
+            b=np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+            c=np.array(7),
+            d=np.float16([1.5]),
+        ),
+        "__author__": "somebody",
+        "step": np.float64(0.25),
+        "parts": [(1, 2.5), {3}, None, True, b"bytes"],
+    }
+    loaded = load_plain_pickle(write(tmp_path, content, protocol))
+    assert list(loaded["model"]) == list("abcd")
+    for name, array in content["model"].items():
+        assert loaded["model"][name].dtype == array.dtype
+        np.testing.assert_array_equal(loaded["model"][name], array)
+    assert loaded["step"] == 0.25
+    assert loaded["parts"] == content["parts"]
+
+
+def test_pickle_of_python_2_and_the_older_numpy_loads(tmp_path):
+    # What Python 2.7 with numpy 1 writes at protocol 0 for {'a': np.array([1.0, 2.0], '<f4')}.
+    text = (
+        "(dp0\nS'a'\np1\ncnumpy.core.multiarray\n_reconstruct\np2\n(cnumpy\nndarray\np3\n(I0\ntp4\n"
+        "S'b'\np5\ntp6\nRp7\n(I1\n(I2\ntp8\ncnumpy\ndtype\np9\n(S'f4'\np10\nI0\nI1\ntp11\nRp12\n"
+        "(I3\nS'<'\np13\nNNNI-1\nI-1\nI0\ntp14\nbI00\nS'\\x00\\x00\\x80?\\x00\\x00\\x00@'\np15\n"
+        "tp16\nbs."
+    )
+    path = tmp_path / "old.pkl"
+    path.write_bytes(text.encode("latin1"))
+    np.testing.assert_array_equal(load_plain_pickle(path)["a"], np.float32([1, 2]))
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "name"),
+    [
+        (os.system, ("touch made",), r"posix\.system|nt\.system"),
+        (eval, ("1 + 1",), r"builtins\.eval"),
+        (getattr, ("text", "upper"), r"builtins\.getattr"),
+        (np.load, ("made",), r"numpy.*load"),
+    ],
+)
+def test_anything_else_is_refused_by_name_and_not_run(tmp_path, monkeypatch, function, args, name):
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path, {"model": Calls(function, *args)})
+    with pytest.raises(ValueError, match=rf"file\.pkl: .*({name}) has no place"):
+        load_plain_pickle(path)
+    assert not (tmp_path / "made").exists()
+
+
+def test_scalars_that_would_hold_objects_are_refused(tmp_path):
+    # The address of an object, read from the file, would be followed.
+    path = write(tmp_path, Calls(np.float64(0).__reduce__()[0], np.dtype("O"), b"\0" * 8))
+    with pytest.raises(ValueError, match="holds an object"):
+        load_plain_pickle(path)
+
+
+@pytest.mark.parametrize("cut", [1, 20, -1])
+def test_damaged_file_is_one_message(tmp_path, cut):
+    path = write(tmp_path, {"a": np.zeros(100)})
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(ValueError, match=r"file\.pkl: .*pickle"):
+        load_plain_pickle(path)
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent"):
+        load_plain_pickle(tmp_path / "absent.pkl")
+
+
+def test_array_unpickler_admits_no_containers_by_name(tmp_path):
+    path = write(tmp_path, OrderedDict(a=1))
+    with (
+        path.open("rb") as handle,
+        pytest.raises(pickle.UnpicklingError, match=r"collections\.OrderedDict"),
+    ):
+        ArrayUnpickler(handle).load()
