@@ -330,7 +330,7 @@ def read_maps(
     for iuv, end in zip(maps, ends, strict=True):
         if end > begin:
             flat = y[begin:end] * iuv.shape[2] + x[begin:end]
-            values[:, begin:end] = iuv.reshape(3, -1)[:, flat]
+            iuv.reshape(3, -1).take(flat, axis=1, out=values[:, begin:end], mode="wrap")
         begin = end
     found = np.flatnonzero(values[0])
     charts, u, v = values[:, found]

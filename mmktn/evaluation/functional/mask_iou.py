@@ -109,9 +109,11 @@ def resize_part_mask(
     cols, col_share, col_kept = _sample_positions(width, mask.shape[1], drops_last_line)
     next_rows = np.minimum(rows + 1, mask.shape[0] - 1)
     next_cols = np.minimum(cols + 1, mask.shape[1] - 1)
-    # One bit per corner of the cell: 1 upper left, 2 lower left, 4 upper right, 8 lower right.
-    lines = mask.take(rows, axis=0) | mask.take(next_rows, axis=0) << 1
-    cell = lines.take(cols, axis=1) | lines.take(next_cols, axis=1) << 2
+    # Columns first: decoded masks lie in memory column by column.
+    turned = mask.T
+    # One bit per corner of the cell: 1 upper left, 2 upper right, 4 lower left, 8 lower right.
+    lines = turned.take(cols, axis=0) | turned.take(next_cols, axis=0) << 1
+    cell = np.ascontiguousarray((lines.take(rows, axis=1) | lines.take(next_rows, axis=1) << 2).T)
     result = cell == 15
     # Only cells whose four corners differ need the weights; scipy's order of products and sums.
     mixed = np.flatnonzero((cell - 1).reshape(-1) < 14)
@@ -120,8 +122,8 @@ def resize_part_mask(
     low_r, low_c = 1.0 - row_share[r], 1.0 - col_share[c]
     high_r, high_c = 1.0 - low_r, 1.0 - low_c
     value = (code & 1) * low_r * low_c
-    value += (code >> 2 & 1) * low_r * high_c
-    value += (code >> 1 & 1) * high_r * low_c
+    value += (code >> 1 & 1) * low_r * high_c
+    value += (code >> 2 & 1) * high_r * low_c
     value += (code >> 3 & 1) * high_r * high_c
     result.reshape(-1)[mixed] = value > 0.5
     if not row_kept:
