@@ -92,8 +92,9 @@ def _unpack(content: Any, file: Path) -> Mapping[str, Any]:
 
 def _tensor(value: Any, name: str, file: Path) -> Tensor:
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "fiub":
-        array = np.array(value, dtype=value.dtype.newbyteorder("="), order="C")
-        value = torch.from_numpy(array)
+        # A copy only where torch needs one: KTN's arrays alone are a gigabyte.
+        native = np.require(value, value.dtype.newbyteorder("="), ["C", "W"])
+        value = torch.from_numpy(native)
     if not isinstance(value, Tensor):
         raise ValueError(
             f"{file}: entry {name!r} is a {type(value).__name__}, expected an array of numbers"
