@@ -1,8 +1,8 @@
 """Charts of the body: (I, U, V) to vertex or face and back.
 
 Source: nearest-vertex rule of the official evaluator (Euclidean in (U, V) among the vertices of the
-same chart, compared after the square root, lowest index wins). The evaluator searches one point at a
-time; here all points are searched at once, with equal results.
+same chart, compared after the square root, lowest index wins). The evaluator searches one point at
+a time; here all points are searched at once, with equal results.
 """
 
 import hashlib
@@ -177,7 +177,9 @@ class ChartAtlas:
         result = np.full(chart_ids.shape, -1, dtype=np.int64)
         known = (chart_ids >= 1) & (chart_ids <= NUM_CHARTS)
         columns, rows = columns[known], rows[known]
-        if len(columns) and (min(columns.min(), rows.min()) < 0 or max(columns.max(), rows.max()) > 255):
+        if len(columns) and (
+            min(columns.min(), rows.min()) < 0 or max(columns.max(), rows.max()) > 255
+        ):
             raise ValueError("u and v must be bytes 0..255")
         cells = ((chart_ids[known] - 1) * _TABLE_SIZE + rows) * _TABLE_SIZE + columns
         table = self._nearest_table.reshape(-1)

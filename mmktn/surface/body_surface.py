@@ -73,7 +73,9 @@ class BodySurface:
                 f"the mesh has {count}"
             )
         if self.mesh is not None and self.mesh.num_vertices != count:
-            raise ValueError(f"{self.name}: mesh has {self.mesh.num_vertices} vertices, not {count}")
+            raise ValueError(
+                f"{self.name}: mesh has {self.mesh.num_vertices} vertices, not {count}"
+            )
         if self.vertex_mirror is not None and (
             self.vertex_mirror.shape != (count,)
             or not np.array_equal(self.vertex_mirror[self.vertex_mirror], np.arange(count))
@@ -90,9 +92,7 @@ class BodySurface:
             ValueError: This surface came without distances and without a mesh.
         """
         if self._geodesics is None and self.mesh is not None:
-            self._geodesics = partial(
-                GeodesicTable.from_mesh, self.mesh, mirror=self.vertex_mirror
-            )
+            self._geodesics = partial(GeodesicTable.from_mesh, self.mesh, mirror=self.vertex_mirror)
         if self._geodesics is None:
             raise ValueError(f"surface {self.name!r} has neither distances nor a mesh")
         if not isinstance(self._geodesics, GeodesicTable):

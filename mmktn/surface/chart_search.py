@@ -1,4 +1,4 @@
-"""Search structures of the atlas: nearest vertex and containing face in the (U, V) plane of a chart.
+"""Search in the (U, V) plane of a chart: nearest vertex, containing face.
 
 Source: nearest vertex as in the official evaluator (float64 distance after the square root, lowest
 index wins). A KD-tree proposes candidates, the winner is decided on the exact expression.
@@ -48,7 +48,7 @@ class ChartVertexSearch:
     def __init__(self, charts: NDArray[np.int64], uv: NDArray[np.float64]) -> None:
         self._ids = [np.flatnonzero(charts == c) for c in range(NUM_CHARTS + 1)]
         self._uv = [uv[ids] for ids in self._ids]
-        self._trees = [cKDTree(points) if len(points) else None for points in self._uv]
+        self._trees = [cKDTree(points) for points in self._uv]
 
     def query(self, charts: ArrayLike, u: ArrayLike, v: ArrayLike) -> NDArray[np.int64]:
         """Index of the nearest vertex of the chart, -1 where the chart has none; see ChartAtlas."""
@@ -165,9 +165,7 @@ def _bin_of(points: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.clip((points * _BINS).astype(np.int64), 0, _BINS - 1)
 
 
-def _barycentric(
-    points: NDArray[np.float64], corners: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _barycentric(points: NDArray[np.float64], corners: NDArray[np.float64]) -> NDArray[np.float64]:
     """Barycentric coordinates (..., 3) of points (..., 2) in triangles (..., 3, 2)."""
     edge_1 = corners[..., 1, :] - corners[..., 0, :]
     edge_2 = corners[..., 2, :] - corners[..., 0, :]

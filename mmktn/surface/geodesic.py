@@ -1,7 +1,7 @@
 """Geodesic distances between all pairs of mesh vertices, as one condensed memory-mapped array.
 
-Order of the array: strict lower triangle row by row, entry (i, j), i > j, at i (i - 1) / 2 + j, as in
-the official file. How distances are computed: ``geodesic_solver``.
+Order of the array: strict lower triangle row by row, entry (i, j), i > j, at i (i - 1) / 2 + j, as
+in the official file. How distances are computed: ``geodesic_solver``.
 """
 
 from pathlib import Path
@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mmktn.surface.file_cache import cache_folder, replace_atomically, single_writer
 from mmktn.surface.geodesic_solver import compute_condensed
 from mmktn.surface.mesh import SurfaceMesh
-from mmktn.surface.file_cache import cache_folder, replace_atomically, single_writer
 
 SOLVER_VERSION = 2
 _DTYPES = ("float32", "float16")

@@ -202,10 +202,18 @@ def surface_from_reference_body(path: str | Path) -> BodySurface:
     """
     file = Path(path)
     fields = _read_npz(file)
-    needed = (
-        "vertices faces subdiv_index subdiv_chart subdiv_U subdiv_V subdiv_faces "
-        "dist_hi dist_lo dist_unit_m"
-    ).split()
+    needed = [
+        "vertices",
+        "faces",
+        "subdiv_index",
+        "subdiv_chart",
+        "subdiv_U",
+        "subdiv_V",
+        "subdiv_faces",
+        "dist_hi",
+        "dist_lo",
+        "dist_unit_m",
+    ]
     missing = [name for name in needed if name not in fields]
     if missing:
         raise ValueError(f"{file}: field {missing[0]!r} is missing; not a reference body.npz")

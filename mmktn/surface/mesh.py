@@ -71,7 +71,8 @@ class SurfaceMesh:
     @cached_property
     def face_areas(self) -> NDArray[np.float64]:
         """(F,) areas in square metres."""
-        return 0.5 * np.linalg.norm(self._face_cross, axis=1)
+        square: NDArray[np.float64] = (self._face_cross**2).sum(axis=1)
+        return 0.5 * np.sqrt(square)
 
     @cached_property
     def face_normals(self) -> NDArray[np.float64]:
@@ -87,7 +88,8 @@ class SurfaceMesh:
     def vertex_areas(self) -> NDArray[np.float64]:
         """(V,) a third of the area of the faces around each vertex, square metres."""
         third = np.repeat(self.face_areas / 3, 3)
-        return np.bincount(self.faces.ravel(), weights=third, minlength=self.num_vertices)
+        sums = np.bincount(self.faces.ravel(), weights=third, minlength=self.num_vertices)
+        return sums.astype(np.float64)
 
     @cached_property
     def edges(self) -> NDArray[np.int64]:

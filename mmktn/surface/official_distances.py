@@ -1,8 +1,8 @@
 """The official file of geodesic distances, converted once to a memory-mapped array.
 
-Pdist_matrix.pkl is a python-2 pickle of one column with n (n - 1) / 2 distances in metres. Loaded as
-it stands it needs three times its size. Here the array's bytes are found inside the pickle and copied
-block by block; nothing in the file is executed, and no class but numpy's array is admitted.
+Pdist_matrix.pkl is a python-2 pickle of one column with n (n - 1) / 2 distances in metres. Loaded
+as it stands it needs three times its size. Here the array's bytes are found inside the pickle and
+copied block by block; nothing in the file is executed, and no class but numpy's array is admitted.
 """
 
 import io

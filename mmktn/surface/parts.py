@@ -1,8 +1,8 @@
 """Names and numbers of the charts, the coarse parts, the scoring groups and the keypoints.
 
 Source: DensePose-COCO annotation format (24 charts, 14 coarse parts) and the official evaluator
-(mean distances per scoring group). Left and right are the person's own. The front/back halves of the
-limb charts were read off official results on photographs, see docs/surface.md.
+(mean distances per scoring group). Left and right are the person's own. The front/back halves of
+the limb charts were read off official results on photographs, see docs/surface.md.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """The licence-free procedural human that mmktn ships.
 
-The mesh, charts, skeleton and keypoints are made by tools/surface/build_surface.py and stored beside
-this file, so that opening it needs numpy only.
+The mesh, charts, skeleton and keypoints are made by tools/surface/build_surface.py and stored
+beside this file, so that opening it needs numpy and scipy only.
 """
 
 from functools import lru_cache

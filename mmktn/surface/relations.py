@@ -1,8 +1,8 @@
 """Structural commonsense relations between keypoints, parts, the person box and the 24 charts.
 
 Source: rule tables of the KTN v2 knowledge graph (methods, section 8.4 a); the matrices are the
-download-free form 0.3 * rule. The published files add statistics and word vectors to the same rules,
-see ``relation_statistics``. There is no rule for the box: all charts count alike.
+download-free form 0.3 * rule. The published files add statistics and word vectors to the same
+rules, see ``relation_statistics``. There is no rule for the box: all charts count alike.
 """
 
 import numpy as np
@@ -85,9 +85,7 @@ def structural_relation(kind: str) -> NDArray[np.float64]:
     raise ValueError(f"relation kind must be one of {RELATION_KINDS}, got {kind!r}")
 
 
-def _rule_matrix(
-    rows: tuple[str, ...], rules: dict[str, tuple[int, ...]]
-) -> NDArray[np.float64]:
+def _rule_matrix(rows: tuple[str, ...], rules: dict[str, tuple[int, ...]]) -> NDArray[np.float64]:
     matrix = np.zeros((len(rows), NUM_CHARTS))
     for row, name in enumerate(rows):
         matrix[row, np.array(rules[name]) - 1] = 1.0

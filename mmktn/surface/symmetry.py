@@ -48,8 +48,8 @@ class ChartSymmetry:
     def from_axis_flips(cls, flip_u: ArrayLike, flip_v: ArrayLike) -> "ChartSymmetry":
         """Tables of a layout in which the mirror keeps or reverses each axis.
 
-        Each entry is the value at the middle of its table cell, so flipping twice moves a coordinate
-        by at most half a table step.
+        Each entry is the value at the middle of its table cell, so flipping twice moves a
+        coordinate by at most half a table step.
 
         Args:
             flip_u: (24,) bool, True where U becomes 1 - U.

@@ -8,7 +8,7 @@ from scipy.io import savemat
 
 
 def python2_pickle(column: np.ndarray) -> bytes:
-    """Protocol-2 pickle of {'Pdist_matrix': column} as python 2 writes it: raw bytes in a string."""
+    """Protocol-2 pickle of {'Pdist_matrix': column} as python 2 writes it: bytes in a string."""
     raw = column.tobytes()
     code = column.dtype.str[1:].encode()
     rows, columns = (struct.pack("<i", n) for n in column.shape)

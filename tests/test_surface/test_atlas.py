@@ -42,7 +42,7 @@ def _by_loop(atlas: ChartAtlas, charts, u, v) -> np.ndarray:
 
 def test_nearest_vertex_equals_a_plain_loop_where_many_are_equally_near():
     # a ring of 16 vertices around (0.5, 0.5) on a lattice, and copies of them
-    lattice = np.array([[i, j] for i in range(0, 9) for j in range(0, 9)]) / 8
+    lattice = np.array([[i, j] for i in range(9) for j in range(9)]) / 8
     uv = np.concatenate([lattice, lattice])
     atlas = ChartAtlas(
         np.arange(len(uv)), np.full(len(uv), 2), u=uv[:, 0], v=uv[:, 1], faces=np.zeros((0, 3))
@@ -102,7 +102,9 @@ def test_outside_the_outline_the_nearest_point_of_the_chart_is_taken(atlas):
         v=0.25 + 0.5 * atlas.v,
         faces=atlas.faces,
     )
-    faces, weights = shrunk.locate([3, 3, 7, 9, 0], [0.0, 0.5, 1.0, 0.5, 0.5], [0.5, 1.0, 1.0, 0.5, 0.5])
+    faces, weights = shrunk.locate(
+        [3, 3, 7, 9, 0], [0.0, 0.5, 1.0, 0.5, 0.5], [0.5, 1.0, 1.0, 0.5, 0.5]
+    )
     charts, u, v = shrunk.interpolate(faces, weights)
     assert charts.tolist() == [3, 3, 7, 0, 0]
     np.testing.assert_allclose(u[:3], [0.25, 0.5, 0.75])

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.sparse import coo_array
@@ -29,7 +31,7 @@ def _relative_error(level: int, solver: str) -> np.ndarray:
 @pytest.mark.parametrize("solver", ["hybrid", "heat", "exact"])
 def test_sphere_error_falls_with_resolution(solver):
     errors = [np.abs(_relative_error(level, solver)).mean() for level in (1, 2, 3, 4)]
-    assert all(fine < coarse for coarse, fine in zip(errors[:-1], errors[1:], strict=True))
+    assert all(fine < coarse for coarse, fine in pairwise(errors))
     # measured at 2562 vertices: heat 1.04 %, hybrid 1.03 %, exact 0.05 %
     assert errors[-1] < {"heat": 0.012, "hybrid": 0.012, "exact": 0.001}[solver]
 
@@ -124,5 +126,5 @@ def test_mirror_halves_the_work_and_changes_nothing():
 
 def test_a_mirror_that_is_none_is_refused():
     mesh = icosphere(1)
-    with pytest.raises(ValueError, match="no symmetry|not a symmetry"):
+    with pytest.raises(ValueError, match="not a symmetry"):
         compute_condensed(mesh, mirror=np.roll(np.arange(mesh.num_vertices), 1))

@@ -4,7 +4,10 @@ import pytest
 from mmktn.surface import SurfaceMesh
 from tests.test_surface.conftest import icosphere
 
-TETRAHEDRON = ([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+TETRAHEDRON = (
+    [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]],
+)
 
 
 def test_tetrahedron_by_hand():
@@ -36,7 +39,7 @@ def test_hash_changes_with_every_vertex_and_face():
     vertices, faces = np.array(TETRAHEDRON[0], float), np.array(TETRAHEDRON[1])
     base = SurfaceMesh(vertices, faces).hash
     assert base == SurfaceMesh(vertices.copy(), faces.copy()).hash
-    assert base != SurfaceMesh(vertices + [[0, 0, 1e-12]], faces).hash
+    assert base != SurfaceMesh(vertices + np.array([0, 0, 1e-12]), faces).hash
     assert base != SurfaceMesh(vertices, faces[::-1]).hash
 
 

@@ -139,7 +139,11 @@ def _change(folder, file, **fields):
     [
         ("SMPL_subdiv.mat", {"U_subdiv": None}, "field 'U_subdiv' is missing"),
         ("SMPL_subdiv.mat", {"V_subdiv": np.zeros((3, 1))}, "lengths differ"),
-        ("SMPL_subdiv.mat", {"U_subdiv": np.full((2140, 1), 1.5)}, r"'U_subdiv' must lie in \[0, 1\]"),
+        (
+            "SMPL_subdiv.mat",
+            {"U_subdiv": np.full((2140, 1), 1.5)},
+            r"'U_subdiv' must lie in \[0, 1\]",
+        ),
         ("SMPL_subdiv.mat", {"Part_ID_subdiv": np.full((2140, 1), 25)}, "charts must lie"),
         ("SMPL_SUBDIV_TRANSFORM.mat", {"index": np.ones((5, 1))}, "'index' has 5 entries"),
         ("SMPL_SUBDIV_TRANSFORM.mat", {"index": np.zeros((2140, 1))}, "whole numbers from 1 on"),
@@ -164,7 +168,9 @@ def test_files_that_are_no_matlab_files_are_named(folder):
 
 
 def test_matlab_73_files_are_named(folder):
-    (folder / "UV_Processed.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x00" * 64)
+    (folder / "UV_Processed.mat").write_bytes(
+        b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x00" * 64
+    )
     with pytest.raises(ValueError, match=r"UV_Processed\.mat: MATLAB 7\.3"):
         import_official_folder(folder)
 

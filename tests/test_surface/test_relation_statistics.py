@@ -42,8 +42,7 @@ def relationships(tmp_path):
 
 def _count(kind: str, counts: np.ndarray) -> dict[tuple[str, str], float]:
     return {
-        (rs.BASE_WORDS[kind][i], rs.SURFACE_WORDS[j]): counts[i, j]
-        for i, j in np.argwhere(counts)
+        (rs.BASE_WORDS[kind][i], rs.SURFACE_WORDS[j]): counts[i, j] for i, j in np.argwhere(counts)
     }
 
 
@@ -137,7 +136,10 @@ def test_similarity_is_the_share_of_equal_words_for_orthogonal_vectors():
 def glove(tmp_path):
     rng = np.random.default_rng(0)
     file = tmp_path / "glove.txt"
-    lines = [f"{w} " + " ".join(f"{x:.4f}" for x in rng.normal(size=4)) for w in sorted(rs.needed_words())]
+    lines = [
+        f"{w} " + " ".join(f"{x:.4f}" for x in rng.normal(size=4))
+        for w in sorted(rs.needed_words())
+    ]
     file.write_text("\n".join(["the 1 2 3 4", *lines]) + "\n")
     return file
 

@@ -23,7 +23,7 @@ VERTICES = np.array([[0.5, 0, 0], [1, 0.2, 0], [2, 0, 0]])
 
 def test_rest_pose_moves_nothing():
     posed = _arm().pose(VERTICES, np.stack([np.eye(3)] * 2), translation=[0, 1, 0])
-    np.testing.assert_allclose(posed, VERTICES + [0, 1, 0])
+    np.testing.assert_allclose(posed, VERTICES + np.array([0, 1, 0]))
 
 
 def test_elbow_bend_by_hand():

@@ -2,8 +2,8 @@
 
     python tools/surface/build_surface.py --out body.npz
 
-Needs scikit-image besides mmktn's own requirements; takes about five minutes on one core. The result
-is the same on every run on one machine and library set.
+Needs scikit-image besides mmktn's own requirements; takes about five minutes on one core. The
+result is the same on every run on one machine and library set.
 """
 
 import argparse
@@ -16,17 +16,17 @@ from rich.progress import track
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from body_builder import regions  # noqa: E402 (the folder of this script must be on the path first)
-from body_builder.layout import FLIP_U, FLIP_V, lay_out  # noqa: E402
-from body_builder.polygonise import polygonise_half  # noqa: E402
-from body_builder.remesh import Remesher  # noqa: E402
-from body_builder.rig import make_keypoints, make_skeleton  # noqa: E402
-from body_builder.shape import body_field  # noqa: E402
-from body_builder.sizing import edge_length  # noqa: E402
+from body_builder import regions
+from body_builder.layout import FLIP_U, FLIP_V, lay_out
+from body_builder.polygonise import polygonise_half
+from body_builder.remesh import Remesher
+from body_builder.rig import make_keypoints, make_skeleton
+from body_builder.shape import body_field
+from body_builder.sizing import edge_length
 
-from mmktn.surface import BodySurface, ChartAtlas, ChartSymmetry, SurfaceMesh  # noqa: E402
-from mmktn.surface.io import save_surface  # noqa: E402
-from mmktn.surface.procedural import DATA_FILE  # noqa: E402
+from mmktn.surface import BodySurface, ChartAtlas, ChartSymmetry, SurfaceMesh
+from mmktn.surface.io import save_surface
+from mmktn.surface.procedural import DATA_FILE
 
 LOW, HIGH = (0.0, -0.0313, -0.2617), (0.74, 1.74, 0.30)
 
@@ -97,7 +97,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=DATA_FILE, help="file to write")
-    parser.add_argument("--voxel", type=float, default=0.0045, help="first mesh, metres")
+    parser.add_argument("--voxel", type=float, default=0.004, help="first mesh, metres")
     parser.add_argument("--rounds", type=int, default=9, help="rounds of remeshing")
     arguments = parser.parse_args()
     surface = build(arguments.voxel, arguments.rounds)

@@ -92,12 +92,16 @@ class ProfiledTube:
         forward = offset @ self.front - shift_front
         width = np.where(sideways > 0, right, left)
         depth = np.where(forward > 0, ahead, behind)
-        level = (np.abs(sideways / width) ** power + np.abs(forward / depth) ** power) ** (1 / power)
+        level = (np.abs(sideways / width) ** power + np.abs(forward / depth) ** power) ** (
+            1 / power
+        )
         over = along - inside
         cap = np.where(over < 0, self._caps[0], self._caps[1])
         level = np.sqrt(level**2 + (over / cap) ** 2)
         reach = np.sqrt(sideways**2 + forward**2 + over**2)
-        return np.where(reach < _TINY, -np.minimum(width, depth), reach * (1 - 1 / np.maximum(level, _TINY)))
+        return np.where(
+            reach < _TINY, -np.minimum(width, depth), reach * (1 - 1 / np.maximum(level, _TINY))
+        )
 
 
 def _unit(vector: ArrayLike) -> NDArray[np.float64]:

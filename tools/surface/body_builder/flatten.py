@@ -74,7 +74,8 @@ class Flattening:
         # rows: gradient of the three corner functions in the triangle's own plane
         zero = np.zeros_like(length)
         flat = np.stack(
-            [np.stack([zero, zero], 1), np.stack([length, zero], 1), np.stack([along, height], 1)], 1
+            [np.stack([zero, zero], 1), np.stack([length, zero], 1), np.stack([along, height], 1)],
+            1,
         )
         opposite = np.roll(flat, -2, axis=1) - np.roll(flat, -1, axis=1)
         self.gradient = np.stack([-opposite[..., 1], opposite[..., 0]], -1) / (
@@ -117,7 +118,9 @@ class Flattening:
         near = np.abs(size - 1) < 1e-6
         ratio = (size - size**-3.0) / np.where(near, 1.0, size - 1)
         weight = np.sqrt(np.where(near, 4.0, ratio))
-        matrix = np.einsum("fik,fk,fjk->fij", left, weight, left) * np.sqrt(self.area)[:, None, None]
+        matrix = (
+            np.einsum("fik,fk,fjk->fij", left, weight, left) * np.sqrt(self.area)[:, None, None]
+        )
         target = np.einsum("fij,fjk->fik", matrix, rotation)
         count, number = len(uv), len(self.faces)
         rows, columns, values = [], [], []

@@ -5,12 +5,13 @@ side copies the left side's layout.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from body_builder import regions, shape
-from body_builder.flatten import Flattening, tutte
 from numpy.typing import NDArray
 
+from body_builder import regions, shape
+from body_builder.flatten import Flattening, tutte
 from mmktn.surface.symmetry import CHART_FLIP
 
 Array = NDArray[np.float64]
@@ -64,7 +65,9 @@ def lay_out(vertices: Array, faces: Ints, labels: Ints) -> WholeBody:
     left = chart_of_region[labels]
     face_charts = np.concatenate([left, CHART_FLIP[left]])
     seams = _cut_edges(vertices, faces, labels)
-    cut = {tuple(sorted(e)) for e in seams} | {tuple(sorted(mirror[list(e)].tolist())) for e in seams}
+    cut = {tuple(sorted(e)) for e in seams} | {
+        tuple(sorted(mirror[list(e)].tolist())) for e in seams
+    }
     atlas_faces, atlas_vertex = split_vertices(both, face_charts, cut)
     atlas_chart = np.zeros(len(atlas_vertex), dtype=np.int64)
     atlas_chart[atlas_faces] = face_charts[:, None]
@@ -83,9 +86,7 @@ def lay_out(vertices: Array, faces: Ints, labels: Ints) -> WholeBody:
     )
 
 
-def split_vertices(
-    faces: Ints, face_charts: Ints, cut: set[tuple[int, ...]]
-) -> tuple[Ints, Ints]:
+def split_vertices(faces: Ints, face_charts: Ints, cut: set[tuple[int, ...]]) -> tuple[Ints, Ints]:
     """Give each vertex one copy per fan of faces that no chart border or cut separates.
 
     Returns:
@@ -140,11 +141,12 @@ def _cut_edges(vertices: Array, faces: Ints, labels: Ints) -> list[tuple[int, in
     if forward[0] > forward[-1]:
         foot, forward = foot[::-1], forward[::-1]
     foot = foot[: int(forward.argmax()) + 1]
-    return [(int(a), int(b)) for line in (hand, foot) for a, b in zip(line[:-1], line[1:], strict=True)]
+    return [(int(a), int(b)) for line in (hand, foot) for a, b in pairwise(line)]
 
 
 def _line_between(faces: Ints, labels: Ints, first: int, second: int) -> Ints:
     """Vertices, in order, of the line where two regions meet."""
+
     def edges(label: int) -> set[tuple[int, int]]:
         part = faces[labels == label]
         half = np.concatenate([part[:, [0, 1]], part[:, [1, 2]], part[:, [2, 0]]])
@@ -234,7 +236,10 @@ def _guide(chart: int, points: Array, palm: NDArray[np.bool_] | None) -> Array:
     table = {
         1: (-y, -x),
         2: (-y, -x),
-        4: (spread if palm is None else np.where(palm, -spread, spread), from_wrist @ shape.FOREARM_DIRECTION),
+        4: (
+            spread if palm is None else np.where(palm, -spread, spread),
+            from_wrist @ shape.FOREARM_DIRECTION,
+        ),
         5: (points @ shape.FOOT_DIRECTION, points @ shape.FOOT_SIDE),
         8: (-y, x),
         10: (y, -x),

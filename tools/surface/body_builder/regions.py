@@ -7,10 +7,11 @@ which the chart may be cut open before it is flattened.
 from collections.abc import Callable
 
 import numpy as np
-from body_builder import shape
-from body_builder.field import Field
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
+
+from body_builder import shape
+from body_builder.field import Field
 
 REGIONS = (
     "head",
@@ -30,7 +31,9 @@ REGIONS = (
     "foot_inner",
 )
 # charts of the person's left side
-REGION_CHART = dict(zip(REGIONS, (24, 1, 2, 15, 17, 19, 21, 4, 4, 10, 8, 14, 12, 5, 5), strict=True))
+REGION_CHART = dict(
+    zip(REGIONS, (24, 1, 2, 15, 17, 19, 21, 4, 4, 10, 8, 14, 12, 5, 5), strict=True)
+)
 
 ARM_PIT = -0.088
 ANKLE_CUT = 0.100
@@ -40,7 +43,9 @@ _BODY_DEPTH = PchipInterpolator(
     [0.0, 0.10, 0.30, 0.48, 0.70, 0.89, 1.05, 1.22, 1.40, 1.50],
     [-0.020, -0.018, -0.008, 0.002, 0.002, -0.004, -0.010, -0.024, -0.024, -0.030],
 )
-_FINGER_BEND = PchipInterpolator([-0.02, 0.085, 0.135, 0.180, 0.20], [0.0, 0.0, 0.004, 0.012, 0.014])
+_FINGER_BEND = PchipInterpolator(
+    [-0.02, 0.085, 0.135, 0.180, 0.20], [0.0, 0.0, 0.004, 0.012, 0.014]
+)
 _TOE_LINE = PchipInterpolator([-0.10, 0.0, 0.12, 0.20, 0.25], [0.0, 0.0, 0.0, -0.001, -0.001])
 
 
@@ -215,7 +220,9 @@ def _split_at_zero(
     # a border that all but touches a vertex passes through it
     crossing = (a * b < 0) & (position > 0.08) & (position < 0.92)
     edges, position = edges[crossing], position[crossing]
-    fresh = vertices[edges[:, 0]] + position[:, None] * (vertices[edges[:, 1]] - vertices[edges[:, 0]])
+    fresh = vertices[edges[:, 0]] + position[:, None] * (
+        vertices[edges[:, 1]] - vertices[edges[:, 0]]
+    )
     number = {tuple(e): len(vertices) + i for i, e in enumerate(edges.tolist())}
     result: list[list[int]] = []
     origin: list[int] = []
@@ -243,8 +250,16 @@ def _subdivide(corner: list[int], middle_ids: list[int]) -> list[list[int]]:
     start = next(i for i, vertex in enumerate(polygon) if vertex not in corner)
     ring = polygon[start:] + polygon[:start]
     if len(ring) == 5 and ring[2] not in corner:
-        return [[ring[0], ring[1], ring[2]], [ring[0], ring[2], ring[3]], [ring[0], ring[3], ring[4]]]
+        return [
+            [ring[0], ring[1], ring[2]],
+            [ring[0], ring[2], ring[3]],
+            [ring[0], ring[3], ring[4]],
+        ]
     if len(ring) == 5:
         # new vertices are ring[0] and ring[3]
-        return [[ring[0], ring[1], ring[2]], [ring[0], ring[2], ring[3]], [ring[0], ring[3], ring[4]]]
+        return [
+            [ring[0], ring[1], ring[2]],
+            [ring[0], ring[2], ring[3]],
+            [ring[0], ring[3], ring[4]],
+        ]
     return [[ring[0], ring[1], ring[2]], [ring[0], ring[2], ring[3]]]

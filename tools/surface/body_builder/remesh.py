@@ -1,6 +1,9 @@
-"""Isotropic remeshing of a labelled half body: split, collapse, flip, relax (Botsch, Kobbelt 2004).
+"""Isotropic remeshing of a labelled half body: split, collapse, flip, relax.
 
-Borders between labels and the open rim stay sharp lines; every vertex stays on the implicit surface.
+Source: Botsch, Kobbelt, "A remeshing approach to multiresolution modeling" (2004).
+
+Borders between labels and the open rim stay sharp lines; every vertex stays on the implicit
+surface.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,7 +39,7 @@ class Remesher:
         borders: Sequence[Function],
         border_of: Callable[[int, int], int],
     ) -> None:
-        self.points = [p for p in vertices]
+        self.points = list(vertices)
         self.faces: list[list[int] | None] = [list(map(int, f)) for f in faces]
         self.labels = [int(x) for x in labels]
         self.field, self.edge_length = field, edge_length
@@ -94,7 +97,9 @@ class Remesher:
         for face in self.faces:
             if face is not None:
                 i, j, k = face
-                found.update(((min(i, j), max(i, j)), (min(j, k), max(j, k)), (min(k, i), max(k, i))))
+                found.update(
+                    ((min(i, j), max(i, j)), (min(j, k), max(j, k)), (min(k, i), max(k, i)))
+                )
         return sorted(found)
 
     def length(self, a: int, b: int) -> float:
@@ -146,28 +151,11 @@ class Remesher:
 
     def _collapse(self, gone: int, kept: int) -> bool:
         """Move vertex ``gone`` onto ``kept`` if shape and borders allow it."""
-        lines = self.border_edges(gone)
-        if lines and (len(lines) != 2 or kept not in (lines[0][0], lines[1][0])):
-            return False
-        if lines and lines[0][1] != lines[1][1]:
-            return False
         sides = self.edge_faces(gone, kept)
-        if len(self.neighbours(gone) & self.neighbours(kept)) != len(sides):
-            return False
         moved = sorted(self.around[gone] - set(sides))
-        if not moved or len(self.around[kept]) + len(moved) - len(sides) < 3:
+        if not self._borders_allow(gone, kept) or not self._links_allow(gone, kept, sides):
             return False
-        for index in moved:
-            face = self.faces[index] or []
-            old = self._normal(face)
-            new = self._normal([kept if v == gone else v for v in face])
-            if float(new @ old) < 0.5 * np.sqrt(float(new @ new) * float(old @ old)) or float(new @ new) < 1e-18:
-                return False
-        if any(self.length(kept, v) > _LONG for v in self.neighbours(gone) - {kept}):
-            return False
-        if any(len(self.around[v]) <= 3 for v in self.neighbours(gone) & self.neighbours(kept) if not self.on_rim(v)):
-            return False
-        if not lines and self._would_bridge(gone, kept):
+        if not self._shape_allows(gone, kept, moved):
             return False
         for index in sides:
             for v in self.faces[index] or ():
@@ -179,8 +167,37 @@ class Remesher:
         self.around[gone] = set()
         return True
 
+    def _borders_allow(self, gone: int, kept: int) -> bool:
+        """A vertex on a border line may only move along that line, a corner not at all."""
+        lines = self.border_edges(gone)
+        if not lines:
+            return not self._would_bridge(gone, kept)
+        if len(lines) != 2 or kept not in (lines[0][0], lines[1][0]):
+            return False
+        return lines[0][1] == lines[1][1]
+
+    def _links_allow(self, gone: int, kept: int, sides: list[int]) -> bool:
+        """The mesh stays a manifold and no inner vertex is left with two faces."""
+        common = self.neighbours(gone) & self.neighbours(kept)
+        if len(common) != len(sides) or len(self.around[gone]) <= len(sides):
+            return False
+        if len(self.around[kept]) + len(self.around[gone]) - 2 * len(sides) < 3:
+            return False
+        return all(len(self.around[v]) > 3 or self.on_rim(v) for v in common)
+
+    def _shape_allows(self, gone: int, kept: int, moved: list[int]) -> bool:
+        """No face turns by more than 60 degrees, vanishes or gets too long."""
+        for index in moved:
+            face = self.faces[index] or []
+            old = self._normal(face)
+            new = self._normal([kept if v == gone else v for v in face])
+            area = float(new @ new)
+            if area < 1e-18 or float(new @ old) < 0.5 * np.sqrt(area * float(old @ old)):
+                return False
+        return all(self.length(kept, v) <= _LONG for v in self.neighbours(gone) - {kept})
+
     def _would_bridge(self, gone: int, kept: int) -> bool:
-        """Whether the collapse would leave a face with three vertices on border lines of two kinds."""
+        """Whether a face would come to join border lines of two kinds across a chart."""
         if not self.border_edges(kept):
             return False
         for index in self.around[gone] - self.around[kept]:
@@ -207,11 +224,15 @@ class Remesher:
                 continue
             if (self._delaunay_gain if delaunay else self._valence_gain)(a, b, c, d) <= 1e-6:
                 continue
-            if (self.faces[sides[0]] or []).index(b) != ((self.faces[sides[0]] or []).index(a) + 1) % 3:
+            if (self.faces[sides[0]] or []).index(b) != (
+                (self.faces[sides[0]] or []).index(a) + 1
+            ) % 3:
                 c, d = d, c
                 sides = sides[::-1]
             fresh = [a, d, c], [b, c, d]
-            old = self._normal(self.faces[sides[0]] or []) + self._normal(self.faces[sides[1]] or [])
+            old = self._normal(self.faces[sides[0]] or []) + self._normal(
+                self.faces[sides[1]] or []
+            )
             if min(self._agree(f, old) for f in fresh) < 0.5:
                 continue
             for v in (a, b):

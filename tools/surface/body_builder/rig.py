@@ -1,11 +1,11 @@
 """Skeleton, smooth skinning weights and keypoints of the procedural body."""
 
 import numpy as np
-from body_builder import shape
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from body_builder import shape
 from mmktn.surface.skeleton import SyntheticSkeleton
 
 Array = NDArray[np.float64]
@@ -61,7 +61,9 @@ _KEYPOINTS: dict[str, tuple[tuple[float, float, float], str]] = {
 _MIDDLE_KEYPOINTS = ("nose", "head_top", "neck")
 
 
-def make_skeleton(vertices: Array, faces: Ints, face_charts: Ints, mirror: Ints) -> SyntheticSkeleton:
+def make_skeleton(
+    vertices: Array, faces: Ints, face_charts: Ints, mirror: Ints
+) -> SyntheticSkeleton:
     """Joints and skinning weights.
 
     Args:

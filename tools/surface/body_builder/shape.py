@@ -17,6 +17,7 @@ from body_builder.field import (
 
 ARM_ANGLE = np.deg2rad(47.0)
 FOREARM_BEND = np.deg2rad(10.0)
+HAND_TURN = np.deg2rad(35.0)
 TOE_OUT = np.deg2rad(9.0)
 
 ARM_DIRECTION = np.array([np.sin(ARM_ANGLE), -np.cos(ARM_ANGLE), 0.0])
@@ -27,9 +28,11 @@ FOREARM_DIRECTION = np.array(
         np.sin(FOREARM_BEND),
     ]
 )
-PALM_NORMAL = np.array([-np.cos(ARM_ANGLE), -np.sin(ARM_ANGLE), 0.0])
-THUMB_SIDE = np.cross(FOREARM_DIRECTION, PALM_NORMAL)
-THUMB_SIDE = THUMB_SIDE * np.sign(THUMB_SIDE[2])
+# palms of straight arms would face the thighs; they are turned backwards as in a relaxed stance
+_INWARD = np.array([-np.cos(ARM_ANGLE), -np.sin(ARM_ANGLE), 0.0])
+_AHEAD = np.cross(_INWARD, FOREARM_DIRECTION)
+PALM_NORMAL = np.cos(HAND_TURN) * _INWARD - np.sin(HAND_TURN) * _AHEAD
+THUMB_SIDE = np.cos(HAND_TURN) * _AHEAD + np.sin(HAND_TURN) * _INWARD
 FOOT_DIRECTION = np.array([np.sin(TOE_OUT), 0.0, np.cos(TOE_OUT)])
 FOOT_SIDE = np.array([np.cos(TOE_OUT), 0.0, -np.sin(TOE_OUT)])
 
@@ -40,6 +43,10 @@ HIP = np.array([0.088, 0.890, -0.004])
 KNEE = np.array([0.104, 0.478, 0.004])
 ANKLE = np.array([0.118, 0.082, -0.022])
 KNUCKLES = WRIST + 0.092 * FOREARM_DIRECTION
+
+
+def _near(joint: Field, sideways: float, up: float, ahead: float) -> Field:
+    return joint + np.array([sideways, up, ahead])
 
 
 def body_field(points: Field) -> Field:
@@ -96,13 +103,17 @@ def torso(points: Field) -> Field:
     value = TORSO(points)
     spine = rounded_cone(points, (0, 1.32, -0.150), (0, 1.0, -0.112), radii=(0.018, 0.016))
     value = smooth_difference(value, spine, 0.03)
-    return smooth_difference(value, ellipsoid(points, (0, 1.035, 0.105), (0.006, 0.008, 0.012)), 0.008)
+    return smooth_difference(
+        value, ellipsoid(points, (0, 1.035, 0.105), (0.006, 0.008, 0.012)), 0.008
+    )
 
 
 def chest_side(points: Field) -> Field:
     """Breast muscle, shoulder blade and the muscle below the arm pit."""
     value = ellipsoid(points, (0.072, 1.262, 0.048), (0.072, 0.058, 0.050))
-    value = smooth_union(value, ellipsoid(points, (0.082, 1.29, -0.085), (0.055, 0.075, 0.034)), 0.03)
+    value = smooth_union(
+        value, ellipsoid(points, (0.082, 1.29, -0.085), (0.055, 0.075, 0.034)), 0.03
+    )
     lat = rounded_cone(points, (0.128, 1.30, -0.050), (0.085, 1.08, -0.035), radii=(0.034, 0.016))
     return smooth_union(value, lat, 0.03)
 
@@ -110,21 +121,29 @@ def chest_side(points: Field) -> Field:
 def pelvis_side(points: Field) -> Field:
     """Buttock and hip."""
     value = ellipsoid(points, (0.074, 0.868, -0.058), (0.077, 0.080, 0.071))
-    return smooth_union(value, ellipsoid(points, (0.100, 0.890, -0.002), (0.064, 0.100, 0.080)), 0.04)
+    return smooth_union(
+        value, ellipsoid(points, (0.100, 0.890, -0.002), (0.064, 0.100, 0.080)), 0.04
+    )
 
 
 def neck(points: Field) -> Field:
     """Neck with its two slanting muscles."""
     value = rounded_cone(points, (0, 1.40, -0.038), (0, 1.54, -0.008), radii=(0.056, 0.051))
-    muscle = rounded_cone(points, (0.014, 1.405, 0.012), (0.052, 1.525, -0.022), radii=(0.011, 0.014))
+    muscle = rounded_cone(
+        points, (0.014, 1.405, 0.012), (0.052, 1.525, -0.022), radii=(0.011, 0.014)
+    )
     throat = ellipsoid(points, (0, 1.450, 0.020), (0.010, 0.016, 0.008))
     return smooth_union(smooth_union(value, muscle, 0.012), throat, 0.012)
 
 
 def trapezius(points: Field) -> Field:
     """Slope from neck to shoulder, and the collar bone."""
-    value = rounded_cone(points, (0.022, 1.448, -0.045), (0.138, 1.376, -0.032), radii=(0.036, 0.032))
-    collar = rounded_cone(points, (0.020, 1.386, 0.024), (0.135, 1.388, -0.006), radii=(0.008, 0.010))
+    value = rounded_cone(
+        points, (0.022, 1.448, -0.045), (0.138, 1.376, -0.032), radii=(0.036, 0.032)
+    )
+    collar = rounded_cone(
+        points, (0.020, 1.386, 0.024), (0.135, 1.388, -0.006), radii=(0.008, 0.010)
+    )
     return smooth_union(value, collar, 0.018)
 
 
@@ -153,8 +172,8 @@ FOREARM = ProfiledTube(
         (0.070, 0.037, 0.036, 0.045, 0.039, 0.0, 0.0, 2.0),
         (0.120, 0.032, 0.032, 0.041, 0.036, 0.0, 0.0, 2.0),
         (0.180, 0.025, 0.025, 0.033, 0.031, 0.0, 0.0, 2.0),
-        (0.225, 0.020, 0.020, 0.028, 0.027, 0.0, 0.0, 2.1),
-        (0.255, 0.0185, 0.0185, 0.028, 0.027, 0.0, 0.0, 2.2),
+        (0.225, 0.022, 0.022, 0.026, 0.026, 0.0, 0.0, 2.1),
+        (0.255, 0.021, 0.021, 0.025, 0.025, 0.0, 0.0, 2.1),
     ],
     caps=(0.03, 0.02),
 )
@@ -162,7 +181,7 @@ FOREARM = ProfiledTube(
 
 def arm(points: Field) -> Field:
     """Shoulder cap, upper arm, elbow and forearm."""
-    value = ellipsoid(points, SHOULDER + (0.008, 0.000, 0.0), (0.053, 0.052, 0.055))
+    value = ellipsoid(points, _near(SHOULDER, 0.008, 0.000, 0.0), (0.053, 0.052, 0.055))
     value = smooth_union(value, UPPER_ARM(points), 0.02)
     value = smooth_union(value, FOREARM(points), 0.012)
     tip = ELBOW + 0.004 * ARM_DIRECTION + np.array([0.0, 0.0, -0.024])
@@ -209,12 +228,12 @@ SHIN = ProfiledTube(
 def leg(points: Field) -> Field:
     """Thigh, knee cap, shin, calf and ankle bones."""
     value = smooth_union(THIGH(points), SHIN(points), 0.012)
-    cap = ellipsoid(points, KNEE + (0.0, 0.006, 0.032), (0.024, 0.028, 0.020))
+    cap = ellipsoid(points, _near(KNEE, 0.0, 0.006, 0.032), (0.024, 0.028, 0.020))
     value = smooth_union(value, cap, 0.016)
-    calf = ellipsoid(points, KNEE + (-0.018, -0.118, -0.036), (0.027, 0.070, 0.028))
+    calf = ellipsoid(points, _near(KNEE, -0.018, -0.118, -0.036), (0.027, 0.070, 0.028))
     value = smooth_union(value, calf, 0.02)
-    outer = ellipsoid(points, ANKLE + (0.025, -0.004, -0.008), (0.010, 0.014, 0.012))
-    inner = ellipsoid(points, ANKLE + (-0.026, 0.006, 0.002), (0.010, 0.014, 0.012))
+    outer = ellipsoid(points, _near(ANKLE, 0.025, -0.004, -0.008), (0.010, 0.014, 0.012))
+    inner = ellipsoid(points, _near(ANKLE, -0.026, 0.006, 0.002), (0.010, 0.014, 0.012))
     return smooth_union(value, smooth_union(outer, inner, 0.005), 0.012)
 
 
@@ -296,15 +315,24 @@ def hand(points: Field) -> Field:
     """Palm, ball of the thumb, thumb and four fingers."""
     value = PALM(points)
     ball = rounded_cone(
-        points, _hand_point(0.018, 0.018, 0.006), _hand_point(0.052, 0.040, 0.008), radii=(0.016, 0.0145)
+        points,
+        _hand_point(0.018, 0.018, 0.006),
+        _hand_point(0.052, 0.040, 0.008),
+        radii=(0.016, 0.0145),
     )
     value = smooth_union(value, ball, 0.014)
     thumb = smooth_union(
         rounded_cone(
-            points, _hand_point(0.040, 0.034, 0.006), _hand_point(0.076, 0.064, 0.008), radii=(0.0135, 0.0112)
+            points,
+            _hand_point(0.040, 0.034, 0.006),
+            _hand_point(0.076, 0.064, 0.008),
+            radii=(0.0135, 0.0112),
         ),
         rounded_cone(
-            points, _hand_point(0.076, 0.064, 0.008), _hand_point(0.104, 0.080, 0.008), radii=(0.0112, 0.0088)
+            points,
+            _hand_point(0.076, 0.064, 0.008),
+            _hand_point(0.104, 0.080, 0.008),
+            radii=(0.0112, 0.0088),
         ),
         0.004,
     )
@@ -312,10 +340,16 @@ def hand(points: Field) -> Field:
     for root, side, middle, side_middle, tip, side_tip, thick, thin in FINGERS:
         mean = 0.5 * (thick + thin)
         near = rounded_cone(
-            points, _hand_point(root, side), _hand_point(middle, side_middle, 0.004), radii=(thick, mean)
+            points,
+            _hand_point(root, side),
+            _hand_point(middle, side_middle, 0.004),
+            radii=(thick, mean),
         )
         far = rounded_cone(
-            points, _hand_point(middle, side_middle, 0.004), _hand_point(tip, side_tip, 0.012), radii=(mean, thin)
+            points,
+            _hand_point(middle, side_middle, 0.004),
+            _hand_point(tip, side_tip, 0.012),
+            radii=(mean, thin),
         )
         value = smooth_union(value, smooth_union(near, far, 0.003), 0.010)
     return value
@@ -360,8 +394,12 @@ def face(value: Field, points: Field) -> Field:
     bridge = rounded_cone(points, (0, 1.594, 0.083), (0, 1.553, 0.099), radii=(0.0075, 0.0095))
     wings = ellipsoid(points, (0.0100, 1.550, 0.090), (0.0085, 0.0075, 0.0105))
     value = smooth_union(value, smooth_union(bridge, wings, 0.007), 0.010)
-    upper = rounded_cone(points, (0, 1.5255, 0.0860), (0.021, 1.5205, 0.0765), radii=(0.0070, 0.0042))
-    lower = rounded_cone(points, (0, 1.5120, 0.0845), (0.018, 1.5165, 0.0765), radii=(0.0078, 0.0042))
+    upper = rounded_cone(
+        points, (0, 1.5255, 0.0860), (0.021, 1.5205, 0.0765), radii=(0.0070, 0.0042)
+    )
+    lower = rounded_cone(
+        points, (0, 1.5120, 0.0845), (0.018, 1.5165, 0.0765), radii=(0.0078, 0.0042)
+    )
     value = smooth_union(value, smooth_union(upper, lower, 0.002), 0.007)
     chin = ellipsoid(points, (0, 1.490, 0.073), (0.019, 0.014, 0.013))
     return smooth_union(value, chin, 0.014)

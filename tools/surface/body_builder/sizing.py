@@ -1,6 +1,7 @@
 """Wanted edge length on the body: fine on face, ears, fingers and toes."""
 
 import numpy as np
+
 from body_builder import shape
 from body_builder.field import Field
 
@@ -38,10 +39,7 @@ _FINE = (
     (shape.ELBOW, shape.WRIST, 0.05, 0.0185),
     (shape.SHOULDER, shape.ELBOW, 0.06, 0.0225),
     (_hand(0.02, 0.0), _hand(0.07, 0.0), 0.05, 0.0115),
-    *(
-        (_hand(f[0] - 0.004, f[1]), _hand(f[4], f[5]), 0.014, 0.0074)
-        for f in shape.FINGERS
-    ),
+    *((_hand(f[0] - 0.004, f[1]), _hand(f[4], f[5]), 0.014, 0.0074) for f in shape.FINGERS),
     (_hand(0.05, 0.045), _hand(0.104, 0.080), 0.016, 0.0078),
     (_foot(0.16, -0.03), _foot(0.15, 0.04), 0.03, 0.0088),
     (_foot(-0.02, 0.0), _foot(0.12, 0.0), 0.06, 0.0170),
