@@ -1,17 +1,16 @@
 """Read relation matrices of the knowledge graph from files: .npy, .npz or the official pickles.
 
 The official files (`kpt_surf_crkg.pkl`, `part_surf_crkg.pkl`, `person_surf_crkg.pkl`, methods 8.4)
-are pickled numpy arrays of shape (nodes, 25). Pickles are read by an unpickler that can build numpy
-arrays and nothing else.
+are pickled numpy arrays of shape (nodes, 25); tools/surface/build_relations.py writes an .npz of
+all three.
 """
 
-import pickle
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.utils.restricted_unpickler import ArrayUnpickler
+from mmktn.utils.restricted_unpickler import load_plain_pickle
 
 
 def load_relation(path: str | Path, *, key: str) -> NDArray[np.float32]:
@@ -31,8 +30,8 @@ def load_relation(path: str | Path, *, key: str) -> NDArray[np.float32]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"relation file of source {key!r} not found: {path}. relation_source='structural' builds "
-            "the graph from the shipped rules, which also does where a checkpoint is loaded later"
+            f"relation file of source {key!r} not found: {path}. relation_source='structural' uses "
+            "the shipped rules, which is enough where a checkpoint is loaded afterwards"
         )
     array = _read(path, key)
     if array.ndim != 2 or array.dtype.kind not in "fiub":
@@ -42,17 +41,14 @@ def load_relation(path: str | Path, *, key: str) -> NDArray[np.float32]:
 
 def _read(path: Path, key: str) -> NDArray:
     if path.suffix in (".pkl", ".pickle"):
-        with path.open("rb") as file:
-            try:
-                return np.asarray(ArrayUnpickler(file, encoding="latin1").load())
-            except (pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
-                raise ValueError(f"{path}: not a pickled numpy array ({error})") from error
+        return np.asarray(load_plain_pickle(path))
     try:
         loaded = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise ValueError(f"{path}: not a .npy, .npz or .pkl file ({error})") from error
-    if not isinstance(loaded, np.ndarray):
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    with loaded:
         if key not in loaded:
             raise ValueError(f"{path}: no array {key!r}, only {sorted(loaded)}")
         return loaded[key]
-    return loaded

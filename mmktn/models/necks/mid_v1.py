@@ -2,8 +2,8 @@
 
 Methods 5, disagreement 2: the released code uses the Panoptic-FPN decoder (`mode='code'`, the
 default and what the published numbers come from); the figure shows one dilated convolution per
-level on maps brought to stride 4 (`mode='figure'`). The segmentor of the figure only adds supervision and
-is not part of this neck.
+level on maps brought to stride 4 (`mode='figure'`). The segmentor of the figure only adds supervision
+and is not part of this neck.
 """
 
 import torch.nn.functional as F
@@ -58,7 +58,7 @@ class MultiInstanceDecoderV1(BaseModule):
         )
 
     def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor]:
-        """Decode levels (B, channels, h, w), stride 4 first, into one of (B, channels, H/4, W/4)."""
+        """Decode levels (B, channels, h, w), stride 4 first, into one (B, channels, H/4, W/4)."""
         return self.decoder(levels)
 
 
