@@ -5,7 +5,7 @@ Methods 8.2: after training the kernel (512, 25, 4, 4) is a constant, 204 800 nu
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -68,9 +68,9 @@ class GeneratedDeconv(nn.Module):
 
     def forward(self, weights: Mapping[str, tuple[Tensor, ...]]) -> Tensor:
         """Give the kernel (C, 25, k, k); `weights` holds those of every name in `sources`."""
-        if self.machine is None:
-            return self.weight
-        return rows_to_deconv(self.machine(weights), self.kernel_size)
+        if self.machine is not None:
+            return rows_to_deconv(self.machine(weights), self.kernel_size)
+        return cast("Tensor", self.weight)
 
     @torch.no_grad()
     def fold(self, weights: Mapping[str, tuple[Tensor, ...]]) -> None:

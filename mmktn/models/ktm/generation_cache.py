@@ -7,6 +7,7 @@ tensors are compared whole, large ones on an even sample of their elements.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ class GenerationCache:
 
     def __init__(self) -> None:
         self._value: Tensor | None = None
-        self._identities: list[tuple] = []
+        self._identities: list[tuple[Any, ...]] = []
         self._contents: list[Tensor] = []
 
     def clear(self) -> None:
@@ -55,11 +56,11 @@ class GenerationCache:
             for tensor, known in zip(inputs, self._contents, strict=True)
         )
 
-    def __deepcopy__(self, memo: dict) -> "GenerationCache":
+    def __deepcopy__(self, memo: dict[int, Any]) -> "GenerationCache":
         """A copied model has other weights: start empty."""
         return GenerationCache()
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         """A saved model carries no cached kernel."""
         return GenerationCache, ()
 
@@ -68,14 +69,14 @@ class _GeneratedAgainInBackward(torch.autograd.Function):
     """Identity on a ready value whose backward runs the generation to find the gradients."""
 
     @staticmethod
-    def forward(ctx, value: Tensor, generate: Callable[[], Tensor], *inputs: Tensor) -> Tensor:  # noqa: ANN001
+    def forward(ctx: Any, value: Tensor, generate: Callable[[], Tensor], *inputs: Tensor) -> Tensor:
         ctx.generate = generate
         ctx.save_for_backward(*inputs)
         return value.clone()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN001
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         inputs = ctx.saved_tensors  # raises if one was changed in place since
         wanted = [tensor for tensor in inputs if tensor.requires_grad]
         with torch.enable_grad():
@@ -84,7 +85,7 @@ class _GeneratedAgainInBackward(torch.autograd.Function):
         return (None, None, *(next(found) if t.requires_grad else None for t in inputs))
 
 
-def _identity(tensor: Tensor) -> tuple:
+def _identity(tensor: Tensor) -> tuple[Any, ...]:
     """What changes when a tensor is replaced, moved, cast or written in place."""
     version = None if tensor.is_inference() else tensor._version
     return tensor.data_ptr(), tensor.shape, tensor.dtype, tensor.device, version

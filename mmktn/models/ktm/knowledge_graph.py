@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmktn.models.ktm.relation_files import load_relation
@@ -65,13 +66,13 @@ class KnowledgeGraph(nn.Module):
 
 def _initial_matrix(
     source: str, count: int, relation_source: str, given: Mapping[str, object]
-) -> np.ndarray:
+) -> NDArray[np.float32]:
     """(nodes, 25) start values of one source."""
     shape = (count, NUM_CHARTS + 1)
     if relation_source == "random":
-        return (torch.randn(shape) * RANDOM_STD).numpy()
+        return (torch.randn(shape, device="cpu") * RANDOM_STD).numpy()
     if relation_source == "structural":
-        matrix = structural_relation(source)
+        matrix = structural_relation(source).astype(np.float32)
     elif source not in given:
         raise ValueError(
             f"relation_source={relation_source!r} but nothing is given for the source {source!r}"
@@ -82,4 +83,4 @@ def _initial_matrix(
         matrix = np.asarray(given[source], dtype=np.float32)
     if matrix.shape != shape:
         raise ValueError(f"relation of source {source!r}: shape {matrix.shape}, not {shape}")
-    return np.asarray(matrix, dtype=np.float32)
+    return matrix

@@ -6,6 +6,7 @@ all three.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ def load_relation(path: str | Path, *, key: str) -> NDArray[np.float32]:
     return array.astype(np.float32)
 
 
-def _read(path: Path, key: str) -> NDArray:
+def _read(path: Path, key: str) -> NDArray[Any]:
     if path.suffix in (".pkl", ".pickle"):
         return np.asarray(load_plain_pickle(path))
     try:

@@ -50,7 +50,7 @@ class KnowledgeTransferMachine(BaseModule):
         out_dim: int,
         graph: Mapping[str, Any] | None = None,
         mlp: bool = True,
-        init_cfg: dict | None = None,
+        init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if list(nodes) != list(source_dims) or not nodes:
@@ -134,7 +134,7 @@ def _kaiming_out_linear(in_dim: int, out_dim: int) -> nn.Linear:
     return layer
 
 
-def _without_autocast(device_type: str) -> contextlib.AbstractContextManager:
+def _without_autocast(device_type: str) -> contextlib.AbstractContextManager[Any]:
     """Generation runs in full precision: relations are small and rows are long (methods 23)."""
     if torch.amp.is_autocast_available(device_type):
         return torch.autocast(device_type, enabled=False)

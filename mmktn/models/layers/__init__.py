@@ -7,6 +7,7 @@ from mmktn.models.layers.conv_trunk import ConvTrunk, conv_block, conv_stack
 from mmktn.models.layers.nonlocal_block import NonLocal2d
 from mmktn.models.layers.pixel_rearrange import depth_to_space, space_to_depth
 from mmktn.models.layers.scale_convs import SharedDilationConvs
+from mmktn.models.layers.weight_init import kaiming_out
 from mmktn.models.layers.winograd import WinogradConv2d, channels_last_for_inference
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "conv_stack",
     "depth_to_space",
     "dilated_conv",
+    "kaiming_out",
     "space_to_depth",
 ]

@@ -6,12 +6,14 @@ and the geometric and context encoding of Parsing R-CNN (rates 6, 12, 18; biases
 """
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from mmktn.models.layers.conv_ops import conv1x1_of_concat, dilated_conv
+from mmktn.models.layers.weight_init import kaiming_out
 
 
 class ASPP(nn.Module):
@@ -49,12 +51,9 @@ class ASPP(nn.Module):
             for rate in rates
         )
         self.pool_branch = ConvModule(in_channels, branch_channels, 1, norm_cfg=norm_cfg)
-        self.project = nn.Conv2d(
-            branch_channels * (len(rates) + 2), out_channels, 1, bias=project_bias
+        self.project = kaiming_out(
+            nn.Conv2d(branch_channels * (len(rates) + 2), out_channels, 1, bias=project_bias)
         )
-        nn.init.kaiming_normal_(self.project.weight, mode="fan_out", nonlinearity="relu")
-        if project_bias:
-            nn.init.zeros_(self.project.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, h, w) to (N, out_channels, h, w)."""
@@ -66,7 +65,7 @@ class ASPP(nn.Module):
             yield self._pooled(x)
         yield self.point_branch(x)
         for branch in self.dilated_branches:
-            y = dilated_conv(x, branch.conv)
+            y = dilated_conv(x, cast("nn.Conv2d", branch.conv))
             yield branch.activate(branch.norm(y) if branch.with_norm else y)
         if not self.pool_first:
             yield self._pooled(x)

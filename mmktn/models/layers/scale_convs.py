@@ -10,6 +10,7 @@ from mmcv.cnn import ConvModule, build_norm_layer
 from torch import Tensor, nn
 
 from mmktn.models.layers.conv_ops import conv1x1_of_concat
+from mmktn.models.layers.weight_init import kaiming_out
 
 
 class SharedDilationConvs(nn.Module):
@@ -34,12 +35,12 @@ class SharedDilationConvs(nn.Module):
         super().__init__()
         norm_cfg = norm_cfg or {"type": "GN", "num_groups": 32}
         self.dilations = dilations
-        self.shared = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.shared = kaiming_out(nn.Conv2d(channels, channels, 3, padding=1, bias=False))
         self.norms = nn.ModuleList(build_norm_layer(norm_cfg, channels)[1] for _ in dilations)
         self.point_branch = ConvModule(channels, channels, 1, norm_cfg=norm_cfg)
-        self.project = nn.Conv2d(channels * (len(dilations) + 1), channels, 1, bias=False)
-        for conv in (self.shared, self.project):
-            nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+        self.project = kaiming_out(
+            nn.Conv2d(channels * (len(dilations) + 1), channels, 1, bias=False)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, channels, h, w) to the same shape."""

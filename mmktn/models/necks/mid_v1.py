@@ -2,8 +2,8 @@
 
 Methods 5, disagreement 2: the released code uses the Panoptic-FPN decoder (`mode='code'`, the
 default and what the published numbers come from); the figure shows one dilated convolution per
-level on maps brought to stride 4 (`mode='figure'`). The segmentor of the figure only adds supervision
-and is not part of this neck.
+level on maps brought to stride 4 (`mode='figure'`). The segmentor of the figure only adds
+supervision and is not part of this neck.
 """
 
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmktn.models.layers import kaiming_out
 from mmktn.models.necks.level_checks import check_levels
 from mmktn.models.necks.panoptic_decoder import PanopticFPNDecoder
 from mmktn.registry import MODELS
@@ -77,9 +78,7 @@ class DilatedLevelDecoder(nn.Module):
             ConvModule(channels, channels, 3, padding=d, dilation=d, norm_cfg=norm_cfg)
             for d in dilations
         )
-        self.output = nn.Conv2d(channels, channels, 1)
-        nn.init.kaiming_normal_(self.output.weight, mode="fan_out", nonlinearity="relu")
-        nn.init.zeros_(self.output.bias)
+        self.output = kaiming_out(nn.Conv2d(channels, channels, 1))
 
     def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor]:
         """Decode the pyramid; arguments and result as in `MultiInstanceDecoderV1`."""

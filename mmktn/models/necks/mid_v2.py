@@ -16,6 +16,7 @@ from mmktn.models.layers import (
     conv1x1_of_concat,
     conv_block,
     depth_to_space,
+    kaiming_out,
     space_to_depth,
 )
 from mmktn.models.necks.level_checks import check_levels
@@ -76,9 +77,9 @@ class MultiInstanceDecoderV2(BaseModule):
             if with_multi_dilation
             else None
         )
-        self.output = nn.Conv2d(channels * (4 if with_multi_dilation else 1), channels, 1)
-        nn.init.kaiming_normal_(self.output.weight, mode="fan_out", nonlinearity="relu")
-        nn.init.zeros_(self.output.bias)
+        self.output = kaiming_out(
+            nn.Conv2d(channels * (4 if with_multi_dilation else 1), channels, 1)
+        )
 
     def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor]:
         """Decode the pyramid.

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmktn.models.layers import channels_last_for_inference, conv_block
+from mmktn.models.layers import channels_last_for_inference, conv_block, kaiming_out
 from mmktn.models.necks.level_checks import check_levels
 from mmktn.registry import MODELS
 
@@ -49,9 +49,7 @@ class PanopticFPNDecoder(BaseModule):
             )
             for level in range(num_levels)
         )
-        self.output = nn.Conv2d(channels, out_channels, 1)
-        nn.init.kaiming_normal_(self.output.weight, mode="fan_out", nonlinearity="relu")
-        nn.init.zeros_(self.output.bias)
+        self.output = kaiming_out(nn.Conv2d(channels, out_channels, 1))
 
     def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor]:
         """Decode the pyramid.
@@ -75,9 +73,9 @@ class PanopticFPNDecoder(BaseModule):
         return (self.output(fine),)
 
     @staticmethod
-    def _to_stride_8(x: Tensor, head: nn.ModuleList) -> Tensor:
+    def _to_stride_8(x: Tensor, head: nn.Module) -> Tensor:
         """Every step of a level but the last resizing, which all levels share."""
-        for step, block in enumerate(head):
+        for step, block in enumerate(head.children()):
             x = block(x if step == 0 else _double(x))
         return x
 

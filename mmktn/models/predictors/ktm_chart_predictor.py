@@ -6,7 +6,7 @@ With `folded=True` both are ordinary predictors that hold the generated kernel a
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -170,7 +170,7 @@ class KTMv2ChartPredictor(MapPredictor):
         return {
             source: _box_pair(box_weights)
             if source == "box"
-            else (self.deconvs[layers[source]].weight,)
+            else (cast("Tensor", self.deconvs[layers[source]].weight),)
             for source in self.deconvs["fine_segm"].sources
         }
 

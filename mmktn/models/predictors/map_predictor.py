@@ -5,12 +5,14 @@ are set side by side; maps nobody asks for (keypoints at inference) are left out
 """
 
 from collections.abc import Collection, Mapping
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmktn.models.layers import kaiming_out
 from mmktn.structures import ChartOutput
 
 KERNEL_SIZE = 4
@@ -44,7 +46,9 @@ class MapPredictor(BaseModule):
         self.deconvs = nn.ModuleDict()
         for name, count in channels.items():
             if count:
-                self.deconvs[name] = _deconv(in_channels, count)
+                self.deconvs[name] = kaiming_out(
+                    nn.ConvTranspose2d(in_channels, count, KERNEL_SIZE, stride=2, padding=1)
+                )
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -85,7 +89,7 @@ class MapPredictor(BaseModule):
         self, name: str, box_weights: Mapping[str, Tensor] | None
     ) -> tuple[Tensor, Tensor | None]:
         """Kernel (C, channels, 4, 4) and bias of one map."""
-        deconv = self.deconvs[name]
+        deconv = cast("nn.ConvTranspose2d", self.deconvs[name])
         return deconv.weight, deconv.bias
 
     def _upsample(self, name: str, maps: Tensor) -> Tensor:
@@ -93,11 +97,3 @@ class MapPredictor(BaseModule):
         if factor == 1:
             return maps
         return F.interpolate(maps, scale_factor=factor, mode="bilinear", align_corners=False)
-
-
-def _deconv(in_channels: int, out_channels: int) -> nn.ConvTranspose2d:
-    """x2 transposed convolution, kaiming-out (in x k x k, the framework's fan-out), zero bias."""
-    deconv = nn.ConvTranspose2d(in_channels, out_channels, KERNEL_SIZE, stride=2, padding=1)
-    nn.init.kaiming_normal_(deconv.weight, mode="fan_out", nonlinearity="relu")
-    nn.init.zeros_(deconv.bias)
-    return deconv

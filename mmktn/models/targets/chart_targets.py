@@ -6,6 +6,7 @@ maps until a loss asks, so maps of different sizes (keypoints of KTM version 1) 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,14 +54,14 @@ class ChartTargets:
     def __len__(self) -> int:
         return len(self.rois_xyxy)
 
-    def point_grid(self, map_hw: tuple[int, int]) -> Tensor:
+    def point_grid(self, map_hw: Sequence[int]) -> Tensor:
         """Cell coordinates (P, 2) of the points on maps of that size."""
-        return image_to_map_grid(self.point_xy, self.rois_xyxy[self.roi_index], map_hw)
+        return image_to_map_grid(self.point_xy, self.rois_xyxy[self.roi_index], _pair(map_hw))
 
-    def coarse_target(self, map_hw: tuple[int, int]) -> Tensor:
+    def coarse_target(self, map_hw: Sequence[int]) -> Tensor:
         """Part ids (M, h, w) int64 of the RoIs `coarse_index`; 0 outside the person's box."""
         grid = roi_to_box_sampling_grid(
-            self.rois_xyxy[self.coarse_index], self.gt_boxes_xyxy[self.coarse_index], map_hw
+            self.rois_xyxy[self.coarse_index], self.gt_boxes_xyxy[self.coarse_index], _pair(map_hw)
         )
         if not len(grid):
             return grid.new_zeros((0, *map_hw), dtype=torch.int64)
@@ -73,11 +74,11 @@ class ChartTargets:
         )
         return resampled[:, 0].long()
 
-    def keypoint_cells(self, map_hw: tuple[int, int]) -> tuple[Tensor, Tensor] | None:
+    def keypoint_cells(self, map_hw: Sequence[int]) -> tuple[Tensor, Tensor] | None:
         """Flat cell (N, K) int64 of each keypoint and which (N, K) bool are to be learned."""
         if self.keypoint_xy is None or self.keypoint_labelled is None:
             return None
-        cells, inside = image_to_keypoint_cells(self.keypoint_xy, self.rois_xyxy, map_hw)
+        cells, inside = image_to_keypoint_cells(self.keypoint_xy, self.rois_xyxy, _pair(map_hw))
         return cells, inside & self.keypoint_labelled
 
 
@@ -112,8 +113,8 @@ def build_chart_targets(
     inside = points_inside_rois(point_xy, rois_xyxy[roi_index])
     charts = _cat([item.point_charts for item in annotations], (0,), counts.long())
     uv = _cat([item.point_uv for item in annotations], (0, 2), rois_xyxy)
-    with_map = [i for i, item in enumerate(annotations) if item.coarse_map is not None]
-    maps = [annotations[i].coarse_map.to(device) for i in with_map]
+    coarse = {i: item.coarse_map for i, item in enumerate(annotations)}
+    known = {i: part_map.to(device) for i, part_map in coarse.items() if part_map is not None}
     keypoint_xy, labelled = _keypoints(gt_boxes_xyxy, annotations)
     return ChartTargets(
         rois_xyxy=rois_xyxy,
@@ -122,13 +123,19 @@ def build_chart_targets(
         point_xy=point_xy[inside],
         point_charts=charts[inside],
         point_uv=uv[inside],
-        coarse_index=torch.tensor(with_map, dtype=torch.int64, device=device),
-        coarse_maps=torch.stack(maps)
-        if maps
+        coarse_index=torch.tensor(list(known), dtype=torch.int64, device=device),
+        coarse_maps=torch.stack(list(known.values()))
+        if known
         else torch.zeros((0, 1, 1), dtype=torch.uint8, device=device),
         keypoint_xy=keypoint_xy,
         keypoint_labelled=labelled,
     )
+
+
+def _pair(map_hw: Sequence[int]) -> tuple[int, int]:
+    """Height and width, from the shape of a tensor as well."""
+    h, w = map_hw
+    return h, w
 
 
 def _cat(parts: list[Tensor], empty_shape: tuple[int, ...], like: Tensor) -> Tensor:
