@@ -52,7 +52,7 @@ def correct_points_figure(points: PointDistances) -> Any:
     for limit in AUC_LIMITS_M:
         axes.axvline(100 * limit, color="0.6", ls=":", lw=1)
         area = area_under_curve(points.distances_m, limit)
-        axes.text(100 * limit + 0.5, 0.94, f"AUC{100 * limit:.0f} = {area:.3f}", fontsize=9)
+        axes.text(100 * limit + 0.5, 0.03, f"AUC{100 * limit:.0f} = {area:.3f}", fontsize=9)
     axes.set(xlabel="geodesic error [cm]", ylabel="ratio of correct points", ylim=(0, 1.01))
     axes.set_xlim(0, 100 * _LONGEST_M)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0))
