@@ -24,10 +24,11 @@ val_pipeline = [
     dict(type="PackPoseInputs"),
 ]
 
+# Workers that start anew each epoch make a resumed run exact.
 train_dataloader = dict(
     batch_size=32,
     num_workers=2,
-    persistent_workers=True,
+    persistent_workers=False,
     sampler=dict(type="DefaultSampler", shuffle=True),
     dataset=dict(
         type="mmktn.CheckedCrowdPoseDataset",

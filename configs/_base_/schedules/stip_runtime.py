@@ -2,6 +2,7 @@
 custom_imports = dict(
     imports=[
         "mmktn",
+        "mmktn.engine",
         "mmktn.models.backbones",
         "mmktn.models.stip",
         "mmktn.models.topdown",
@@ -21,10 +22,11 @@ default_hooks = dict(
     sampler_seed=dict(type="DistSamplerSeedHook"),
     visualization=dict(type="PoseVisualizationHook", enable=False),
 )
-# Averages the running statistics of the batch norms over the processes after each epoch.
-custom_hooks = [dict(type="SyncBuffersHook")]
+# The first averages the running statistics of the batch norms over the processes after each epoch,
+# the second makes a resumed run repeat an uninterrupted one.
+custom_hooks = [dict(type="SyncBuffersHook"), dict(type="mmktn.IterationSeedHook")]
 
-# tools/train.py takes gloo instead where there is no GPU.
+# Where there is no GPU, mmktn.compat makes it gloo.
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),

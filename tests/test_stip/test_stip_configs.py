@@ -1,0 +1,138 @@
+"""Every STIP config loads, agrees with its name, and builds."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmktn.registry import MODELS
+from mmktn.utils.stip_checkpoint_keys import check_fit, convert_stip_state_dict
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "configs" / "stip"
+KEYS = ROOT / "tests/data/reference/keys"
+CONFIGS = sorted(FOLDER.glob("*.py"))
+IDS = [path.stem for path in CONFIGS]
+
+
+def vocabulary():
+    """Words of the table in configs/stip/README.md."""
+    rows = re.findall(r"^\|[^|]*\|((?: `[^`]+`)+) \|", (FOLDER / "README.md").read_text(), re.M)
+    return {word for row in rows for word in re.findall(r"`([^`]+)`", row)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _scope():
+    Config.fromfile(str(CONFIGS[0]))  # imports what the configs name
+    init_default_scope("mmpose")
+
+
+def codec_of(cfg, kind):
+    """Encoder of the training pipeline."""
+    return next(s for s in cfg[kind].dataset.pipeline if s.type == "GenerateTarget").encoder
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=IDS)
+def test_words_of_the_name_are_in_the_vocabulary(path):
+    words = path.stem.split("_")
+    words = [*words[:-1], *words[-1].rsplit("-", 1)]
+    assert set(words) <= vocabulary()
+    assert len(path.stem) <= 64
+    assert path.read_text().startswith("# ")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=IDS)
+def test_name_agrees_with_content(path):
+    cfg = Config.fromfile(str(path))
+    algorithm, backbone, schedule, data = path.stem.split("_")
+    data, size = data.rsplit("-", 1)
+    head, decoder = cfg.model.head, cfg.model.head.decoder
+    assert (head.type == "HeatmapHead") == (algorithm == "td-hm")
+    if algorithm != "td-hm":
+        assert (head.semantic_transfer is None) == (algorithm == "stip-iap")
+        assert (head.instance_parsing is None) == (algorithm == "stip-sat")
+    if backbone.startswith("hrnet"):
+        width = int(re.search(r"\d+", backbone).group())
+        assert cfg.model.backbone.extra.stage4.num_channels == tuple(width * 2**i for i in range(4))
+        assert head.in_channels == width
+    else:
+        assert cfg.model.backbone.depth == int(backbone[1:])
+    assert head.out_channels == (14 if data in ("crowdpose", "synthcrowd", "crowdreal") else 17)
+    height, width = (int(side) for side in size.split("x"))
+    assert tuple(decoder.input_size) == (width, height)
+    if schedule.endswith("210e"):
+        gpus, batch = re.fullmatch(r"(\d)xb(\d+)-210e", schedule).groups()
+        assert cfg.train_dataloader.batch_size == int(batch)
+        assert cfg.auto_scale_lr.base_batch_size == int(gpus) * int(batch)
+        assert (cfg.train_cfg.max_epochs, cfg.optim_wrapper.optimizer.lr) == (210, 1e-3)
+        assert cfg.param_scheduler[0].milestones == [170, 200]
+        checkpoint = cfg.model.backbone.init_cfg.checkpoint
+        assert (backbone[1:] if backbone.startswith("r") else backbone[-3:]) in checkpoint
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=IDS)
+def test_targets_maps_and_decoder_have_one_size(path):
+    cfg = Config.fromfile(str(path))
+    decoder = cfg.model.head.decoder
+    if cfg.train_dataloader is not None:
+        encoder = codec_of(cfg, "train_dataloader")
+        for key in ("input_size", "heatmap_size", "sigma"):
+            assert encoder[key] == decoder[key], key
+    for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        if cfg[loader] is not None:
+            affine = [s for s in cfg[loader].dataset.pipeline if s.type == "TopdownAffine"]
+            assert affine[0].input_size == decoder.input_size
+    width, height = decoder.input_size
+    scale = cfg.model.head.get("scale", 2 if cfg.model.head.type == "mmktn.STIPHead" else 1)
+    assert tuple(decoder.heatmap_size) == (width // 4 * scale, height // 4 * scale)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=IDS)
+def test_model_builds(path):
+    with torch.device("meta"):
+        model = MODELS.build(Config.fromfile(str(path)).model)
+    assert sum(parameter.numel() for parameter in model.parameters()) > 5e5
+
+
+@pytest.mark.parametrize(
+    ("keys", "config"),
+    [
+        ("crowdpose_stipnet_stipnet_w32", "stip_hrnet-w32_4xb64-210e_crowdpose-256x192"),
+        ("crowdpose_stipnet_stipnet_w48", "stip_hrnet-w48_4xb48-210e_crowdpose-256x192"),
+        ("coco_stip_stipnet_w32", "stip_hrnet-w32_8xb48-210e_coco-384x288"),
+    ],
+)
+def test_official_weights_fit_the_config(keys, config):
+    text = next(KEYS.glob(f"{keys}*.tsv")).read_text()
+    official = {
+        name: torch.empty([int(n) for n in re.findall(r"\d+", shape)], device="meta")
+        for name, shape in (line.split("\t") for line in text.splitlines())
+    }
+    with torch.device("meta"):
+        model = MODELS.build(Config.fromfile(str(FOLDER / f"{config}.py")).model)
+    assert check_fit(convert_stip_state_dict(official), model.state_dict()) == []
+
+
+def test_every_row_of_the_tables_has_its_configs():
+    names = set(IDS)
+    for data, stip in (("crowdpose", "4xb64"), ("coco", "8xb48")):
+        for width in ("w32", "w48"):
+            batch = "4xb48" if (width, data) == ("w48", "crowdpose") else stip
+            for size in ("256x192", "384x288"):
+                assert f"td-hm_hrnet-{width}_4xb32-210e_{data}-{size}" in names
+                assert f"stip_hrnet-{width}_{batch}-210e_{data}-{size}" in names
+        for depth in ("r50", "r101") if data == "coco" else ("r50",):
+            assert f"td-hm_{depth}_4xb32-210e_{data}-256x192" in names
+            assert f"stip_{depth}_{stip}-210e_{data}-256x192" in names
+        for part in ("sat", "iap"):
+            assert f"stip-{part}_hrnet-w32_{stip}-210e_{data}-256x192" in names
+
+
+def test_pyramid_has_the_published_size():
+    from mmktn.models.stip.blocks import ContextPyramid
+
+    pyramid = ContextPyramid(32)
+    assert sum(p.numel() for p in pyramid.parameters()) == 35_200

@@ -1,0 +1,101 @@
+"""Tools of STIP: converter, ablation, benchmark."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmktn.registry import MODELS
+from tests.test_stip.test_stip_checkpoint_keys import hrnet_pose
+from tests.test_stip.tiny_crowd import write_crowd
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_tool(name, *arguments, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+    monkeypatch.syspath_prepend(str(ROOT / "tools/benchmark"))
+    return runpy.run_path(str(ROOT / "tools" / name), run_name="__main__")
+
+
+def small_config(tmp_path, keypoints=14):
+    """Baseline config whose HRNet is as small as that of `hrnet_pose`."""
+    from tests.test_stip.small_models import small_extra
+
+    path = tmp_path / "small.py"
+    base = ROOT / "configs/stip/td-hm_hrnet-w16n_cpu_synthcrowd-128x96.py"
+    head = {"in_channels": 8, "out_channels": keypoints}
+    model = {"backbone": {"extra": small_extra()}, "head": head}
+    path.write_text(f"_base_ = [{str(base)!r}]\nmodel = {model!r}\n")
+    return path
+
+
+def test_converted_checkpoint_loads_into_the_model_of_its_config(tmp_path, monkeypatch, capsys):
+    source, target = tmp_path / "official.pth", tmp_path / "out" / "ours.pth"
+    torch.save({"state_dict": hrnet_pose()}, source)
+    config = small_config(tmp_path)
+    run_tool("model_converters/convert_stip.py", source, target, "--config", config,
+             monkeypatch=monkeypatch)  # fmt: skip
+    assert "hrnet-pose: HRNet-W8, 14 key-points" in capsys.readouterr().out
+    from mmengine.config import Config
+
+    model = MODELS.build(Config.fromfile(str(config)).model)
+    state = torch.load(target, weights_only=True)["state_dict"]
+    model.load_state_dict(state, strict=True)
+    weight = hrnet_pose()["final_layer.weight"]
+    torch.testing.assert_close(model.head.final_layer.weight.data, weight)
+
+
+def test_checkpoint_of_another_config_is_named(tmp_path, monkeypatch):
+    source = tmp_path / "official.pth"
+    torch.save(hrnet_pose(), source)
+    with pytest.raises(ValueError, match=r"head\.final_layer.*14 key-points"):
+        run_tool("model_converters/convert_stip.py", source, tmp_path / "o.pth", "--config",
+                 small_config(tmp_path, keypoints=17), monkeypatch=monkeypatch)  # fmt: skip
+
+
+def test_file_that_is_no_state_dict_is_named(tmp_path, monkeypatch):
+    source = tmp_path / "official.pth"
+    torch.save({"epoch": 3}, source)
+    with pytest.raises(ValueError, match="entry 'epoch' is no tensor"):
+        run_tool("model_converters/convert_stip.py", source, tmp_path / "o.pth",
+                 monkeypatch=monkeypatch)  # fmt: skip
+    with pytest.raises(FileNotFoundError, match="no checkpoint at"):
+        run_tool("model_converters/convert_stip.py", tmp_path / "none", tmp_path / "o.pth",
+                 monkeypatch=monkeypatch)  # fmt: skip
+
+
+def test_ablation_keeps_finished_runs_and_prints_the_spread(tmp_path, monkeypatch, capsys):
+    write_crowd(tmp_path / "train", images=8)
+    write_crowd(tmp_path / "val", images=3, seed=1)
+    (tmp_path / "annotations").mkdir()
+    for split in ("train", "val"):
+        (tmp_path / split / "crowd.json").rename(tmp_path / f"annotations/crowdpose_{split}.json")
+        for image in (tmp_path / split / "images").iterdir():
+            image.rename(tmp_path / split / image.name)
+    out = tmp_path / "results.json"
+    arguments = ["--data-root", tmp_path, "--epochs", 1, "--work-dir", tmp_path / "work"]
+    arguments += ["--out", out, "--arms", "baseline", "--seeds", "0"]
+    run_tool("analysis_tools/stip_ablation.py", *arguments, monkeypatch=monkeypatch)
+    first = json.loads(out.read_text())["results"]
+    assert [entry["arm"] for entry in first] == ["baseline", "baseline-refined"]
+    assert 0 <= first[0]["metrics"]["crowdpose/recall@0.1"] <= 1
+    run_tool("analysis_tools/stip_ablation.py", *arguments, "1", monkeypatch=monkeypatch)
+    second = json.loads(out.read_text())["results"]
+    assert second[:2] == first
+    assert [entry["seed"] for entry in second] == [0, 0, 1, 1]
+    assert "+-" in capsys.readouterr().out
+
+
+def test_benchmark_variants_compute_the_same(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools/benchmark"))
+    bench = runpy.run_path(str(ROOT / "tools/benchmark/bench_stip.py"))
+    job = {"size": [64, 64], "batch": 1, "width": 8, "keypoints": 5, "repeats": 1, "device": "cpu"}
+    for mode in bench["MODES"]:
+        for name in bench["VARIANTS"]:
+            result = bench["measure"]({**job, "name": name, "mode": mode})
+            assert result["largest_difference"] < 1e-5, (name, mode)
+            assert result["head_peak_mb"] > 0

@@ -1,0 +1,130 @@
+"""STIP trained as users do it: resuming, mixed precision, two processes, real images."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from tests.test_stip.tiny_crowd import write_crowd
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "configs/stip/stip_hrnet-w16n_cpu_synthcrowd-128x96.py"
+ENV = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("crowd")
+    write_crowd(folder, images=4)
+    return folder
+
+
+def options(crowd):
+    """Overrides that point the config at the tiny crowd: eight persons, two iterations an epoch."""
+    found = {"train_dataloader.batch_size": 4, "default_hooks.logger.interval": 1}
+    for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        found[f"{loader}.dataset.data_root"] = ""
+        found[f"{loader}.dataset.ann_file"] = str(crowd / "crowd.json")
+        found[f"{loader}.dataset.data_prefix.img"] = str(crowd / "images")
+    for evaluator in ("val_evaluator", "test_evaluator"):
+        found[f"{evaluator}.ann_file"] = str(crowd / "crowd.json")
+    return found
+
+
+def train(crowd, work_dir, epochs, *, resume=False, config=CONFIG):
+    """Train in this process; the losses of every iteration that ran, and the runner."""
+    cfg = Config.fromfile(str(config))
+    cfg.merge_from_dict(options(crowd))
+    cfg.work_dir, cfg.resume, cfg.log_level = str(work_dir), resume, "ERROR"
+    cfg.experiment_name = cfg.visualizer.name = f"{work_dir.name}_{epochs}_{resume}"
+    cfg.train_cfg.max_epochs = epochs
+    cfg.default_hooks.checkpoint.interval = 1
+    cfg.log_processor.window_size = 1
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    lines = sorted(work_dir.glob("*/vis_data/scalars.json"))[-1].read_text().splitlines()
+    return [json.loads(line) for line in lines], runner
+
+
+def test_resumed_run_repeats_the_uninterrupted_one(crowd, tmp_path):
+    whole, one = train(crowd, tmp_path / "whole", 2)
+    train(crowd, tmp_path / "parts", 1)
+    rest, other = train(crowd, tmp_path / "parts", 2, resume=True)
+    assert [line["step"] for line in rest] == [3, 4]
+    for before, after in zip(whole[2:], rest, strict=True):
+        assert after["loss"] == before["loss"]
+    for (name, a), b in zip(
+        one.model.state_dict().items(), other.model.state_dict().values(), strict=True
+    ):
+        assert torch.equal(a, b), name
+
+
+@pytest.mark.parametrize("arm", ["td-hm", "stip-sat", "stip-iap"])
+def test_other_arms_of_the_ablation_train_and_are_scored(arm, crowd, tmp_path):
+    config = CONFIG.with_name(CONFIG.name.replace("stip_", f"{arm}_"))
+    lines, runner = train(crowd, tmp_path / arm, 1, config=config)
+    assert all(0 < line["loss"] < 1 for line in lines)
+    metrics = runner.test()
+    assert 0 <= metrics["crowdpose/oks/AP"] <= 1
+
+
+def script(crowd, work_dir, *extra):
+    """Arguments of tools/train.py for two iterations."""
+    merged = [f"{key}={value}" for key, value in options(crowd).items()]
+    arguments = [str(ROOT / "tools/train.py"), str(CONFIG), "--work-dir", str(work_dir)]
+    return [*arguments, "--no-validate", *extra, "--cfg-options", "train_cfg.max_epochs=1", *merged]
+
+
+@pytest.mark.slow
+@pytest.mark.multiprocess
+def test_bfloat16_training_and_testing_with_the_stock_scripts(crowd, tmp_path):
+    command = [sys.executable, *script(crowd, tmp_path, "--amp", "bfloat16")]
+    subprocess.run(command, check=True, env=ENV, timeout=600)
+    text = next(tmp_path.glob("*/vis_data/scalars.json")).read_text()
+    assert all(0 < json.loads(line)["loss"] < 1 for line in text.splitlines())
+    merged = [f"{key}={value}" for key, value in options(crowd).items()]
+    command = [
+        sys.executable,
+        str(ROOT / "tools/test.py"),
+        str(CONFIG),
+        str(tmp_path / "epoch_1.pth"),
+    ]
+    done = subprocess.run(
+        [*command, "--work-dir", str(tmp_path / "test"), "--cfg-options", *merged],
+        check=True, env=ENV, timeout=600, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "crowdpose/oks/AP" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.multiprocess
+def test_two_processes_over_gloo_end_with_equal_weights(crowd, tmp_path):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
+    command = [*torchrun, "--master_port=29631", *script(crowd, tmp_path, "--launcher", "pytorch")]
+    subprocess.run(command, check=True, env=ENV, timeout=600)
+    log = next(tmp_path.glob("*/*.log")).read_text()
+    # Eight persons over two processes in batches of four: one iteration each.
+    assert "Epoch(train)   [1][1/1]" in log or "[1][1/1]" in log
+    state = torch.load(tmp_path / "epoch_1.pth", weights_only=False)["state_dict"]
+    assert all(torch.isfinite(value).all() for value in state.values())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("MMKTN_REAL_DATA" not in os.environ, reason="real images are not part of mmktn")
+@pytest.mark.parametrize("name", ["crowdpose", "coco"])
+def test_real_images_are_overfitted_to_ap_090(name, tmp_path):
+    command = [sys.executable, str(ROOT / "tools/analysis_tools/stip_overfit.py"), name]
+    command += ["--work-dir", str(tmp_path)]
+    done = subprocess.run(
+        command, check=True, env=ENV, timeout=3000, capture_output=True, text=True
+    )
+    score = float(done.stdout.split("OKS AP on the training images: ")[1].split(";")[0])
+    assert score >= 0.9
+    assert list((tmp_path / "pictures").glob("*_maps_*.png"))
