@@ -66,13 +66,14 @@ class SurfaceMesh:
     @cached_property
     def _face_cross(self) -> NDArray[np.float64]:
         corners = self.vertices[self.faces]
-        return np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        return cross.astype(np.float64, copy=False)
 
     @cached_property
     def face_areas(self) -> NDArray[np.float64]:
         """(F,) areas in square metres."""
-        square: NDArray[np.float64] = (self._face_cross**2).sum(axis=1)
-        return 0.5 * np.sqrt(square)
+        twice: NDArray[np.float64] = np.sqrt((self._face_cross**2).sum(axis=1))
+        return twice / 2
 
     @cached_property
     def face_normals(self) -> NDArray[np.float64]:

@@ -32,7 +32,9 @@ def test_neutral_shape_is_plain_linear_blend_skinning(template):
 def test_size_scales_everything(template):
     one, half = (make_figure(template, Shape(size=s), {}) for s in (1.0, 0.5))
     np.testing.assert_allclose(half.vertices, 0.5 * one.vertices, atol=1e-12)
-    np.testing.assert_allclose(half.keypoints["head_top"], 0.5 * one.keypoints["head_top"])
+    np.testing.assert_allclose(
+        half.keypoints["head_top"], 0.5 * one.keypoints["head_top"], atol=1e-12
+    )
 
 
 def test_longer_thighs_lift_the_body_by_as_much(template):
