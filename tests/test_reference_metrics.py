@@ -11,16 +11,13 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from mmktn.evaluation.functional.gps import kappas, place_points, points_in_boxes, search_vertices
+from mmktn.evaluation.functional.gps import kappas
 from mmktn.evaluation.functional.ignore_regions import ignore_region_mask
-from mmktn.evaluation.functional.mask_iou import (
-    detection_mask,
-    merged_part_masks,
-    resize_part_mask,
-    truth_mask,
-)
-from mmktn.evaluation.functional.oks import evaluate_keypoints
+from mmktn.evaluation.functional.keypoint_ap import evaluate_keypoints
+from mmktn.evaluation.functional.mask_iou import detection_mask, truth_mask
 from mmktn.evaluation.functional.oracle import Substitution, evaluate_oracle
+from mmktn.evaluation.functional.part_masks import merged_part_masks, resize_part_mask
+from mmktn.evaluation.functional.person_points import place_points, points_in_boxes, search_vertices
 from tests.test_evaluation import reference_cases as ref
 
 DENSE_CASES = sorted(ref.densepose_outputs())

@@ -5,59 +5,37 @@ prints tables, writes JSON and, if asked, an HTML report.
 """
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
+from mmktn.evaluation.cli_output import (
+    TABLE_WIDTH,
+    Outcome,
+    print_outcome,
+    progress_bar,
+    write_json,
+)
 from mmktn.evaluation.functional.average_precision import Column
-from mmktn.evaluation.functional.densepose import METRICS, DensePoseScores, evaluate_densepose
+from mmktn.evaluation.functional.densepose import evaluate_densepose
 from mmktn.evaluation.functional.detections import DenseDetections
-from mmktn.evaluation.functional.gps import NORMALISERS, SurfaceLike
+from mmktn.evaluation.functional.gps import NORMALISERS
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth, read_json
+from mmktn.evaluation.functional.keypoint_ap import evaluate_keypoints
 from mmktn.evaluation.functional.keypoint_data import KeypointDetections, KeypointTruth
 from mmktn.evaluation.functional.keypoint_recall import aligned_scores, recall_table
-from mmktn.evaluation.functional.oks import evaluate_keypoints
+from mmktn.evaluation.functional.pair_scorer import METRICS
 from mmktn.evaluation.functional.pointwise import PointwiseScores, evaluate_pointwise
 from mmktn.evaluation.functional.protocol import DENSEPOSE_PROTOCOLS, KEYPOINT_PROTOCOLS
+from mmktn.evaluation.functional.surface_like import SurfaceLike
 from mmktn.evaluation.result_files import check_maps, read_keypoint_results, read_results
-from mmktn.evaluation.text_table import percent, reasons, split_columns
 from mmktn.surface import load_surface
-from mmktn.version import __version__
 
 ALL_METRICS = (*METRICS, "auc", "oks", "recall")
-# Narrower terminals break lines; rich would cut the numbers instead.
-TABLE_WIDTH = 120
-
-
-@dataclass
-class Outcome:
-    """Everything an evaluation found.
-
-    Attributes:
-        columns: ``"gps/AP"`` ... to value and reason.
-        notes: Sentences on what was left out and why.
-        dense: Dense-pose scores, if they were asked for.
-        pointwise: Pointwise scores, if they were asked for.
-    """
-
-    columns: dict[str, Column] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    dense: DensePoseScores | None = None
-    pointwise: PointwiseScores | None = None
-
-    def add_notes(self, notes: Sequence[str]) -> None:
-        """Add the notes that are not there yet."""
-        self.notes += [note for note in notes if note not in self.notes]
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -169,22 +147,6 @@ def default_metrics(results: str) -> list[str]:
     entries = read_json(results, "results (--results)")
     keypoints = isinstance(entries, list) and bool(entries) and "keypoints" in entries[0]
     return ["oks"] if keypoints and "uv_data" not in entries[0] else list(METRICS)
-
-
-@contextmanager
-def progress_bar(console: Console, text: str, *, quiet: bool) -> Any:
-    """Progress bar as a ``(done, total)`` callback; None when quiet."""
-    if quiet:
-        yield None
-        return
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
-        task = bar.add_task(text, total=None)
-
-        def advance(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield advance
 
 
 def score_dense(
@@ -312,73 +274,6 @@ def score_keypoints(args: argparse.Namespace, wanted: Sequence[str], outcome: Ou
             f"keypoints/{key}": Column(value, reason if value < 0 else "")
             for key, value in table.items()
         }
-
-
-def print_outcome(outcome: Outcome, args: argparse.Namespace, console: Console) -> None:
-    """Print tables, reasons for gaps and notes.
-
-    Args:
-        outcome: The numbers.
-        args: Parsed arguments.
-        console: Where to print.
-    """
-    parts = []
-    if outcome.dense is not None:
-        parts.append(f"protocol '{args.protocol}'")
-    if outcome.dense is not None or outcome.pointwise is not None:
-        parts.append(f"surface {args.surface}")
-    console.print("; ".join(["percent", *parts]), markup=False, highlight=False, soft_wrap=True)
-    _, rows = split_columns(outcome.columns)
-    by_heads: dict[tuple[str, ...], dict[str, dict[str, Column]]] = {}
-    for name, cells in rows.items():
-        for heads in _head_groups(list(cells)):
-            by_heads.setdefault(heads, {})[name] = cells
-    for heads, group in by_heads.items():
-        table = Table()
-        table.add_column("")
-        for head in heads:
-            table.add_column(head, justify="right")
-        for name, cells in group.items():
-            table.add_row(name, *(percent(cells[head]) for head in heads))
-        console.print(table)
-    for text in reasons(outcome.columns):
-        console.print(f"  - means: {text}", markup=False, highlight=False, soft_wrap=True)
-    for text in outcome.notes:
-        console.print(f"  note: {text}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _head_groups(heads: list[str]) -> list[tuple[str, ...]]:
-    """Split long rows: first the plain columns, then those of each crowdIndex split."""
-    groups: dict[str, list[str]] = {}
-    for head in heads:
-        groups.setdefault(
-            head.rpartition("_")[2] if "-" in head and "_" in head else "", []
-        ).append(head)
-    return [tuple(group) for group in groups.values()]
-
-
-def write_json(outcome: Outcome, args: argparse.Namespace, seconds: float) -> None:
-    """Write the numbers.
-
-    Args:
-        outcome: The numbers.
-        args: Parsed arguments.
-        seconds: Time they took.
-    """
-    content: Mapping[str, Any] = {
-        "mmktn": __version__,
-        "gt": str(args.gt),
-        "results": str(args.results),
-        "surface": str(args.surface),
-        "protocol": args.protocol,
-        "unit": "fraction; -1 is undefined, see reasons",
-        "values": {name: column.value for name, column in outcome.columns.items()},
-        "reasons": {n: c.reason for n, c in outcome.columns.items() if c.reason},
-        "notes": outcome.notes,
-        "seconds": round(seconds, 3),
-    }
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    Path(args.out).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

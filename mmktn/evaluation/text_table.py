@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from mmktn.evaluation.functional.average_precision import Column
 from mmktn.evaluation.functional.densepose import DensePoseScores
-from mmktn.evaluation.functional.oks import KeypointScores
+from mmktn.evaluation.functional.keypoint_ap import KeypointScores
 
 UNDEFINED = "-"
 

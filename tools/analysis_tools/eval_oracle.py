@@ -26,8 +26,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from mmktn.evaluation.cli import progress_bar
-from mmktn.evaluation.functional.densepose import METRICS, DensePoseScores
+from mmktn.evaluation.cli_output import progress_bar
+from mmktn.evaluation.functional.densepose import DensePoseScores
 from mmktn.evaluation.functional.gps import NORMALISERS
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.oracle import (
@@ -37,6 +37,7 @@ from mmktn.evaluation.functional.oracle import (
     Substitution,
     evaluate_oracle,
 )
+from mmktn.evaluation.functional.pair_scorer import METRICS
 from mmktn.evaluation.functional.protocol import DENSEPOSE_PROTOCOLS
 from mmktn.evaluation.result_files import read_results
 from mmktn.surface import load_surface

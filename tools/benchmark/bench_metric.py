@@ -31,8 +31,8 @@ from mmktn.evaluation.functional.densepose import evaluate_densepose
 from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.gps import kappas
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.keypoint_ap import evaluate_keypoints
 from mmktn.evaluation.functional.keypoint_data import KeypointDetections, KeypointTruth
-from mmktn.evaluation.functional.oks import evaluate_keypoints
 from mmktn.surface import ChartAtlas, GeodesicTable, load_surface
 from mmktn.version import __version__
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.oks import CROWD_SPLITS
+from mmktn.evaluation.functional.keypoint_ap import CROWD_SPLITS
 
 RECALL_THRESHOLDS: NDArray[np.float64] = np.arange(1, 10) / 10
 

@@ -1,8 +1,8 @@
-"""Pointwise evaluation: ratio of correct points over geodesic distance, AUC, error by body part.
+"""Pointwise evaluation: geodesic error of every annotated point of a set.
 
 Source: DensePose paper section 2.3. Its code is not published: detections are painted into the
 image, best score on top, and read at every annotated point; a point that shows background is at
-infinite distance. AUC is integrated exactly, without bins: AUC_a = mean(max(0, 1 - d / a)).
+infinite distance.
 """
 
 from collections import defaultdict
@@ -12,79 +12,26 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.densepose import check_detections
 from mmktn.evaluation.functional.detections import DenseDetections, IuvMap
 from mmktn.evaluation.functional.distance_lookup import geodesic_distances
-from mmktn.evaluation.functional.gps import (
+from mmktn.evaluation.functional.foreground import (
+    ForegroundCount,
+    count_foreground,
+    paint,
+    truth_foreground,
+)
+from mmktn.evaluation.functional.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.pair_scorer import check_detections
+from mmktn.evaluation.functional.person_points import (
     PersonPoints,
-    SurfaceLike,
     TruthVertices,
     place_points,
     points_in_boxes,
     search_vertices,
 )
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth, ImageInfo
-from mmktn.evaluation.functional.mask_iou import (
-    CroppedMask,
-    crop_to_content,
-    paste_mask,
-    segmentation_mask,
-    truth_mask,
-)
+from mmktn.evaluation.functional.point_errors import AUC_LIMITS_M, PointDistances, area_under_curve
 from mmktn.evaluation.functional.protocol import DensePoseProtocol, densepose_protocol
-from mmktn.surface.parts import CHART_NAMES, CHART_TO_GPS_GROUP, GPS_GROUP_NAMES, NUM_CHARTS
-
-AUC_LIMITS_M = (0.10, 0.30)
-
-
-@dataclass(frozen=True)
-class PointDistances:
-    """Geodesic error of every annotated point.
-
-    Attributes:
-        distances_m: (P,) metres, inf where the point shows background.
-        charts: (P,) true chart 1..24.
-        vertices: (P,) true mesh vertex.
-        image_ids: (P,) image.
-    """
-
-    distances_m: NDArray[np.float32]
-    charts: NDArray[np.uint8]
-    vertices: NDArray[np.int32]
-    image_ids: NDArray[np.int64]
-
-    @classmethod
-    def merge(cls, parts: Sequence["PointDistances"]) -> "PointDistances":
-        """Join several sets.
-
-        Args:
-            parts: Sets, maybe none.
-        """
-        if not parts:
-            nothing = np.zeros(0)
-            return cls(
-                nothing.astype(np.float32), nothing.astype(np.uint8), nothing.astype(np.int32),
-                nothing.astype(np.int64),
-            )  # fmt: skip
-        return cls(
-            *(
-                np.concatenate([getattr(p, name) for p in parts])
-                for name in ("distances_m", "charts", "vertices", "image_ids")
-            )
-        )
-
-
-@dataclass(frozen=True)
-class ForegroundCount:
-    """Pixels of one image that prediction and ground truth call a person.
-
-    Attributes:
-        shared: Both do.
-        union: One of them does.
-    """
-
-    shared: int
-    union: int
+from mmktn.evaluation.functional.surface_like import SurfaceLike
 
 
 @dataclass(frozen=True)
@@ -114,75 +61,6 @@ class PointwiseScores:
             found["IoU"] = sum(c.shared for c in counts) / union if union else -1.0
             found["IoU_image_mean"] = float(np.mean(shares)) if shares else -1.0
         return found
-
-
-def area_under_curve(distances_m: NDArray[np.floating], limit_m: float) -> float:
-    """Area under the ratio of correct points up to a distance, over that distance.
-
-    Args:
-        distances_m: (P,) geodesic errors in metres, inf for a miss.
-        limit_m: Upper limit a in metres.
-
-    Returns:
-        Value in [0, 1]; -1 without points.
-    """
-    if not len(distances_m):
-        return -1.0
-    return float(np.mean(np.maximum(0.0, 1.0 - np.asarray(distances_m, np.float64) / limit_m)))
-
-
-def ratio_of_correct_points(
-    distances_m: NDArray[np.floating], thresholds_m: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Share of points whose error is at most a threshold.
-
-    Args:
-        distances_m: (P,) geodesic errors in metres, inf for a miss.
-        thresholds_m: (T,) thresholds in metres.
-
-    Returns:
-        (T,) shares; nan without points.
-    """
-    ordered = np.sort(distances_m)
-    if not len(ordered):
-        return np.full(len(thresholds_m), np.nan)
-    # Distances are float32 and thresholds float64: compare in the former, so 0.1 m counts at 0.1 m.
-    limits = np.asarray(thresholds_m).astype(ordered.dtype)
-    return np.searchsorted(ordered, limits, side="right") / len(ordered)
-
-
-def part_errors(points: PointDistances, *, by: str = "chart") -> dict[str, dict[str, float]]:
-    """Error of the points of every part.
-
-    Args:
-        points: Errors.
-        by: ``"chart"`` (24) or ``"group"`` (8 regions of the GPS normaliser).
-
-    Returns:
-        Part name to its number of points, share missed, mean and median error in metres of the
-        points that were hit (nan without), AUC10, AUC30.
-
-    Raises:
-        ValueError: ``by`` is unknown.
-    """
-    if by not in ("chart", "group"):
-        raise ValueError(f"by must be 'chart' or 'group', got {by!r}")
-    names = CHART_NAMES if by == "chart" else GPS_GROUP_NAMES
-    label = points.charts if by == "chart" else CHART_TO_GPS_GROUP[points.charts]
-    table = {}
-    for k in range(1, NUM_CHARTS + 1 if by == "chart" else len(GPS_GROUP_NAMES)):
-        distances = points.distances_m[label == k]
-        hit = distances[np.isfinite(distances)]
-        key = f"{k} {names[k]}" if by == "chart" else names[k]
-        table[key] = {
-            "points": len(distances),
-            "missed": 1 - len(hit) / len(distances) if len(distances) else float("nan"),
-            "mean_m": float(hit.mean()) if len(hit) else float("nan"),
-            "median_m": float(np.median(hit)) if len(hit) else float("nan"),
-            "AUC10": area_under_curve(distances, AUC_LIMITS_M[0]),
-            "AUC30": area_under_curve(distances, AUC_LIMITS_M[1]),
-        }
-    return table
 
 
 def read_points_in_image(
@@ -252,36 +130,6 @@ def _errors(
     return distances
 
 
-def paint(
-    boxes_xywh: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    maps: Sequence[IuvMap],
-    image: ImageInfo,
-) -> NDArray[np.uint8]:
-    """Paint detections into an image, best score on top.
-
-    Args:
-        boxes_xywh: (D, 4) boxes.
-        scores: (D,) scores.
-        maps: D maps.
-        image: Size of the image.
-
-    Returns:
-        (3, H, W) I, 255 U, 255 V; 0 on the background.
-    """
-    canvas = np.zeros((3, image.height, image.width), dtype=np.uint8)
-    for d in np.argsort(scores, kind="stable"):
-        placed = paste_mask(maps[d][0] > 0, boxes_xywh[d], image)
-        if not placed.area:
-            continue
-        h, w = placed.mask.shape
-        left, top = placed.x - int(boxes_xywh[d, 0]), placed.y - int(boxes_xywh[d, 1])
-        crop = maps[d][:, top : top + h, left : left + w]
-        target = canvas[:, placed.y : placed.y + h, placed.x : placed.x + w]
-        target[:, placed.mask] = crop[:, placed.mask]
-    return canvas
-
-
 def dense_distances(
     painted: NDArray[np.uint8],
     true_charts: NDArray[np.uint8],
@@ -324,44 +172,6 @@ def dense_distances(
         charts.astype(np.uint8),
         vertex.astype(np.int32),
         np.full(len(vertex), image_id),
-    )
-
-
-def truth_foreground(truth: DensePoseTruth, image_id: int) -> NDArray[np.bool_]:
-    """Union of the persons of an image: segmentations, part masks where there is none.
-
-    Args:
-        truth: Ground truth.
-        image_id: Image.
-
-    Returns:
-        (H, W) bool.
-    """
-    image = truth.images[image_id]
-    canvas = np.zeros((image.height, image.width), dtype=bool)
-    for category in truth.categories:
-        for person in truth.persons.get((image_id, category), []):
-            where = f"{truth.name}: annotation {person.annotation_id}"
-            mask: CroppedMask = (
-                crop_to_content(segmentation_mask(person.segmentation, image, where))
-                if person.segmentation
-                else truth_mask(person, image, name=truth.name)
-            )
-            h, w = mask.mask.shape
-            canvas[mask.y : mask.y + h, mask.x : mask.x + w] |= mask.mask
-    return canvas
-
-
-def count_foreground(painted: NDArray[np.uint8], true_mask: NDArray[np.bool_]) -> ForegroundCount:
-    """Compare painted persons with true ones.
-
-    Args:
-        painted: (3, H, W) painted detections.
-        true_mask: (H, W) bool.
-    """
-    mask = painted[0] > 0
-    return ForegroundCount(
-        int(np.count_nonzero(mask & true_mask)), int(np.count_nonzero(mask | true_mask))
     )
 
 

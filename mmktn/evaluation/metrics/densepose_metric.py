@@ -15,17 +15,13 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from mmktn.evaluation.functional.densepose import METRICS as METRIC_NAMES
-from mmktn.evaluation.functional.densepose import (
-    PairScorer,
-    check_detections,
-    check_names,
-    summarize_pairs,
-)
+from mmktn.evaluation.functional.densepose import summarize_pairs
 from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.gps import NORMALISERS, PER_PART, similarity_names
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.matching import ImagePairs
+from mmktn.evaluation.functional.pair_scorer import METRICS as METRIC_NAMES
+from mmktn.evaluation.functional.pair_scorer import PairScorer, check_detections, check_names
 from mmktn.evaluation.functional.protocol import densepose_protocol
 from mmktn.evaluation.metrics.sample_inputs import (
     LazySurface,

@@ -14,10 +14,11 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from numpy.typing import NDArray
 
+from mmktn.evaluation.functional.keypoint_ap import evaluate_keypoints
 from mmktn.evaluation.functional.keypoint_data import KeypointDetections, KeypointTruth
 from mmktn.evaluation.functional.keypoint_recall import recall_table
 from mmktn.evaluation.functional.keypoint_scores import instance_scores, remove_duplicates
-from mmktn.evaluation.functional.oks import default_sigmas, evaluate_keypoints
+from mmktn.evaluation.functional.oks import default_sigmas
 from mmktn.evaluation.functional.protocol import keypoint_protocol
 from mmktn.evaluation.metrics.sample_inputs import existing_file, to_numpy
 from mmktn.evaluation.text_table import keypoint_table

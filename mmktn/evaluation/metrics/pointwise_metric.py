@@ -13,17 +13,12 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from mmktn.evaluation.functional.densepose import check_detections
 from mmktn.evaluation.functional.detections import DenseDetections
+from mmktn.evaluation.functional.foreground import paint
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth, read_json
-from mmktn.evaluation.functional.pointwise import (
-    PointDistances,
-    PointwiseScores,
-    dense_distances,
-    paint,
-    part_errors,
-    score_image,
-)
+from mmktn.evaluation.functional.pair_scorer import check_detections
+from mmktn.evaluation.functional.point_errors import PointDistances, part_errors
+from mmktn.evaluation.functional.pointwise import PointwiseScores, dense_distances, score_image
 from mmktn.evaluation.functional.protocol import densepose_protocol
 from mmktn.evaluation.metrics.sample_inputs import (
     LazySurface,

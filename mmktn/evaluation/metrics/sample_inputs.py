@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmktn.evaluation.functional.detections import DenseDetections
-from mmktn.evaluation.functional.gps import SurfaceLike
+from mmktn.evaluation.functional.surface_like import SurfaceLike
 from mmktn.surface import load_surface
 
 _ROUNDING = 1e-3

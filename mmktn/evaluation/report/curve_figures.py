@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmktn.evaluation.functional.average_precision import PrecisionRecall
-from mmktn.evaluation.functional.pointwise import (
+from mmktn.evaluation.functional.point_errors import (
     AUC_LIMITS_M,
     PointDistances,
     area_under_curve,

@@ -3,13 +3,9 @@ import copy
 import numpy as np
 import pytest
 
-from mmktn.evaluation.functional.densepose import (
-    PairScorer,
-    evaluate_densepose,
-    score_detections,
-    summarize_pairs,
-)
+from mmktn.evaluation.functional.densepose import evaluate_densepose, summarize_pairs
 from mmktn.evaluation.functional.detections import DenseDetections
+from mmktn.evaluation.functional.pair_scorer import PairScorer, score_detections
 from tests.test_evaluation.builders import World
 
 

@@ -3,14 +3,8 @@ import pytest
 
 from mmktn.evaluation.functional.densepose import evaluate_densepose
 from mmktn.evaluation.functional.distance_lookup import geodesic_distances
-from mmktn.evaluation.functional.gps import (
-    kappas,
-    metric_prefix,
-    place_points,
-    point_similarity,
-    points_in_boxes,
-    search_vertices,
-)
+from mmktn.evaluation.functional.gps import kappas, metric_prefix, point_similarity
+from mmktn.evaluation.functional.person_points import place_points, points_in_boxes, search_vertices
 from mmktn.evaluation.functional.protocol import CLEAN, OFFICIAL
 from mmktn.surface import GeodesicTable
 from tests.test_evaluation.builders import World

@@ -9,13 +9,12 @@ from mmktn.evaluation.functional.mask_iou import (
     box_iou_matrix,
     crop_to_content,
     mask_iou_matrix,
-    merged_part_masks,
     paste_mask,
-    resize_part_mask,
     segmentation_mask,
     true_mask_iou_matrix,
     truth_mask,
 )
+from mmktn.evaluation.functional.part_masks import merged_part_masks, resize_part_mask
 from tests.test_evaluation.builders import World
 
 

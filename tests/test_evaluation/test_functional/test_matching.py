@@ -5,12 +5,7 @@ import pytest
 
 from mmktn.evaluation.functional.densepose import match_rules
 from mmktn.evaluation.functional.matching import ImagePairs, match_images, outside_range
-from mmktn.evaluation.functional.protocol import (
-    AREA_RANGES,
-    CLEAN,
-    OFFICIAL,
-    similarity_thresholds,
-)
+from mmktn.evaluation.functional.protocol import AREA_RANGES, CLEAN, OFFICIAL, similarity_thresholds
 
 THRESHOLDS = similarity_thresholds()
 

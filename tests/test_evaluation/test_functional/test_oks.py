@@ -6,12 +6,12 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from mmktn.evaluation.functional.keypoint_ap import evaluate_keypoints
 from mmktn.evaluation.functional.keypoint_data import KeypointDetections, KeypointTruth
 from mmktn.evaluation.functional.oks import (
     COCO_SIGMAS,
     CROWDPOSE_SIGMAS,
     default_sigmas,
-    evaluate_keypoints,
     object_keypoint_similarity,
 )
 

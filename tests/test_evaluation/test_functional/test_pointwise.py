@@ -1,16 +1,15 @@
 import numpy as np
 import pytest
 
+from mmktn.evaluation.functional.foreground import paint
 from mmktn.evaluation.functional.ground_truth import ImageInfo
-from mmktn.evaluation.functional.pointwise import (
+from mmktn.evaluation.functional.point_errors import (
     PointDistances,
     area_under_curve,
-    dense_distances,
-    evaluate_pointwise,
-    paint,
     part_errors,
     ratio_of_correct_points,
 )
+from mmktn.evaluation.functional.pointwise import dense_distances, evaluate_pointwise
 from tests.test_evaluation.builders import World
 
 INF = float("inf")

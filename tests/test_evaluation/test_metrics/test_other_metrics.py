@@ -42,8 +42,8 @@ def test_pointwise_numbers_are_those_of_the_functions(clean_world, dense_file, s
 
 
 def test_dense_maps_replace_the_annotated_points(clean_world, dense_file, surface, tmp_path):
+    from mmktn.evaluation.functional.foreground import paint
     from mmktn.evaluation.functional.ground_truth import ImageInfo
-    from mmktn.evaluation.functional.pointwise import paint
 
     folder = tmp_path / "dense"
     folder.mkdir()

@@ -1,0 +1,102 @@
+"""Persons of a whole image: detections painted over each other, and the true ones.
+
+Decision of this project, since the code of the DensePose paper's IoU is not published: a better
+score is painted over a worse one, and only pixels with a chart are painted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmktn.evaluation.functional.detections import IuvMap
+from mmktn.evaluation.functional.ground_truth import DensePoseTruth, ImageInfo
+from mmktn.evaluation.functional.mask_iou import (
+    CroppedMask,
+    crop_to_content,
+    paste_mask,
+    segmentation_mask,
+    truth_mask,
+)
+
+
+@dataclass(frozen=True)
+class ForegroundCount:
+    """Pixels of one image that prediction and ground truth call a person.
+
+    Attributes:
+        shared: Both do.
+        union: One of them does.
+    """
+
+    shared: int
+    union: int
+
+
+def paint(
+    boxes_xywh: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    maps: Sequence[IuvMap],
+    image: ImageInfo,
+) -> NDArray[np.uint8]:
+    """Paint detections into an image, best score on top.
+
+    Args:
+        boxes_xywh: (D, 4) boxes.
+        scores: (D,) scores.
+        maps: D maps.
+        image: Size of the image.
+
+    Returns:
+        (3, H, W) I, 255 U, 255 V; 0 on the background.
+    """
+    canvas = np.zeros((3, image.height, image.width), dtype=np.uint8)
+    for d in np.argsort(scores, kind="stable"):
+        placed = paste_mask(maps[d][0] > 0, boxes_xywh[d], image)
+        if not placed.area:
+            continue
+        h, w = placed.mask.shape
+        left, top = placed.x - int(boxes_xywh[d, 0]), placed.y - int(boxes_xywh[d, 1])
+        crop = maps[d][:, top : top + h, left : left + w]
+        target = canvas[:, placed.y : placed.y + h, placed.x : placed.x + w]
+        target[:, placed.mask] = crop[:, placed.mask]
+    return canvas
+
+
+def truth_foreground(truth: DensePoseTruth, image_id: int) -> NDArray[np.bool_]:
+    """Union of the persons of an image: segmentations, part masks where there is none.
+
+    Args:
+        truth: Ground truth.
+        image_id: Image.
+
+    Returns:
+        (H, W) bool.
+    """
+    image = truth.images[image_id]
+    canvas = np.zeros((image.height, image.width), dtype=bool)
+    for category in truth.categories:
+        for person in truth.persons.get((image_id, category), []):
+            where = f"{truth.name}: annotation {person.annotation_id}"
+            mask: CroppedMask = (
+                crop_to_content(segmentation_mask(person.segmentation, image, where))
+                if person.segmentation
+                else truth_mask(person, image, name=truth.name)
+            )
+            h, w = mask.mask.shape
+            canvas[mask.y : mask.y + h, mask.x : mask.x + w] |= mask.mask
+    return canvas
+
+
+def count_foreground(painted: NDArray[np.uint8], true_mask: NDArray[np.bool_]) -> ForegroundCount:
+    """Compare painted persons with true ones.
+
+    Args:
+        painted: (3, H, W) painted detections.
+        true_mask: (H, W) bool.
+    """
+    mask = painted[0] > 0
+    return ForegroundCount(
+        int(np.count_nonzero(mask & true_mask)), int(np.count_nonzero(mask | true_mask))
+    )
