@@ -1,7 +1,7 @@
 """Person masks of annotations and detections, cropped to where they are, and their overlap.
 
-Source: official evaluator (masks of boxes are pasted at the integer corner). Masks are kept as crops
-with an offset instead of full images, so the cost follows the person's size.
+Source: official evaluator (masks of boxes are pasted at the integer corner). Masks are kept as
+crops with an offset instead of full images, so the cost follows the person's size.
 """
 
 from collections.abc import Sequence
