@@ -5,7 +5,7 @@ from mmktn.models.stip import STIPFeaturePyramid
 
 def test_coarse_features_reach_the_finest_map_by_nearest_doubling():
     torch.manual_seed(0)
-    pyramid = STIPFeaturePyramid((2, 3), 4).eval()
+    pyramid = STIPFeaturePyramid((2, 3), 4, num_fine_outputs=1).eval()
     fine, coarse = torch.randn(1, 2, 4, 4), torch.randn(1, 3, 2, 2)
     with torch.no_grad():
         found = pyramid((fine, coarse))
@@ -26,4 +26,5 @@ def test_widths_and_sizes_of_a_resnet():
     pyramid = STIPFeaturePyramid((8, 16, 32, 64), 4).eval()
     sides = [(16, 12), (8, 6), (4, 3), (2, 2)]  # 3 -> 2: an odd width is met by its own size
     stages = [torch.randn(2, 8 * 2**i, *hw) for i, hw in enumerate(sides)]
-    assert [tuple(m.shape) for m in pyramid(stages)] == [(2, 4, *hw) for hw in sides]
+    expected = [(2, 4, *sides[i]) for i in (0, 1, 3)]  # the head does not read the third
+    assert [tuple(m.shape) for m in pyramid(stages)] == expected

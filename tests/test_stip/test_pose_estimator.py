@@ -99,7 +99,9 @@ def test_skeleton_is_drawn_where_both_ends_are_found():
         image, points, scores, links=[(0, 1), (1, 2)], link_colours=colours[:2],
         keypoint_colours=colours,
     )  # fmt: skip
-    assert drawn[20, 20].tolist() == [255, 0, 0]
+    red, green, blue = drawn[20, 20].tolist()  # the line is smoothed
+    assert red > 200
+    assert green == blue == 0
     assert drawn[20, 35].tolist() == [0, 255, 0]
     assert not drawn[:12].any()
     assert not image.any()

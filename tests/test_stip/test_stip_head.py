@@ -7,6 +7,7 @@ from mmengine.structures import InstanceData, PixelData
 from mmpose.models.utils.tta import flip_heatmaps
 from mmpose.structures import PoseDataSample
 
+from mmktn.models.stip import STIPFeaturePyramid
 from mmktn.models.topdown import STIPHead
 from mmktn.testing.direct_stip import direct_forward_maps
 from mmktn.testing.peak_memory import PeakMemoryMeter
@@ -117,6 +118,40 @@ def test_resnet_variant_reads_the_pyramid():
     assert output.final.shape == output.spatial.shape == (2, 5, 24, 16)
     assert output.mask_logits.shape == (2, 1, 24, 16)
     assert output.graph is None
+
+
+@pytest.mark.parametrize(
+    ("options", "channels"),
+    [
+        ({}, None),
+        ({"instance_parsing": None}, None),
+        ({"semantic_transfer": None, "instance_parsing": {"with_coords": True}}, None),
+        (
+            {
+                "semantic_transfer": {"with_graph": False},
+                "scale": 1,
+                "with_refine": False,
+                "deconv_out_channels": (8, 8, 8),
+                "loss": {"type": "mmktn.STIPLoss", "with_kernel_term": False},
+            },
+            (4, 4, 4, 4),
+        ),
+    ],
+    ids=["both", "SaT", "IaP", "ResNet"],
+)
+def test_every_parameter_is_trained(options, channels):
+    # A parameter without gradient stops distributed training.
+    head = small_head(**options).train()
+    modules, feats = [head], random_feats()
+    if channels:
+        neck = STIPFeaturePyramid(channels, 8)
+        modules.append(neck)
+        feats = neck([torch.randn(2, 4, 32 // 2**i, 16 // 2**i) for i in range(4)])
+    output = head.forward_maps(feats)
+    sum(head.loss_module(output, random_targets(output.final)).values()).backward()
+    for module in modules:
+        for name, parameter in module.named_parameters():
+            assert parameter.grad is not None, name
 
 
 def test_both_parts_off_is_refused():

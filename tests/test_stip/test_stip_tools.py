@@ -93,7 +93,7 @@ def test_ablation_keeps_finished_runs_and_prints_the_spread(tmp_path, monkeypatc
 def test_benchmark_variants_compute_the_same(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "tools/benchmark"))
     bench = runpy.run_path(str(ROOT / "tools/benchmark/bench_stip.py"))
-    job = {"size": [64, 64], "batch": 1, "width": 8, "keypoints": 5, "repeats": 1, "device": "cpu"}
+    job = {"size": [64, 64], "batch": 2, "width": 8, "keypoints": 5, "repeats": 1, "device": "cpu"}
     for mode in bench["MODES"]:
         for name in bench["VARIANTS"]:
             result = bench["measure"]({**job, "name": name, "mode": mode})
