@@ -1,0 +1,72 @@
+"""The command lines of tools/surface on small inputs."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmktn.surface import load_surface
+from mmktn.surface.io import surface_from_reference_body
+from mmktn.surface.relation_statistics import needed_words
+from tests.test_surface.official_writer import write_official_folder
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "tests" / "data" / "reference" / "metrics" / "body.npz"
+
+
+def _run(monkeypatch, name: str, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+    runpy.run_path(str(ROOT / "tools" / "surface" / f"{name}.py"), run_name="__main__")
+
+
+def test_official_folder_becomes_one_file_with_distances_beside(monkeypatch, tmp_path):
+    body = surface_from_reference_body(REFERENCE)
+    write_official_folder(tmp_path, body, body.geodesics.condensed)
+    out = tmp_path / "made" / "smpl.npz"
+    out.parent.mkdir()
+    _run(monkeypatch, "import_surface", tmp_path, "--out", out, "--distances", "float16")
+    surface = load_surface(out)
+    np.testing.assert_array_equal(surface.atlas.uv, body.atlas.uv)
+    assert surface.symmetry is not None
+    assert surface.geodesics.condensed.dtype == np.float16
+    a, b = np.random.default_rng(0).integers(0, 1746, (2, 500))
+    gap = surface.geodesics.distance(a, b) - body.geodesics.distance(a, b)
+    # half a step of float16 below 4 m
+    assert np.abs(gap).max() <= 2**-10
+
+
+def test_import_error_is_one_line(monkeypatch, tmp_path):
+    with pytest.raises(SystemExit, match=r"error: .*SMPL_subdiv\.mat is missing"):
+        _run(monkeypatch, "import_surface", tmp_path, "--out", tmp_path / "x.npz")
+
+
+def test_relations_are_written(monkeypatch, tmp_path):
+    relation = {"subject": {"name": "hand"}, "object": {"name": "arm"}}
+    words = tmp_path / "relationships.json"
+    words.write_text(json.dumps([{"relationships": [relation]}]))
+    vectors = tmp_path / "glove.txt"
+    vectors.write_text("".join(f"{w} 1 {i}\n" for i, w in enumerate(sorted(needed_words()))))
+    _run(monkeypatch, "build_relations", words, vectors, "--out", tmp_path / "r.npz")
+    with np.load(tmp_path / "r.npz") as stored:
+        assert {k: stored[k].shape for k in stored} == {
+            "keypoint": (17, 25),
+            "part": (15, 25),
+            "box": (6, 25),
+        }
+
+
+def test_pictures_show_the_right_hand_on_the_left_in_front(monkeypatch, tmp_path):
+    _run(monkeypatch, "draw_charts", "--out", tmp_path, "--height", 160)
+    with Image.open(tmp_path / "charts.png") as picture:
+        assert picture.height == 160
+    assert (tmp_path / "charts_uv.png").is_file()
+    tool = runpy.run_path(str(ROOT / "tools" / "surface" / "draw_charts.py"))
+    body = load_surface()
+    _, raster = tool["view"](body, back=False, height=160)
+    places = tool["label_places"](raster, body.atlas.face_charts)
+    assert places[3][0] < places[2][0] < places[4][0]
+    assert 1 not in places
