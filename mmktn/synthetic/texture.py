@@ -143,7 +143,7 @@ def _draw_face(
     eye, nose = template.keypoints["left_eye"], template.keypoints["nose"]
     x, y, z = np.abs(rest[face, 0]), rest[face, 1], rest[face, 2]
     paint = colors[face]
-    mouth = nose[1] - 0.045
+    mouth = nose[1] - 0.035
     if outfit.beard:
         paint[(y < nose[1] - 0.025) & (y > nose[1] - 0.12)] = outfit.hair * 0.9
     cheek = np.exp(-((x - 0.05) ** 2 + (y - nose[1] + 0.01) ** 2) / 0.025**2).astype(np.float32)

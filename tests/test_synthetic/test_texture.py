@@ -16,7 +16,7 @@ def test_eyes_are_drawn_on_both_sides_and_cheeks_are_skin(template):
     for side in (1, -1):
         near = np.linalg.norm(rest[head] - eye * [side, 1, 1], axis=1) < 0.02
         assert colors[near].std(axis=0).max() > 0.08  # dark iris, white of the eye, skin
-    cheek = np.linalg.norm(rest[head] - [0.045, 1.56, 0.09], axis=1) < 0.02
+    cheek = np.linalg.norm(rest[head] - [0.050, 1.545, 0.060], axis=1) < 0.015
     assert np.abs(colors[cheek] - outfit.skin).max() < 0.2
 
 
