@@ -9,6 +9,7 @@ import io
 import pickle
 import pickletools
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -100,12 +101,23 @@ def convert_official_distances(
     header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": (flat.size,)}
     with replace_atomically(Path(target)) as handle:
         np.lib.format.write_array_header_1_0(handle, header)
-        for start in range(0, flat.size, _BLOCK):
-            block = np.array(flat[start : start + _BLOCK], dtype=np.float32)
+        for part in _blocks(file, stored):
+            block = part.astype(np.float32)
             if not np.isfinite(block).all() or (block.size and block.min() < 0):
                 raise ValueError(f"{file}: a distance is negative or not finite")
             handle.write(block.astype(dtype).tobytes())
     return count
+
+
+def _blocks(file: Path, stored: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """The array piece by piece; a mapped one is read, so that its pages do not stay in memory."""
+    for start in range(0, stored.size, _BLOCK):
+        count = min(_BLOCK, stored.size - start)
+        if isinstance(stored, np.memmap):
+            offset = stored.offset + start * stored.itemsize
+            yield np.fromfile(file, dtype=stored.dtype, count=count, offset=offset)
+        else:
+            yield stored.reshape(-1)[start : start + count]
 
 
 def _stored_array(file: Path) -> NDArray[Any]:
