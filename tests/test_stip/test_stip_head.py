@@ -220,6 +220,26 @@ def test_prediction_is_decoded_by_the_codec():
         np.testing.assert_allclose(instance.keypoint_scores, scores)
 
 
+@pytest.mark.parametrize(
+    "decoder",
+    [
+        {"type": "UDPHeatmap", "input_size": (16, 24), "heatmap_size": (8, 12), "sigma": 1.5},
+        {**DECODER, "type": "MSRAHeatmap", "unbiased": True},
+        {**DECODER, "type": "MSRAHeatmap"},
+    ],
+    ids=["UDP", "DARK", "plain"],
+)
+def test_decoders_of_mmpose_can_take_the_place_of_ours(decoder):
+    head, feats = small_head(decoder=decoder), random_feats()
+    batch, _ = samples(head(feats))
+    with torch.no_grad():
+        found = head.predict(feats, batch)
+        maps = head(feats).numpy()
+    for instance, heatmaps in zip(found, maps, strict=True):
+        np.testing.assert_allclose(instance.keypoints, head.decoder.decode(heatmaps)[0])
+        assert type(head.decoder).__name__ == decoder["type"]
+
+
 def test_messages_for_data_that_does_not_fit():
     head, feats = small_head(decoder=DECODER), random_feats()
     maps = head(feats)

@@ -33,21 +33,26 @@ def _tiles(generator: Tensor, kernel_length: int) -> Iterator[tuple[slice, slice
             yield block, slice(start, min(start + rows, pixels))
 
 
-class _TrilinearMean(torch.autograd.Function):
+def _trilinear(generator: Tensor, features: Tensor, weight: Tensor) -> Tensor:
     """``out[b,p,k] = sum_{d,e} weight[k,d,e] * features[b,p,d] * generator[b,p,e]``."""
+    keypoints, depth, width = weight.shape
+    kernel_weight = weight.reshape(keypoints * depth, width).t()
+    out = generator.new_zeros(*generator.shape[:2], keypoints)
+    for block, rows in _tiles(generator, keypoints * depth):
+        kernels = torch.matmul(generator[block, rows], kernel_weight)
+        kernels = kernels.unflatten(-1, (keypoints, depth))
+        kernels.mul_(features[block, rows].unsqueeze(-2))
+        out[block, rows] = kernels.sum(-1)
+    return out
+
+
+class _Trilinear(torch.autograd.Function):
+    """`_trilinear` with a gradient that is tiled too; only its three inputs are kept."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, generator: Tensor, features: Tensor, weight: Tensor) -> Tensor:
-        keypoints, depth, width = weight.shape
-        kernel_weight = weight.reshape(keypoints * depth, width).t()
-        out = generator.new_zeros(*generator.shape[:2], keypoints)
-        for block, rows in _tiles(generator, keypoints * depth):
-            kernels = torch.matmul(generator[block, rows], kernel_weight)
-            kernels = kernels.unflatten(-1, (keypoints, depth))
-            kernels.mul_(features[block, rows].unsqueeze(-2))
-            out[block, rows] = kernels.sum(-1)
         ctx.save_for_backward(generator, features, weight)
-        return out
+        return _trilinear(generator, features, weight)
 
     @staticmethod
     @once_differentiable
@@ -112,7 +117,9 @@ def mean_generated_product(
         # 1/E of the whole, a K x D product costs nothing.
         cells = _pixels_first(_at_least_float32(features))
         cube = _at_least_float32(weight).view(-1, depth, in_channels) / depth
-        maps = _TrilinearMean.apply(_pixels_first(_at_least_float32(generator)), cells, cube)
+        # Without gradient the plain function runs, which tracers and exporters can follow.
+        trilinear = _Trilinear.apply if torch.is_grad_enabled() else _trilinear
+        maps = trilinear(_pixels_first(_at_least_float32(generator)), cells, cube)
         maps = maps + torch.matmul(cells, _at_least_float32(bias).view(-1, depth).t() / depth)
     return maps.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
