@@ -45,12 +45,11 @@ class NonLocal2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, channels, h, w) to the same shape."""
-        n, _, h, w = x.shape
         keys, values = self._keys_and_values(x)
         queries = self.theta(x).flatten(2).transpose(1, 2) * self.scale  # (N, h w, inner)
         affinity = torch.softmax(queries @ keys, dim=-1)  # (N, h w, h w / 4)
-        y = (affinity @ values.transpose(1, 2)).transpose(1, 2).reshape(n, -1, h, w)
-        return x + self.norm(self.out(y))
+        y = (affinity @ values.transpose(1, 2)).transpose(1, 2)  # (N, inner, h w)
+        return x + self.norm(self.out(y.unflatten(2, x.shape[2:])))
 
     def _keys_and_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Both (N, inner, h w / 4)."""

@@ -22,7 +22,7 @@ def fine_segm_loss(fine_segm: Tensor, targets: ChartTargets, *, half_pixel: bool
         return zero_connected_to(fine_segm)
     grid = targets.point_grid(fine_segm.shape[-2:]) - 0.5 * half_pixel
     logits = sample_maps_at_points(fine_segm, targets.roi_index, grid)
-    return F.cross_entropy(logits.float() if logits.itemsize < 4 else logits, targets.point_charts)
+    return F.cross_entropy(logits, targets.point_charts)
 
 
 def coarse_segm_loss(logits: Tensor, targets: ChartTargets) -> Tensor:

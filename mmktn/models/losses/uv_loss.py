@@ -28,6 +28,5 @@ def chart_coordinate_loss(
         return zero_connected_to(maps)
     grid = targets.point_grid(maps.shape[-2:]) - 0.5 * half_pixel
     values = sample_maps_at_points(maps, targets.roi_index, grid, channels=targets.point_charts)
-    values = values.float() if values.itemsize < 4 else values
     labels = targets.point_uv[:, coordinate].to(values.dtype)
     return F.smooth_l1_loss(values, labels, beta=1.0, reduction="sum")

@@ -28,14 +28,15 @@ def sample_maps_at_points(
         channels: (P,) int64, the one channel to read at each point; None: all.
 
     Returns:
-        (P, C), or (P,) with `channels`; differentiable in `maps`.
+        (P, C), or (P,) with `channels`, at least in float32; differentiable in `maps`.
     """
     h, w = maps.shape[-2:]
-    x, y = _axis(grid_xy[:, 0], w, maps.dtype), _axis(grid_xy[:, 1], h, maps.dtype)
+    dtype = torch.promote_types(maps.dtype, torch.float32)
+    x, y = _axis(grid_xy[:, 0], w, dtype), _axis(grid_xy[:, 1], h, dtype)
     selected = slice(None) if channels is None else channels
 
     def corner(rows: Tensor, columns: Tensor) -> Tensor:
-        return maps[roi_index, selected, rows, columns]
+        return maps[roi_index, selected, rows, columns].to(dtype)
 
     def across(rows: Tensor) -> Tensor:
         return _mix(corner(rows, x.low), corner(rows, x.high), x.weight_of_high)
