@@ -1,7 +1,8 @@
 """Child registries of mmktn: `mmktn.X` in a config names something registered here.
 
-Each registry is a child of the mmengine root registry of the same name, so stock mmdet and mmpose configs can mix ours in by the
-scope prefix alone. `locations` lets the registry import what it needs on first use.
+Each registry is a child of the mmengine root registry of the same name, so stock mmdet and mmpose
+configs can mix ours in by the scope prefix alone. `locations` lets the registry import what it
+needs on first use.
 """
 
 from mmengine.registry import DATASETS as ROOT_DATASETS

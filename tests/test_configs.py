@@ -86,7 +86,7 @@ def parameters_of(name: str) -> int:
 
 
 def test_ktn2_has_the_official_parameters_less_the_unused_head():
-    # The official checkpoint has 303 M; 17 838 097 of them are a keypoint head that its code never runs
+    # The official checkpoint has 303 M; 17 838 097 are a keypoint head that its code never runs
     # (tests/data/reference/keys/ktnv2_r50.tsv), and frozen statistics are buffers here.
     keys = [
         line.split("\t")

@@ -1,4 +1,4 @@
-"""From nothing to a trained KTN v2: synthetic data, training, GPS AP before and after, a picture of predictions.
+"""From nothing to a trained KTN v2: synthetic data, training, GPS AP before and after, pictures.
 
 Usage: python tools/quickstart.py [--config CONFIG] [--data DIR] [--work-dir DIR]
 `make quickstart` calls this after it has made the environment.
@@ -64,7 +64,7 @@ def main() -> None:
 
     cfg = Config.fromfile(args.config)
     cfg.work_dir = args.work_dir
-    cfg.randomness = dict(seed=args.seed)
+    cfg.randomness = {"seed": args.seed}
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = args.data
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
@@ -82,16 +82,23 @@ def main() -> None:
     trained = runner.test()
     picture = draw_overview(runner, Path(args.work_dir) / "predictions.png")
 
-    table = Table(title=f"{Path(args.config).stem} on {args.val_images} held-out synthetic images")
+    table = Table(
+        title=f"{Path(args.config).stem} on {args.val_images} held-out synthetic images, percent"
+    )
     for column in ("metric", "untrained", "trained"):
         table.add_column(column, justify="left" if column == "metric" else "right")
     for key in trained:
-        table.add_row(key, f"{untrained.get(key, float('nan')):.2f}", f"{trained[key]:.2f}")
+        table.add_row(key, *(percent(scores.get(key)) for scores in (untrained, trained)))
     console.print(table)
-    summary = dict(untrained=untrained, trained=trained, seconds=time.monotonic() - start)
+    summary = {"untrained": untrained, "trained": trained, "seconds": time.monotonic() - start}
     Path(args.work_dir, "quickstart.json").write_text(json.dumps(summary, indent=1))
     console.print(f"predictions on held-out images: [bold]{picture}[/]")
     console.print(f"everything took {summary['seconds']:.0f} s")
+
+
+def percent(score: float | None) -> str:
+    """Write a fraction in percent; -1 means that there was nothing to score."""
+    return "-" if score is None or score < 0 else f"{100 * score:.1f}"
 
 
 def draw_overview(runner: object, path: Path, num_images: int = 6) -> Path:

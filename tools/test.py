@@ -1,6 +1,6 @@
 """Test a checkpoint: metrics of the config, optionally dumped predictions and drawn pictures.
 
-Usage: python tools/test.py CONFIG CHECKPOINT [--work-dir DIR] [--show-dir DIR] [--dump FILE.pkl] [--tta]
+Usage: python tools/test.py CONFIG CHECKPOINT [--work-dir DIR] [--show-dir DIR] [--out FILE] [--tta]
 """
 
 import argparse
@@ -15,7 +15,9 @@ import mmktn  # noqa: F401  # registers the package before a config names `mmktn
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Test a dense-pose or pose model")
-    parser.add_argument("config", help="config file, or mmktn::folder/name.py of an installed mmktn")
+    parser.add_argument(
+        "config", help="config file, or mmktn::folder/name.py of an installed mmktn"
+    )
     parser.add_argument("checkpoint", help="checkpoint file")
     parser.add_argument("--work-dir", help="where logs and metrics go")
     parser.add_argument("--out", "--dump", dest="out", help="write all predictions to this .pkl")
@@ -27,9 +29,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--cfg-options", nargs="+", action=DictAction, help="override config keys: key=value ..."
     )
-    parser.add_argument(
-        "--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none"
-    )
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     # torch.distributed.launch passes --local-rank, older versions --local_rank.
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
     args = parser.parse_args()

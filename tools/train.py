@@ -1,6 +1,6 @@
 """Train a model from a config, as in the other OpenMMLab repositories.
 
-Usage: python tools/train.py CONFIG [--work-dir DIR] [--resume [CKPT]] [--amp] [--cfg-options k=v ...]
+Usage: python tools/train.py CONFIG [--work-dir DIR] [--resume [CKPT]] [--amp] [--cfg-options k=v]
 """
 
 import argparse
@@ -16,7 +16,9 @@ import mmktn  # noqa: F401  # registers the package before a config names `mmktn
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train a dense-pose or pose model")
-    parser.add_argument("config", help="config file, or mmktn::folder/name.py of an installed mmktn")
+    parser.add_argument(
+        "config", help="config file, or mmktn::folder/name.py of an installed mmktn"
+    )
     parser.add_argument("--work-dir", help="where logs and checkpoints go")
     parser.add_argument(
         "--resume",
@@ -39,9 +41,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--cfg-options", nargs="+", action=DictAction, help="override config keys: key=value ..."
     )
-    parser.add_argument(
-        "--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none"
-    )
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     # torch.distributed.launch passes --local-rank, older versions --local_rank.
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
     args = parser.parse_args()

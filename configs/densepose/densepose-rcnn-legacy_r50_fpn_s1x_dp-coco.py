@@ -1,4 +1,5 @@
-# Row "DensePose R-CNN legacy, R50": no decoder, RoIAlign 14 from all levels, 15-way coarse segmentation. methods.md 1.1.
+# Row "DensePose R-CNN legacy, R50": no decoder, RoIAlign 14 from all levels, 15-way coarse
+# segmentation. methods.md 1.1.
 _base_ = "densepose-rcnn_r50_fpn_s1x_dp-coco.py"
 
 model = dict(

@@ -1,4 +1,5 @@
-# Row "RCNN* (KTN's baseline), R50": the legacy system with a two-way body mask instead of coarse parts. methods.md 1.1, 9.4.
+# Row "RCNN* (KTN's baseline), R50": the legacy system with a two-way body mask instead of coarse
+# parts. methods.md 1.1, 9.4.
 _base_ = "densepose-rcnn-legacy_r50_fpn_s1x_dp-coco.py"
 
 max_iters = 260000

@@ -1,8 +1,8 @@
 """Let several processes train on a machine without a GPU.
 
-mmengine's `pytorch` launcher selects a CUDA device before it starts the process group, and its runner
-hands a device id to DistributedDataParallel; both fail where there is no CUDA device, whatever the
-backend. Here the processes talk over gloo and no device id is given.
+mmengine's `pytorch` launcher selects a CUDA device before it starts the process group, and its
+runner hands a device id to DistributedDataParallel; both fail where there is no CUDA device,
+whatever the backend. Here the processes talk over gloo and no device id is given.
 
 Upstream thread: openvinotoolkit/mmdetection#77 (the same change for mmdet 2).
 """

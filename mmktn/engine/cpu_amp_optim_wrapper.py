@@ -1,5 +1,6 @@
-"""Mixed precision on a CPU; mmengine's AmpOptimWrapper refuses machines without an accelerator
-(open-mmlab/mmpretrain#1556).
+"""Mixed precision on a CPU.
+
+mmengine's AmpOptimWrapper refuses machines without an accelerator (open-mmlab/mmpretrain#1556).
 """
 
 from collections.abc import Iterator

@@ -1,9 +1,9 @@
 """Randomness that does not depend on where a run was interrupted.
 
-On resume mmengine restores weights, optimiser and schedule and forwards the sampler, but not the random
-states from which transforms draw in the main process and RoI samplers draw on the device. Seeding them
-from the iteration number makes a resumed run repeat the uninterrupted one, on every rank, without
-anything in the checkpoint.
+On resume mmengine restores weights, optimiser and schedule and forwards the sampler, but not the
+random states from which transforms draw in the main process and RoI samplers draw on the device.
+Seeding them from the iteration number makes a resumed run repeat the uninterrupted one, on every
+rank, without anything in the checkpoint.
 """
 
 import random
@@ -22,9 +22,9 @@ from mmktn.registry import HOOKS
 class IterationSeedHook(Hook):
     """Seed all generators of the process for every training iteration.
 
-    The seed follows from the run's seed, the iteration and the rank. Exact with `num_workers=0`, and
-    with workers that start anew each epoch; long-lived workers draw augmentations from streams of
-    their own, which restart on resume.
+    The seed follows from the run's seed, the iteration and the rank. Exact with `num_workers=0`,
+    and with workers that start anew each epoch; long-lived workers draw augmentations from
+    streams of their own, which restart on resume.
     """
 
     # After the hooks that save checkpoints and draw pictures.

@@ -1,4 +1,4 @@
-"""Run some training steps of a config in this process or under torchrun; write losses averaged over ranks.
+"""Run training steps of a config, here or under torchrun; write losses averaged over ranks.
 
 Usage: first_losses.py CONFIG DATA_FOLDER OUT.json BATCH_SIZE LAUNCHER
 """

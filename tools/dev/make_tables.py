@@ -1,6 +1,7 @@
 """Write the tables of config READMEs from their metafile.yml, between the two marker lines.
 
-Usage: python tools/dev/make_tables.py [--check]     (--check writes nothing and exits 1 if a table is out of date)
+Usage: python tools/dev/make_tables.py [--check]
+--check writes nothing and exits 1 if a table is out of date.
 """
 
 import argparse
@@ -14,7 +15,10 @@ START, END = "<!-- table: made by tools/dev/make_tables.py -->", "<!-- end of ta
 
 def table_of(metafile: Path) -> str:
     """Make the Markdown table: config, paper figure, its source, our figure."""
-    lines = ["| config | GPS AP in the source | source | ours on DensePose-COCO |", "| --- | --- | --- | --- |"]
+    lines = [
+        "| config | GPS AP in the source | source | ours on DensePose-COCO |",
+        "| --- | --- | --- | --- |",
+    ]
     for model in yaml.safe_load(metafile.read_text())["Models"]:
         meta = model["Metadata"]
         ours = [r["Metrics"].get("GPS AP") for r in model["Results"] or []]

@@ -6,13 +6,13 @@ train_pipeline = [
     dict(type="mmktn.LoadCheckedImage"),
     dict(type="mmdet.LoadAnnotations", with_bbox=True),
     dict(type="mmktn.LoadDensePoseAnnotations"),
-    dict(type="mmdet.Resize", scale=(320, 256), keep_ratio=True),
+    dict(type="mmdet.Resize", scale=(160, 128), keep_ratio=True),
     dict(type="mmktn.DensePoseRandomFlip", prob=0.5, surface=surface),
     dict(type="mmktn.PackDensePoseInputs"),
 ]
 test_pipeline = [
     dict(type="mmktn.LoadCheckedImage"),
-    dict(type="mmdet.Resize", scale=(320, 256), keep_ratio=True),
+    dict(type="mmdet.Resize", scale=(160, 128), keep_ratio=True),
     dict(
         type="mmktn.PackDensePoseInputs",
         meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor"),
@@ -20,7 +20,7 @@ test_pipeline = [
 ]
 
 train_dataloader = dict(
-    batch_size=4,
+    batch_size=8,
     num_workers=0,
     persistent_workers=False,
     sampler=dict(type="InfiniteSampler", shuffle=True),

@@ -1,4 +1,5 @@
-# Narrow ResNet-18 twin of densepose-rcnn_r50_fpn.py, small enough for a CPU; trained from random weights.
+# Narrow ResNet-18 twin of densepose-rcnn_r50_fpn.py, small enough for a CPU; trained from random
+# weights.
 _base_ = "densepose-rcnn_r50_fpn.py"
 
 model = dict(
@@ -11,6 +12,8 @@ model = dict(
         norm_cfg=dict(requires_grad=True),
         norm_eval=False,
         style="pytorch",
+        # There are no weights to start from, so no block starts as the identity.
+        zero_init_residual=False,
         init_cfg=None,
     ),
     neck=dict(in_channels=[32, 64, 128, 256], out_channels=64),
@@ -24,13 +27,15 @@ model = dict(
         densepose_roi_extractor=dict(roi_layer=dict(output_size=14), out_channels=64),
         densepose_head=dict(
             trunk=dict(in_channels=64, channels=64, num_convs=4),
-            predictor=dict(in_channels=64),
-            loss=dict(uv_reference_images=4),
+            # Maps of 28 x 28 cells, of the transposed convolutions alone: enough for these small
+            # images.
+            predictor=dict(in_channels=64, upscale=1),
+            loss=dict(uv_reference_images=8),
         ),
     ),
     train_cfg=dict(
-        rpn_proposal=dict(nms_pre=400, max_per_img=200),
-        rcnn=dict(sampler=dict(num=64), densepose_fg_iou=0.6),
+        rpn_proposal=dict(nms_pre=200, max_per_img=100),
+        rcnn=dict(sampler=dict(num=48), densepose_fg_iou=0.6),
     ),
     test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=100), rcnn=dict(max_per_img=20)),
 )

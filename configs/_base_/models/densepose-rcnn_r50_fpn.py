@@ -1,5 +1,6 @@
-# DensePose R-CNN as in today's detectron2 (densepose_rcnn_R_50_FPN_s1x): Panoptic-FPN decoder, one stride-4 map, RoIAlign 28,
-# eight convolutions of 512, chart predictor with a two-way coarse segmentation. methods.md 0.4 and 1.
+# DensePose R-CNN as in today's detectron2 (densepose_rcnn_R_50_FPN_s1x): Panoptic-FPN decoder,
+# one stride-4 map, RoIAlign 28, eight convolutions of 512, chart predictor with a two-way coarse
+# segmentation. methods.md 0.4 and 1.
 model = dict(
     type="mmdet.FasterRCNN",
     data_preprocessor=dict(
@@ -20,9 +21,7 @@ model = dict(
         style="caffe",
         init_cfg=dict(type="Pretrained", checkpoint="open-mmlab://detectron2/resnet50_caffe"),
     ),
-    neck=dict(
-        type="mmdet.FPN", in_channels=[256, 512, 1024, 2048], out_channels=256, num_outs=5
-    ),
+    neck=dict(type="mmdet.FPN", in_channels=[256, 512, 1024, 2048], out_channels=256, num_outs=5),
     rpn_head=dict(
         type="mmdet.RPNHead",
         in_channels=256,
@@ -51,9 +50,7 @@ model = dict(
             fc_out_channels=1024,
             roi_feat_size=7,
             num_classes=1,
-            bbox_coder=dict(
-                type="mmdet.DeltaXYWHBBoxCoder", target_stds=[0.1, 0.1, 0.2, 0.2]
-            ),
+            bbox_coder=dict(type="mmdet.DeltaXYWHBBoxCoder", target_stds=[0.1, 0.1, 0.2, 0.2]),
             reg_class_agnostic=False,
             loss_cls=dict(type="mmdet.CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
             loss_bbox=dict(type="mmdet.L1Loss", loss_weight=1.0),
@@ -75,7 +72,8 @@ model = dict(
             type="mmktn.DensePoseHead",
             trunk=dict(type="mmktn.ConvTrunk", in_channels=256, channels=512, num_convs=8),
             predictor=dict(type="mmktn.ChartPredictor", in_channels=512, coarse_channels=2),
-            # U and V losses are sums over the points of all images of a GPU; the weights belong to 2 images a GPU.
+            # U and V losses are sums over the points of all images of a GPU; the weights belong
+            # to 2 images a GPU.
             loss=dict(
                 type="mmktn.ChartLoss",
                 weight_fine_segm=1.0,
@@ -92,7 +90,8 @@ model = dict(
                 type="mmdet.MaxIoUAssigner",
                 pos_iou_thr=0.7,
                 neg_iou_thr=0.3,
-                # detectron2 takes the best anchor of a person whatever its overlap; 0.01 leaves out those that miss it.
+                # detectron2 takes the best anchor of a person whatever its overlap; 0.01 leaves
+                # out those that miss it.
                 min_pos_iou=0.01,
                 match_low_quality=True,
                 ignore_iof_thr=-1,

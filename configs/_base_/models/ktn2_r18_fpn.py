@@ -11,7 +11,11 @@ model = dict(
                 _delete_=True, type="mmktn.KTNTrunk", in_channels=64, channels=64, num_convs=4
             ),
             predictor=dict(
-                _delete_=True, type="mmktn.KTMv2ChartPredictor", in_channels=64, box_dim=128
+                _delete_=True,
+                type="mmktn.KTMv2ChartPredictor",
+                in_channels=64,
+                box_dim=128,
+                upscale=1,
             ),
             loss=dict(weight_coarse_segm=2.0, weight_body_mask=5.0, weight_keypoint=0.1),
             decoder=dict(mask_source="body_mask", mask_threshold=0.3),

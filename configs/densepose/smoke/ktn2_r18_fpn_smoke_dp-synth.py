@@ -1,4 +1,5 @@
-# A few iterations of the small KTN v2 on small images: shows in seconds that training, testing and resuming run.
+# A few iterations of the small KTN v2 on small images: shows in seconds that training, testing
+# and resuming run.
 _base_ = "../ktn2_r18_fpn_cpu_dp-synth.py"
 
 model = dict(

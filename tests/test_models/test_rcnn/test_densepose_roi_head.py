@@ -102,8 +102,8 @@ def predict(model, batch, scale: float = 1.0, score_thr: float = 0.0):
     model.roi_head.test_cfg.score_thr = score_thr
     for sample in batch["data_samples"]:
         height, width = sample.img_shape[:2]
-        meta = dict(scale_factor=(scale, scale), ori_shape=(int(height / scale), int(width / scale)))
-        sample.set_metainfo(meta)
+        ori_shape = (int(height / scale), int(width / scale))
+        sample.set_metainfo(dict(scale_factor=(scale, scale), ori_shape=ori_shape))
     with torch.no_grad():
         data = model.data_preprocessor(batch, training=False)
         return model(**data, mode="predict")
