@@ -1,0 +1,66 @@
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmktn.apis import load_model
+
+REPO = Path(__file__).resolve().parents[2]
+CONFIG = str(REPO / "configs" / "densepose" / "smoke" / "ktn2_r18_fpn_smoke_dp-synth.py")
+SWITCH = "model.roi_head.densepose_head.predictor.folded"
+
+spec = importlib.util.spec_from_file_location(
+    "fold_ktm", REPO / "tools" / "model_converters" / "fold_ktm.py"
+)
+fold_ktm = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(fold_ktm)
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return load_model(CONFIG, device="cpu")
+
+
+def test_folded_checkpoint_gives_the_same_outputs_with_one_switch(model, tmp_path, capsys):
+    plain = tmp_path / "plain.pth"
+    torch.save({"state_dict": model.state_dict(), "meta": {"iter": 7}}, plain)
+    out = tmp_path / "sub" / "folded.pth"
+    fold_ktm.main([CONFIG, str(plain), str(out)])
+    printed = capsys.readouterr().out
+    assert f"--cfg-options {SWITCH}=True" in printed
+
+    folded = load_model(CONFIG, out, device="cpu", cfg_options={SWITCH: True})
+    x = torch.rand(2, model.roi_head.densepose_head.predictor.in_channels, 8, 8)
+    with torch.no_grad():
+        before = model.roi_head.densepose_head.predictor(x, model.roi_head._box_weights())
+        after = folded.roi_head.densepose_head.predictor(x)
+    for (name, a), (_, b) in zip(before.fields(), after.fields(), strict=True):
+        assert (a - b).abs().max() <= 1e-5 * a.abs().max(), name
+    counts = [sum(p.numel() for p in m.parameters()) for m in (model, folded)]
+    assert f"{counts[0] / 1e6:.1f} M -> {counts[1] / 1e6:.1f} M" in printed
+
+
+def test_folded_file_holds_plain_tensors_and_text(model, tmp_path):
+    plain, out = tmp_path / "plain.pth", tmp_path / "folded.pth"
+    torch.save({"state_dict": model.state_dict(), "optimizer": {"x": 1}}, plain)
+    fold_ktm.main([CONFIG, str(plain), str(out)])
+    content = torch.load(out, weights_only=True)
+    assert set(content) == {"meta", "state_dict"}
+    assert content["meta"]["folded_from"] == "plain.pth"
+    assert not any(".machine." in name for name in content["state_dict"])
+    with pytest.raises(SystemExit, match="does not fit the config's predictor"):
+        fold_ktm.main([CONFIG, str(out), str(tmp_path / "twice.pth")])
+
+
+def test_config_without_ktm_is_named(tmp_path):
+    config = REPO / "configs" / "densepose" / "smoke" / "densepose-rcnn_r18_fpn_smoke_dp-synth.py"
+    torch.save({"state_dict": {"a": torch.ones(1)}}, tmp_path / "a.pth")
+    with pytest.raises(SystemExit, match="ChartPredictor: there is no KTM"):
+        fold_ktm.main([str(config), str(tmp_path / "a.pth"), str(tmp_path / "b.pth")])
+
+
+def test_absent_checkpoint_is_one_line(tmp_path):
+    with pytest.raises(SystemExit, match="fold_ktm: checkpoint not found"):
+        fold_ktm.main([CONFIG, str(tmp_path / "no.pth"), str(tmp_path / "b.pth")])
