@@ -1,5 +1,8 @@
 """Settings of the whole suite: what is skipped where, and a header with the active repairs."""
 
+import sys
+from collections.abc import Iterator
+
 import pytest
 
 import mmktn
@@ -23,3 +26,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         skip = pytest.mark.skip(reason="no CUDA device; run `make test-cuda` on a machine with one")
         for item in marked:
             item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def _own_default_scope() -> Iterator[None]:
+    """Undo a change of mmengine's default scope, which building a runner leaves behind."""
+    module = sys.modules.get("mmengine.registry.default_scope")
+    before = dict(module.DefaultScope._instance_dict) if module else {}
+    yield
+    module = sys.modules.get("mmengine.registry.default_scope")
+    if module:
+        scopes = module.DefaultScope._instance_dict
+        scopes.clear()
+        scopes.update(before)
