@@ -112,3 +112,20 @@ def test_weight_that_does_not_fit_is_named():
     g, f, w, b = inputs()
     with pytest.raises(ValueError, match=r"weight \(12, 5, 1, 1\).*kernels of length 5 from 4"):
         mean_generated_product(f, g, weight=w, bias=b)
+
+
+@pytest.mark.cuda
+def test_values_and_gradients_on_cuda_under_float16_autocast():
+    tensors = [t.detach().cuda().requires_grad_() for t in inputs(hw=(17, 9), dtype=torch.float32)]
+    g, f, w, b = tensors
+    direction = torch.randn(2, KEYPOINTS, 17, 9, device="cuda")
+    with torch.autocast("cuda", dtype=torch.float16):
+        maps = mean_generated_product(g.half(), f.half(), weight=w, bias=b)
+    assert maps.dtype == torch.float32
+    found = torch.autograd.grad((maps * direction).sum(), tensors)
+    expected = torch.autograd.grad(
+        (direct_regression(g, f, weight=w, bias=b)[0] * direction).sum(), tensors
+    )
+    for one, other in zip(found, expected, strict=True):
+        # float16 keeps eleven bits of each of the two maps.
+        assert (one - other).abs().max() < 5e-3 * other.abs().max()
