@@ -7,18 +7,22 @@ _base_ = [
     "../_base_/default_runtime.py",
 ]
 
-max_iters = 700
+max_iters = 500
 
 # GPS near 1 is asked for: maps of the official size, points sampled where decoding puts the cell
-# centres, and a larger share of the gradient for U and V.
+# centres, and a mask that reaches the outermost cell, where many of the points lie.
 model = dict(
     roi_head=dict(
         densepose_roi_extractor=dict(roi_layer=dict(output_size=28)),
         densepose_head=dict(
             predictor=dict(upscale=2),
-            loss=dict(half_pixel=True, weight_uv=0.05, uv_reference_images=4),
+            loss=dict(half_pixel=True, uv_reference_images=4),
+            decoder=dict(mask_threshold=0.1),
         ),
-    )
+    ),
+    train_cfg=dict(
+        rpn_proposal=dict(nms_pre=400, max_per_img=200), rcnn=dict(sampler=dict(num=64))
+    ),
 )
 
 optim_wrapper = dict(optimizer=dict(lr=0.001))
