@@ -106,8 +106,8 @@ def test_bfloat16_training_and_testing_with_the_stock_scripts(crowd, tmp_path):
 @pytest.mark.slow
 @pytest.mark.multiprocess
 def test_two_processes_over_gloo_end_with_equal_weights(crowd, tmp_path):
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
-    command = [*torchrun, "--master_port=29631", *script(crowd, tmp_path, "--launcher", "pytorch")]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command = [*torchrun, "--nproc_per_node=2", *script(crowd, tmp_path, "--launcher", "pytorch")]
     subprocess.run(command, check=True, env=ENV, timeout=600)
     log = next(tmp_path.glob("*/*.log")).read_text()
     # Eight persons over two processes in batches of four: one iteration each.

@@ -3,6 +3,7 @@
 import json
 import os
 import runpy
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -66,8 +67,8 @@ def test_resumed_run_repeats_the_uninterrupted_one(data_folder, tmp_path):
 def test_two_processes_give_the_losses_of_one_with_the_same_total_batch(data_folder, tmp_path):
     script = str(ROOT / "tests/test_tools/first_losses.py")
     outs = [tmp_path / "one.json", tmp_path / "two.json"]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
-    torchrun += ["--master_port=29611"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    torchrun += ["--nproc_per_node=2"]
     for start, out, batch_size, launcher in (
         ([sys.executable], outs[0], "2", "none"),
         (torchrun, outs[1], "1", "pytorch"),
@@ -82,13 +83,19 @@ def test_two_processes_give_the_losses_of_one_with_the_same_total_batch(data_fol
                 assert second[key] == pytest.approx(first[key], rel=1e-3, abs=1e-5), key
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @pytest.mark.slow
 @pytest.mark.multiprocess
 def test_dist_train_script_runs_over_gloo(data_folder, tmp_path):
     options = [f"{key}={value}" for key, value in data_options(data_folder).items()]
     command = ["bash", str(ROOT / "tools/dist_train.sh"), str(SMOKE), "2", "--no-validate"]
     command += ["--work-dir", str(tmp_path), "--cfg-options", "train_cfg.max_iters=2", *options]
-    env = dict(ENV, PORT="29612", PYTHON=sys.executable)
+    env = dict(ENV, PORT=str(free_port()), PYTHON=sys.executable)
     subprocess.run(command, check=True, env=env, timeout=300)
     assert (tmp_path / "iter_2.pth").is_file()
 
