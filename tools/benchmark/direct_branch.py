@@ -98,7 +98,9 @@ def _predict_maps(predictor: nn.Module, x: Tensor, roi_head: DensePoseRoIHead) -
     for name in predictor.field_names:
         weight, bias = predictor.kernel(name, box_weights)
         low = F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
-        maps[name] = F.interpolate(low, scale_factor=2, mode="bilinear", align_corners=False)
+        maps[name] = F.interpolate(
+            low, scale_factor=predictor.upscale, mode="bilinear", align_corners=False
+        )
     return maps
 
 
