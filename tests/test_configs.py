@@ -18,7 +18,7 @@ CONFIGS = sorted(p for p in (ROOT / "densepose").rglob("*.py"))
 IDS = [p.stem for p in CONFIGS]
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def _registered():
     register_all_modules(init_default_scope=False)
     init_default_scope("mmdet")

@@ -82,7 +82,7 @@ def test_densepose_synthetic(tmp_path):
     for split in ("train", "val"):
         write_layout(tmp_path, f"annotations/densepose_{split}.json", split)
     config = load("densepose_synthetic.py", tmp_path)
-    assert_trains(first_batches(config.train_dataloader), 4)
+    assert_trains(first_batches(config.train_dataloader), config.train_dataloader.batch_size)
     assert len(first_batches(config.val_dataloader, 5)) == 3
 
 

@@ -24,7 +24,7 @@ def vocabulary():
     return {word for row in rows for word in re.findall(r"`([^`]+)`", row)}
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def _scope():
     Config.fromfile(str(CONFIGS[0]))  # imports what the configs name
     init_default_scope("mmpose")

@@ -15,7 +15,7 @@ SMOKE = Path(__file__).parents[3] / "configs/densepose/smoke"
 DENSEPOSE_KEYS = {"loss_fine_segm", "loss_u", "loss_v"}
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def _registered():
     register_all_modules(init_default_scope=False)
     init_default_scope("mmdet")
