@@ -28,8 +28,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(skip)
 
 
-@pytest.fixture(autouse=True)
-def _own_default_scope() -> Iterator[None]:
+def _restore_default_scope() -> Iterator[None]:
     """Undo a change of mmengine's default scope, which building a runner leaves behind."""
     module = sys.modules.get("mmengine.registry.default_scope")
     before = dict(module.DefaultScope._instance_dict) if module else {}
@@ -39,3 +38,8 @@ def _own_default_scope() -> Iterator[None]:
         scopes = module.DefaultScope._instance_dict
         scopes.clear()
         scopes.update(before)
+
+
+# Once around each test, once around the fixtures that a module shares.
+_scope_of_test = pytest.fixture(autouse=True)(_restore_default_scope)
+_scope_of_module = pytest.fixture(autouse=True, scope="module")(_restore_default_scope)
