@@ -46,7 +46,7 @@ def test_numbers_are_those_of_the_functions(world, ann_file, surface):
     # Boxes pass through float32; rounding them first keeps both routes at the same pixels.
     spoiled.boxes_xywh = spoiled.boxes_xywh.astype(np.float32).astype(np.float64)
     metric = METRICS.build(
-        {"type": "DensePoseMetric", "ann_file": str(ann_file), "surface": surface,
+        {"type": "mmktn.DensePoseMetric", "ann_file": str(ann_file), "surface": surface,
          "normaliser": ("per_part", "global")}
     )  # fmt: skip
     found = fed(metric, world, spoiled).evaluate(4)

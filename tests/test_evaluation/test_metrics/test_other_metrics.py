@@ -29,7 +29,7 @@ def dense_file(tmp_path, clean_world):
 
 def test_pointwise_numbers_are_those_of_the_functions(clean_world, dense_file, surface, tmp_path):
     metric = METRICS.build(
-        {"type": "PointwiseDensePoseMetric", "ann_file": dense_file, "surface": surface,
+        {"type": "mmktn.PointwiseDensePoseMetric", "ann_file": dense_file, "surface": surface,
          "outfile_prefix": str(tmp_path / "o")}
     )  # fmt: skip
     found = fed(metric, clean_world, clean_world.spoiled()).evaluate(4)
@@ -100,7 +100,7 @@ def test_crowdpose_metric_reports_splits_and_recall_of_missing_keypoints(tmp_pat
         exact.append({"id": a["id"], "image_id": a["image_id"], "score": 0.9,
                       "keypoints": points.ravel().tolist()})  # fmt: skip
     metric = METRICS.build(
-        {"type": "CrowdPoseMetric", "ann_file": tmp_path / "gt.json", "with_recall": True}
+        {"type": "mmktn.CrowdPoseMetric", "ann_file": tmp_path / "gt.json", "with_recall": True}
     )
     metric.process({}, keypoint_samples(data, exact))
     values = metric.evaluate(len(exact))
