@@ -98,7 +98,7 @@ class PoseEstimator:
         Raises:
             ValueError: A box is empty or outside the image; its index is named.
         """
-        boxes = checked_boxes(boxes_xyxy, image_bgr.shape[:2])
+        boxes = checked_boxes(boxes_xyxy, (image_bgr.shape[0], image_bgr.shape[1]))
         scores = np.ones(len(boxes)) if box_scores is None else np.asarray(box_scores)
         keypoints, keypoint_scores = [], []
         for start in range(0, len(boxes), batch_size):
@@ -136,7 +136,8 @@ class PoseEstimator:
             raise ValueError(
                 f"the head {type(self.model.head).__name__} has no inner maps; take a stip config"
             )
-        box = checked_boxes(np.asarray(box_xyxy)[None], image_bgr.shape[:2])[0]
+        image_hw = (image_bgr.shape[0], image_bgr.shape[1])
+        box = checked_boxes(np.asarray(box_xyxy)[None], image_hw)[0]
         batch = pseudo_collate([self._crop(image_bgr, box)])
         crop = np.ascontiguousarray(batch["inputs"][0].permute(1, 2, 0).numpy()[..., ::-1])
         with torch.no_grad():

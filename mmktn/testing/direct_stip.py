@@ -6,10 +6,11 @@ layers; store the kernels as ``(B, K, D, H, W)``, multiply, average. Takes its w
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmktn.models.stip.output import STIPOutput
 
@@ -38,7 +39,7 @@ def direct_regression(
     return (kernels * features[:, None]).mean(2), kernels
 
 
-def direct_forward_maps(head: nn.Module, feats: Sequence[Tensor]) -> STIPOutput:
+def direct_forward_maps(head: Any, feats: Sequence[Tensor]) -> STIPOutput:
     """Run SaT + IaP of an `STIPHead` (HRNet variant, scale 2) the direct way.
 
     Args:

@@ -177,8 +177,8 @@ def merge(rounds: list[dict[str, Any]]) -> dict[str, Any]:
 
 def show(report: dict[str, Any]) -> None:
     """Print the report as a table."""
-    table = Table(title="STIPNet, ratios to 'direct'")
-    for column in ("variant", "mode", "s", "speed-up", "CPU s", "head MB", "of direct", "error"):
+    table = Table(title="STIPNet; x: times as fast as 'direct'")
+    for column in ("variant", "mode", "s", "x", "CPU s", "x", "head MB", "of direct", "error"):
         table.add_column(column)
     direct = {r["mode"]: r for r in report["results"] if r["name"] == BASELINE}
     for result in report["results"]:
@@ -189,6 +189,7 @@ def show(report: dict[str, Any]) -> None:
             f"{result['seconds']['median']:.3f}",
             f"{base['seconds']['median'] / result['seconds']['median']:.2f}",
             f"{result['cpu_seconds']:.2f}",
+            f"{base['cpu_seconds'] / result['cpu_seconds']:.2f}",
             f"{result['head_peak_mb']:.0f}",
             f"{result['head_peak_mb'] / base['head_peak_mb']:.2f}",
             f"{result['largest_difference']:.1e}",

@@ -82,14 +82,15 @@ class SemanticTargets(BaseTransform):
         results["keypoint_presence"] = (results["keypoint_weights"] > 0).astype(np.float32)
         fields, labels = ["person_mask"], ["keypoint_presence"]
         if self.encoder is not None:
-            others = self.interference_weight * self._other_persons(results)
+            others = self.interference_weight * self._other_persons(results, self.encoder)
             results["spatial_heatmaps"] = np.maximum(heatmaps, others)
             fields.append("spatial_heatmaps")
         for table, names in (("field_mapping_table", fields), ("label_mapping_table", labels)):
             results[table] = {**results[table], **{name: name for name in names}}
         return results
 
-    def _other_persons(self, results: dict[str, Any]) -> NDArray[np.float32]:
+    @staticmethod
+    def _other_persons(results: dict[str, Any], encoder: Any) -> NDArray[np.float32]:
         """Heat-maps of the other persons of the image: the maximum over them."""
         maps = np.zeros_like(results["heatmaps"])
         persons = _keypoints_by_image(results["dataset"].ann_file)
@@ -100,7 +101,7 @@ class SemanticTargets(BaseTransform):
             visible = np.minimum(keypoints[None, :, 2], 1)
             if results.get("flip", False):
                 visible = visible[:, results["flip_indices"]]
-            encoded = self.encoder.encode(xy[None], visible)
+            encoded = encoder.encode(xy[None], visible)
             maps = np.maximum(maps, encoded["heatmaps"])
         return maps
 

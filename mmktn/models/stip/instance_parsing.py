@@ -6,6 +6,7 @@ Departs from the code in never storing the kernels (see instance_regressor.py).
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -24,13 +25,13 @@ class ParsingResult:
 
     Attributes:
         heatmaps: Final heat-maps ``(B, K, H, W)``.
-        kernel_map: Mean of each generated kernel ``(B, K, H, W)``, or None if not asked for.
-        kernel_energy: Mean squared kernel entry ``(B,)`` without gradient, or None.
+        kernel_energy: Mean squared kernel entry ``(B,)``, without gradient.
+        kernel_map: Mean of each generated kernel ``(B, K, H, W)``; None from another regressor.
     """
 
     heatmaps: Tensor
+    kernel_energy: Tensor
     kernel_map: Tensor | None = None
-    kernel_energy: Tensor | None = None
 
 
 def coordinate_planes(like: Tensor) -> Tensor:
@@ -102,7 +103,7 @@ class InstanceParsing(nn.Module):
             All three results.
         """
         generator = self.generator_features(source)
-        weight, bias = self.kernel_generator.weight, self.kernel_generator.bias
+        weight, bias = self.kernel_generator.weight, cast("Tensor", self.kernel_generator.bias)
         kernel_map = mean_generated_kernel(generator, weight=weight, bias=bias, depth=self.channels)
         enlarged = upsample(generator, self.scale)
         return ParsingResult(
@@ -116,5 +117,5 @@ class InstanceParsing(nn.Module):
             generator,
             features,
             weight=self.kernel_generator.weight,
-            bias=self.kernel_generator.bias,
+            bias=cast("Tensor", self.kernel_generator.bias),
         )

@@ -8,10 +8,11 @@ cache, and so is its gradient, which needs no kernel at all. Exact up to roundin
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 # Bytes of one tile of generated kernels. On a CPU a tile should stay in the second-level cache; on
 # an accelerator fewer, larger launches win.
@@ -50,13 +51,13 @@ class _Trilinear(torch.autograd.Function):
     """`_trilinear` with a gradient that is tiled too; only its three inputs are kept."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, generator: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: Any, generator: Tensor, features: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(generator, features, weight)
         return _trilinear(generator, features, weight)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         generator, features, weight = ctx.saved_tensors
         keypoints, depth, width = weight.shape
         to_features = weight.transpose(1, 2).reshape(keypoints * width, depth)

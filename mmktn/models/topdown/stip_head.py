@@ -79,7 +79,9 @@ class STIPHead(HeatmapHead):
         self.scale = scale
         self.mask_index = mask_index
         self.spatial_index = spatial_index
-        self.semantic_transfer = self.instance_parsing = self.regressor = None
+        self.semantic_transfer: SemanticTransfer | None = None
+        self.instance_parsing: InstanceParsing | None = None
+        self.regressor: nn.Module = nn.Identity()
         if semantic_transfer is not None:
             self.semantic_transfer = SemanticTransfer(channels, out_channels, **semantic_transfer)
         if instance_parsing is not None:
@@ -112,9 +114,9 @@ class STIPHead(HeatmapHead):
         """
         features, initial = self._initial_maps(feats)
         transfer, enhanced = self._enhance(features, feats[-1], initial)
-        if self.instance_parsing is None:
-            return self.regressor(enhanced)
-        return self.instance_parsing(self._parsing_source(features, transfer), enhanced)
+        if self.instance_parsing is not None:
+            return self.instance_parsing(self._parsing_source(features, transfer), enhanced)
+        return self.regressor(enhanced)
 
     def forward_maps(self, feats: Sequence[Tensor]) -> STIPOutput:
         """Compute all maps, as training and the pictures need them.
@@ -143,10 +145,7 @@ class STIPHead(HeatmapHead):
             kernel_energy=parsed.kernel_energy,
             spatial=self.auxiliary.spatial_heatmaps(middle),
             mask_logits=self.auxiliary.mask_logits(early),
-            context=transfer and transfer.context,
-            semantics_logits=transfer and transfer.semantics_logits,
-            graph=transfer and transfer.graph,
-            transfer_matrix=transfer and transfer.transfer_matrix,
+            **({} if transfer is None else self._inner_maps(transfer)),
         )
 
     def loss(
@@ -207,6 +206,11 @@ class STIPHead(HeatmapHead):
             return None, self.refine(upsample(features, self.scale))
         transfer = self.semantic_transfer(features, region, initial)
         return transfer, self.refine(upsample(transfer.features, self.scale))
+
+    @staticmethod
+    def _inner_maps(transfer: TransferResult) -> dict[str, Tensor | None]:
+        names = ("context", "semantics_logits", "graph", "transfer_matrix")
+        return {name: getattr(transfer, name) for name in names}
 
     @staticmethod
     def _parsing_source(features: Tensor, transfer: TransferResult | None) -> Tensor:
