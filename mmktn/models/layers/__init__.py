@@ -2,7 +2,7 @@
 
 from mmktn.models.layers.aspp import ASPP
 from mmktn.models.layers.context_trunks import DeepLabTrunk, GCETrunk, KTNTrunk
-from mmktn.models.layers.conv_ops import conv1x1_of_concat, dilated_conv
+from mmktn.models.layers.conv_ops import accumulate, conv1x1_of_concat, dilated_conv
 from mmktn.models.layers.conv_trunk import ConvTrunk, conv_block, conv_stack
 from mmktn.models.layers.nonlocal_block import NonLocal2d
 from mmktn.models.layers.pixel_rearrange import depth_to_space, space_to_depth
@@ -19,6 +19,7 @@ __all__ = [
     "NonLocal2d",
     "SharedDilationConvs",
     "WinogradConv2d",
+    "accumulate",
     "channels_last_for_inference",
     "conv1x1_of_concat",
     "conv_block",

@@ -8,6 +8,7 @@ convolutions of its parts: the concatenation (1024 channels at stride 4 in MIDv2
 
 from collections.abc import Iterable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -32,11 +33,18 @@ def conv1x1_of_concat(parts: Iterable[Tensor], conv: nn.Conv2d) -> Tensor:
         stop = start + part.shape[1]
         weight = conv.weight[:, start:stop]
         term = F.conv2d(part, weight, conv.bias if total is None else None)
-        total = term if total is None else total + term
+        total = term if total is None else accumulate(total, term)
         start = stop
     if total is None or start != conv.in_channels:
         raise ValueError(f"the parts have {start} channels together, not {conv.in_channels}")
     return total
+
+
+def accumulate(total: Tensor, term: Tensor) -> Tensor:
+    """Add, into the memory of `total` where no gradient needs its old value."""
+    if torch.is_grad_enabled() or total.shape != term.shape:
+        return total + term
+    return total.add_(term)
 
 
 def dilated_conv(x: Tensor, conv: nn.Conv2d) -> Tensor:

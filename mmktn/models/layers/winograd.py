@@ -88,26 +88,41 @@ def winograd_conv3x3(
     Returns:
         (N, O, h, w), channels-last.
     """
-    n, channels, height, width = x.shape
+    height, width = x.shape[-2:]
     rows, columns = -(-height // (2 * dilation)), -(-width // (2 * dilation))  # tiles per sub-grid
-    padded = F.pad(
-        x.permute(0, 2, 3, 1),
-        (
-            *(0, 0),
-            *(dilation, (2 * columns + 1) * dilation - width),
-            *(dilation, (2 * rows + 1) * dilation - height),
-        ),
-    )
-    # Line (2 t + i) d + p belongs to sub-grid p, tile t, line i of the tile: axis 1 counts 2 t + i.
-    lines = padded.view(n, 2 * rows + 2, dilation, -1, channels)
+    cells = x.permute(0, 2, 3, 1)
     kernel = _transform_kernel(weight)
-    out = x.new_empty((n, rows, 2, dilation, columns, 2, dilation, len(weight)))
-    band = max(1, BAND_TILES // (n * columns * dilation**2))
+    out = x.new_empty((len(x), rows, 2, dilation, columns, 2, dilation, len(weight)))
+    band = max(1, BAND_TILES // (len(x) * columns * dilation**2))
     for start in range(0, rows, band):
-        stop = min(start + band, rows)
-        _convolve_band(lines[:, 2 * start : 2 * stop + 2], kernel, bias, out=out[:, start:stop])
-    out = out.view(n, 2 * rows * dilation, 2 * columns * dilation, -1)
+        part = out[:, start : start + band]
+        _convolve_band(_band_lines(cells, part, first_row=start), kernel, bias, out=part)
+    out = out.view(len(x), 2 * rows * dilation, 2 * columns * dilation, -1)
     return out[:, :height, :width].permute(0, 3, 1, 2)
+
+
+def _band_lines(cells: Tensor, out: Tensor, *, first_row: int) -> Tensor:
+    """Cut out and pad the input of some rows of tiles.
+
+    Args:
+        cells: (N, h, w, C) the whole input.
+        out: Result of the band, see `_convolve_band`.
+        first_row: First row of tiles.
+
+    Returns:
+        (N, 2 rows + 2, d, (2 columns + 2) d, C): line (2 t + i) d + p of the padded input belongs to
+        sub-grid p, tile t and line i of that tile; axis 1 counts 2 t + i.
+    """
+    rows, _, dilation, columns = out.shape[1:5]
+    height, width = cells.shape[1:3]
+    start, stop = (2 * first_row - 1) * dilation, (2 * (first_row + rows) + 1) * dilation
+    inside = cells[:, max(start, 0) : min(stop, height)]
+    padding = (
+        *(0, 0),
+        *(dilation, (2 * columns + 1) * dilation - width),
+        *(max(-start, 0), max(stop - height, 0)),
+    )
+    return F.pad(inside, padding).unflatten(1, (2 * rows + 2, dilation))
 
 
 def _convolve_band(lines: Tensor, kernel: Tensor, bias: Tensor | None, *, out: Tensor) -> None:
@@ -122,10 +137,10 @@ def _convolve_band(lines: Tensor, kernel: Tensor, bias: Tensor | None, *, out: T
     n, rows, _, dilation, columns = out.shape[:5]
     pairs = []
     for i, line in enumerate(_transform_input(lines, axis=1, tiles=rows)):
-        cells = line.view(n, rows, dilation, 2 * columns + 2, dilation, -1)
+        tiles = line.view(n, rows, dilation, 2 * columns + 2, dilation, -1)
         products = [
-            _product(cell, kernel[4 * i + j])
-            for j, cell in enumerate(_transform_input(cells, axis=3, tiles=columns))
+            _product(tile, kernel[4 * i + j])
+            for j, tile in enumerate(_transform_input(tiles, axis=3, tiles=columns))
         ]
         pairs.append(_transform_output(products))
     for column in range(2):

@@ -12,6 +12,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmktn.models.layers import (
+    accumulate,
     channels_last_for_inference,
     conv1x1_of_concat,
     conv_block,
@@ -112,7 +113,7 @@ class MultiInstanceDecoderV2(BaseModule):
         """L_0 = f_0, L_i = f_i + FA_{i-1}(L_{i-1}); gives L_1, L_2, ... ."""
         enhanced = [finest]
         for level, adapt in zip(levels, self.adaptations, strict=True):
-            enhanced.append(level + adapt(space_to_depth(enhanced[-1])))
+            enhanced.append(accumulate(adapt(space_to_depth(enhanced[-1])), level))
         return enhanced[1:]
 
     def _fuse_independent(self, fine: Tensor, enhanced: list[Tensor]) -> Tensor:
@@ -122,8 +123,8 @@ class MultiInstanceDecoderV2(BaseModule):
             x = steps[0](level)  # (B, 4 channels, h, w): a packed map of twice the size
             for step in steps[1:]:
                 x = step(depth_to_space(x))
-            packed = x if packed is None else packed + x
-        return fine if packed is None else fine + depth_to_space(packed)
+            packed = x if packed is None else accumulate(packed, x)
+        return fine if packed is None else accumulate(fine, depth_to_space(packed))
 
     def _fuse_cascade(self, fine: Tensor, enhanced: list[Tensor]) -> Tensor:
         """T_last = L_last, T_i = L_i + IFA(T_{i+1}); gives T_0."""
@@ -131,7 +132,7 @@ class MultiInstanceDecoderV2(BaseModule):
         for level, steps in zip(
             [*reversed(enhanced[:-1]), fine], reversed(self.inverse_adaptations), strict=True
         ):
-            x = level + depth_to_space(steps[0](x))
+            x = accumulate(depth_to_space(steps[0](x)), level)
         return x
 
 
