@@ -110,8 +110,8 @@ def _band_lines(cells: Tensor, out: Tensor, *, first_row: int) -> Tensor:
         first_row: First row of tiles.
 
     Returns:
-        (N, 2 rows + 2, d, (2 columns + 2) d, C): line (2 t + i) d + p of the padded input belongs to
-        sub-grid p, tile t and line i of that tile; axis 1 counts 2 t + i.
+        (N, 2 rows + 2, d, (2 columns + 2) d, C): line (2 t + i) d + p of the padded input belongs
+        to sub-grid p, tile t and line i of that tile; axis 1 counts 2 t + i.
     """
     rows, _, dilation, columns = out.shape[1:5]
     height, width = cells.shape[1:3]
