@@ -6,6 +6,7 @@ oneDNN is fastest. Differs from the direct sum by float32 rounding only (about 1
 value). Training, other devices and other dtypes use the ordinary convolution.
 """
 
+import os
 from collections.abc import Iterator
 
 import torch
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 from mmktn.registry import MODELS
 
+ENABLED = os.environ.get("MMKTN_WINOGRAD", "1") != "0"
+"""The environment variable MMKTN_WINOGRAD=0 keeps to direct convolutions, to compare."""
 MIN_CHANNELS = 256
 MIN_CELLS = 3000
 """Below these, the transforms cost more than the products they save (measured, 1 thread)."""
@@ -60,6 +63,7 @@ def applies(conv: nn.Conv2d, x: Tensor) -> bool:
         and not torch.is_autocast_enabled("cpu")
         and not torch.jit.is_tracing()
         and torch.backends.mkldnn.is_available()
+        and ENABLED
     )
 
 
@@ -91,12 +95,12 @@ def winograd_conv3x3(
     height, width = x.shape[-2:]
     rows, columns = -(-height // (2 * dilation)), -(-width // (2 * dilation))  # tiles per sub-grid
     cells = x.permute(0, 2, 3, 1)
-    kernel = _transform_kernel(weight)
+    taps = weight.permute(0, 2, 3, 1).reshape(len(weight), 9, -1)
     out = x.new_empty((len(x), rows, 2, dilation, columns, 2, dilation, len(weight)))
     band = max(1, BAND_TILES // (len(x) * columns * dilation**2))
     for start in range(0, rows, band):
         part = out[:, start : start + band]
-        _convolve_band(_band_lines(cells, part, first_row=start), kernel, bias, out=part)
+        _convolve_band(_band_lines(cells, part, first_row=start), taps, bias, out=part)
     out = out.view(len(x), 2 * rows * dilation, 2 * columns * dilation, -1)
     return out[:, :height, :width].permute(0, 3, 1, 2)
 
@@ -125,29 +129,33 @@ def _band_lines(cells: Tensor, out: Tensor, *, first_row: int) -> Tensor:
     return F.pad(inside, padding).unflatten(1, (2 * rows + 2, dilation))
 
 
-def _convolve_band(lines: Tensor, kernel: Tensor, bias: Tensor | None, *, out: Tensor) -> None:
+def _convolve_band(lines: Tensor, taps: Tensor, bias: Tensor | None, *, out: Tensor) -> None:
     """Fill some rows of tiles.
 
     Args:
         lines: (N, 2 rows + 2, d, (2 columns + 2) d, C) padded input.
-        kernel: (16, O, C) transformed kernel.
+        taps: (O, 9, C) kernel.
         bias: (O,) or None.
         out: (N, rows, 2, d, columns, 2, d, O), written.
     """
     n, rows, _, dilation, columns = out.shape[:5]
-    pairs = []
-    for i, line in enumerate(_transform_input(lines, axis=1, tiles=rows)):
+
+    def products(i: int, line: Tensor) -> Iterator[tuple[Tensor]]:
+        kernel = _transform_kernel(taps, row=i)
         tiles = line.view(n, rows, dilation, 2 * columns + 2, dilation, -1)
-        products = [
-            _product(tile, kernel[4 * i + j])
-            for j, tile in enumerate(_transform_input(tiles, axis=3, tiles=columns))
-        ]
-        pairs.append(_transform_output(products))
-    for column in range(2):
-        for row, values in enumerate(_transform_output([pair[column] for pair in pairs])):
+        for j, tile in enumerate(_transform_input(tiles, axis=3, tiles=columns)):
+            yield (_product(tile, kernel[j]),)
+
+    def columns_of_rows() -> Iterator[tuple[Tensor, Tensor]]:
+        for i, line in enumerate(_transform_input(lines, axis=1, tiles=rows)):
+            (even,), (odd,) = _transform_output(products(i, line))
+            yield even, odd
+
+    for row, values in enumerate(_transform_output(columns_of_rows())):
+        for column, value in enumerate(values):
             target = out[:, :, row, :, :, column]
-            values = values.view(target.shape)
-            target.copy_(values) if bias is None else torch.add(values, bias, out=target)
+            value = value.view(target.shape)
+            target.copy_(value) if bias is None else torch.add(value, bias, out=target)
 
 
 def _transform_input(x: Tensor, *, axis: int, tiles: int) -> Iterator[Tensor]:
@@ -162,16 +170,25 @@ def _transform_input(x: Tensor, *, axis: int, tiles: int) -> Iterator[Tensor]:
     yield d1 - d3
 
 
-def _transform_output(m: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """One axis of A^T m A: m0 + m1 + m2, m1 - m2 - m3."""
-    return (m[1] + m[2]).add_(m[0]), (m[1] - m[2]).sub_(m[3])
+def _transform_output(
+    items: Iterator[tuple[Tensor, ...]],
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """One axis of A^T m A: m0 + m1 + m2 and m1 - m2 - m3, in the memory of m0 and m1."""
+    evens, odds = next(items), next(items)
+    for even, odd in zip(evens, odds, strict=True):
+        even.add_(odd)
+    for even, odd, third in zip(evens, odds, next(items), strict=True):
+        even.add_(third)
+        odd.sub_(third)
+    for odd, fourth in zip(odds, next(items), strict=True):
+        odd.sub_(fourth)
+    return evens, odds
 
 
-def _transform_kernel(weight: Tensor) -> Tensor:
-    """G g G^T: (O, C, 3, 3) -> (16, O, C)."""
-    g = weight.new_tensor(KERNEL_TRANSFORM)
-    both_axes = torch.einsum("ia,jb->ijab", g, g).reshape(16, 9)
-    taps = weight.permute(0, 2, 3, 1).reshape(len(weight), 9, -1)
+def _transform_kernel(taps: Tensor, *, row: int) -> Tensor:
+    """One row of G g G^T: (O, 9, C) -> (4, O, C)."""
+    g = taps.new_tensor(KERNEL_TRANSFORM)
+    both_axes = torch.einsum("a,jb->jab", g[row], g).reshape(4, 9)
     return torch.matmul(both_axes, taps).transpose(0, 1)
 
 
