@@ -1,5 +1,6 @@
 """Knowledge transfer machine: weights in, graph, kernel out."""
 
+from mmktn.models.ktm.generated_conv import GeneratedConv
 from mmktn.models.ktm.generated_deconv import GeneratedDeconv
 from mmktn.models.ktm.generation_cache import GenerationCache
 from mmktn.models.ktm.knowledge_graph import KnowledgeGraph
@@ -13,6 +14,7 @@ from mmktn.models.ktm.source_weights import (
 from mmktn.models.ktm.transfer_machine import KnowledgeTransferMachine
 
 __all__ = [
+    "GeneratedConv",
     "GeneratedDeconv",
     "GenerationCache",
     "KnowledgeGraph",

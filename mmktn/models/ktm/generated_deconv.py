@@ -76,6 +76,11 @@ class GeneratedDeconv(nn.Module):
     def fold(self, weights: Mapping[str, tuple[Tensor, ...]]) -> None:
         """Replace the KTM by the kernel it generates now; nothing happens if already folded."""
         if self.machine is not None:
-            kernel = self(weights).to(next(self.machine.parameters()).dtype)
-            self.machine = None
-            self.weight = nn.Parameter(kernel.clone())
+            self._store(self(weights))
+
+    def _store(self, kernel: Tensor) -> None:
+        """Keep the kernel (C, 25, k, k) and drop the KTM."""
+        if self.machine is not None:
+            kernel = kernel.to(next(self.machine.parameters()).dtype)
+        self.machine = None
+        self.weight = nn.Parameter(kernel.detach().clone())

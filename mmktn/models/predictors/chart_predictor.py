@@ -4,6 +4,7 @@
 KTN's baseline (body mask instead of, or beside, the coarse map).
 """
 
+from mmktn.models.predictors.map_layers import DeconvLayers, MapLayers
 from mmktn.models.predictors.map_predictor import MapPredictor
 from mmktn.registry import MODELS
 from mmktn.surface.parts import NUM_CHARTS
@@ -20,6 +21,7 @@ class ChartPredictor(MapPredictor):
         num_keypoints: Keypoint heat-maps; 0: none.
         upscale: Bilinear factor after the transposed convolutions.
         keypoint_upscale: The same for keypoint heat-maps; None: as `upscale`.
+        layers: Kind of the layers.
         init_cfg: As in `mmengine.model.BaseModule`.
 
     Reference:
@@ -35,6 +37,7 @@ class ChartPredictor(MapPredictor):
         num_keypoints: int = 0,
         upscale: int = 2,
         keypoint_upscale: int | None = None,
+        layers: MapLayers = DeconvLayers(),  # noqa: B008  # frozen
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(
@@ -49,5 +52,6 @@ class ChartPredictor(MapPredictor):
             },
             upscale=upscale,
             keypoint_upscale=keypoint_upscale,
+            layers=layers,
             init_cfg=init_cfg,
         )

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from mmktn.models.ktm import GeneratedDeconv
-from mmktn.models.predictors.map_predictor import KERNEL_SIZE, MapPredictor
+from mmktn.models.predictors.map_layers import DeconvLayers, MapLayers
+from mmktn.models.predictors.map_predictor import MapPredictor
 from mmktn.registry import MODELS
 from mmktn.surface.parts import NUM_CHARTS
 
@@ -33,6 +33,7 @@ class KTMv1ChartPredictor(MapPredictor):
         upscale: Bilinear factor after the transposed convolutions.
         keypoint_upscale: The same for keypoint heat-maps; 1 as in the released code (methods
             disagreement 5).
+        layers: Kind of the layers.
         init_cfg: As in `mmengine.model.BaseModule`.
     """
 
@@ -48,6 +49,7 @@ class KTMv1ChartPredictor(MapPredictor):
         folded: bool = False,
         upscale: int = 2,
         keypoint_upscale: int = 1,
+        layers: MapLayers = DeconvLayers(),  # noqa: B008  # frozen
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(
@@ -55,12 +57,13 @@ class KTMv1ChartPredictor(MapPredictor):
             _plain_channels(coarse_channels, with_body_mask, num_keypoints),
             upscale=upscale,
             keypoint_upscale=keypoint_upscale,
+            layers=layers,
             init_cfg=init_cfg,
         )
-        self.deconvs["fine_segm"] = GeneratedDeconv(
+        self.map_layers["fine_segm"] = layers.generated(
             in_channels,
             {"keypoint": num_keypoints},
-            kernel_size=KERNEL_SIZE,
+            kernel_size=layers.kernel_size,
             folded=folded,
             mlp=mlp,
             graph=graph,
@@ -69,14 +72,18 @@ class KTMv1ChartPredictor(MapPredictor):
     def kernel(
         self, name: str, box_weights: Mapping[str, Tensor] | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Kernel (C, channels, 4, 4) and bias of one map; the surface classifier has no bias."""
+        """Kernel and bias of one map; the surface classifier has no bias."""
         if name != "fine_segm":
             return super().kernel(name, box_weights)
-        return self.deconvs[name]({"keypoint": (self.deconvs["keypoint_heatmaps"].weight,)}), None
+        return self.map_layers[name](self._source_weights()), None
 
     def fold(self, box_weights: Mapping[str, Tensor] | None = None) -> None:
         """Replace the KTM by its kernel, in place; `box_weights` are not needed here."""
-        self.deconvs["fine_segm"].fold({"keypoint": (self.deconvs["keypoint_heatmaps"].weight,)})
+        self.map_layers["fine_segm"].fold(self._source_weights())
+
+    def _source_weights(self) -> dict[str, tuple[Tensor, ...]]:
+        """Weight of the keypoint classifier, as its layer stores it."""
+        return {"keypoint": (cast("Tensor", self.map_layers["keypoint_heatmaps"].weight),)}
 
 
 @MODELS.register_module()
@@ -95,6 +102,7 @@ class KTMv2ChartPredictor(MapPredictor):
         folded: Hold the kernel only; load a folded checkpoint.
         upscale: Bilinear factor after the transposed convolutions.
         keypoint_upscale: The same for keypoint heat-maps; None: as `upscale`.
+        layers: Kind of the layers.
         init_cfg: As in `mmengine.model.BaseModule`.
 
     Raises:
@@ -117,6 +125,7 @@ class KTMv2ChartPredictor(MapPredictor):
         folded: bool = False,
         upscale: int = 2,
         keypoint_upscale: int | None = None,
+        layers: MapLayers = DeconvLayers(),  # noqa: B008  # frozen
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(
@@ -124,6 +133,7 @@ class KTMv2ChartPredictor(MapPredictor):
             _plain_channels(coarse_channels, with_body_mask, num_keypoints),
             upscale=upscale,
             keypoint_upscale=keypoint_upscale,
+            layers=layers,
             init_cfg=init_cfg,
         )
         nodes = {"keypoint": num_keypoints, "box": NUM_BOX_ROWS, "part": coarse_channels}
@@ -133,10 +143,10 @@ class KTMv2ChartPredictor(MapPredictor):
                 f"sources {absent} have no classifier here (num_keypoints={num_keypoints}, "
                 f"coarse_channels={coarse_channels}); sources are among {list(nodes)}"
             )
-        self.deconvs["fine_segm"] = GeneratedDeconv(
+        self.map_layers["fine_segm"] = layers.generated(
             in_channels,
             {source: nodes[source] for source in sources},
-            kernel_size=KERNEL_SIZE,
+            kernel_size=layers.kernel_size,
             box_dim=box_dim,
             folded=folded,
             graph=graph,
@@ -145,14 +155,14 @@ class KTMv2ChartPredictor(MapPredictor):
     def kernel(
         self, name: str, box_weights: Mapping[str, Tensor] | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Kernel (C, channels, 4, 4) and bias of one map; the surface classifier has no bias.
+        """Kernel and bias of one map; the surface classifier has no bias.
 
         Raises:
             ValueError: The sources include 'box' and `box_weights` are missing.
         """
         if name != "fine_segm":
             return super().kernel(name, box_weights)
-        return self.deconvs[name](self._source_weights(box_weights)), None
+        return self.map_layers[name](self._source_weights(box_weights)), None
 
     def fold(self, box_weights: Mapping[str, Tensor] | None = None) -> None:
         """Replace the KTM by its kernel, in place (methods 8.2).
@@ -160,7 +170,7 @@ class KTMv2ChartPredictor(MapPredictor):
         Args:
             box_weights: `cls` (2, D) and `reg` (4, D) of the box head.
         """
-        self.deconvs["fine_segm"].fold(self._source_weights(box_weights))
+        self.map_layers["fine_segm"].fold(self._source_weights(box_weights))
 
     def _source_weights(
         self, box_weights: Mapping[str, Tensor] | None
@@ -170,8 +180,8 @@ class KTMv2ChartPredictor(MapPredictor):
         return {
             source: _box_pair(box_weights)
             if source == "box"
-            else (cast("Tensor", self.deconvs[layers[source]].weight),)
-            for source in self.deconvs["fine_segm"].sources
+            else (cast("Tensor", self.map_layers[layers[source]].weight),)
+            for source in self.map_layers["fine_segm"].sources
         }
 
 

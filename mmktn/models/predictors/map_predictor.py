@@ -1,7 +1,8 @@
-"""What all chart predictors share: one transposed convolution per map, then bilinear x2.
+"""What all chart predictors share: one layer per map, then bilinear enlargement.
 
-Methods 1.3. The transposed convolutions read the same features, so they run as one whose kernels
-are set side by side; maps nobody asks for (keypoints at inference) are left out of it.
+Methods 1.3: transposed convolutions and bilinear x2; other hosts use plain convolutions
+(map_layers.py). The layers read the same features, so they run as one whose kernels are set side by
+side; maps nobody asks for (keypoints at inference) are left out of it.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,21 +13,21 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmktn.models.layers import kaiming_out
+from mmktn.models.predictors.map_layers import DeconvLayers, MapLayers
 from mmktn.structures import ChartOutput
 
-KERNEL_SIZE = 4
 FIELDS = ("coarse_segm", "fine_segm", "u", "v", "body_mask", "keypoint_heatmaps")
 
 
 class MapPredictor(BaseModule):
-    """Features (N, C, h, w) -> `ChartOutput` of maps with `2 upscale h` rows.
+    """Features (N, C, h, w) -> `ChartOutput`; transposed convolutions give `2 upscale h` rows.
 
     Args:
         in_channels: Channels C of the features.
         channels: Field of `ChartOutput` -> channels of its map; 0 leaves the map out.
-        upscale: Bilinear factor after the transposed convolutions; 1 switches it off.
+        upscale: Bilinear factor after the layers; 1 switches it off.
         keypoint_upscale: The same for keypoint heat-maps; None: as `upscale`.
+        layers: Kind of the layers.
         init_cfg: As in `mmengine.model.BaseModule`.
     """
 
@@ -37,23 +38,28 @@ class MapPredictor(BaseModule):
         *,
         upscale: int = 2,
         keypoint_upscale: int | None = None,
+        layers: MapLayers = DeconvLayers(),  # noqa: B008  # frozen
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.in_channels = in_channels
         self.upscale = upscale
         self.keypoint_upscale = upscale if keypoint_upscale is None else keypoint_upscale
-        self.deconvs = nn.ModuleDict()
+        self.layers = layers
+        self.add_module(layers.container, nn.ModuleDict())
         for name, count in channels.items():
             if count:
-                self.deconvs[name] = kaiming_out(
-                    nn.ConvTranspose2d(in_channels, count, KERNEL_SIZE, stride=2, padding=1)
-                )
+                self.map_layers[name] = layers.make(in_channels, count)
+
+    @property
+    def map_layers(self) -> nn.ModuleDict:
+        """Field of `ChartOutput` -> its layer."""
+        return cast("nn.ModuleDict", getattr(self, self.layers.container))
 
     @property
     def field_names(self) -> tuple[str, ...]:
         """Names of the maps this predictor makes, in the order of `ChartOutput`."""
-        return tuple(name for name in FIELDS if name in self.deconvs)
+        return tuple(name for name in FIELDS if name in self.map_layers)
 
     def forward(
         self,
@@ -71,26 +77,28 @@ class MapPredictor(BaseModule):
             fields: Maps to make; `fine_segm`, `u`, `v` always. None: all.
 
         Returns:
-            The maps, each (N, channels, 2 upscale h, 2 upscale w).
+            The maps, each (N, channels, s upscale h, s upscale w), where s is 2 for transposed
+            convolutions and 1 for convolutions.
         """
         required = {"fine_segm", "u", "v"} | set(self.field_names if fields is None else fields)
         names = [name for name in self.field_names if name in required]
         kernels = [self.kernel(name, box_weights) for name in names]
-        counts = [weight.shape[1] for weight, _ in kernels]
-        weight = torch.cat([weight.to(x.dtype) for weight, _ in kernels], dim=1)
+        axis = self.layers.class_axis
+        counts = [weight.shape[axis] for weight, _ in kernels]
+        weight = torch.cat([weight.to(x.dtype) for weight, _ in kernels], dim=axis)
         bias = torch.cat(
             [x.new_zeros(n) if b is None else b for n, (_, b) in zip(counts, kernels, strict=True)]
         )
-        low = F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
+        low = self.layers.run(x, weight, bias)
         maps = dict(zip(names, low.split(counts, dim=1), strict=True))
         return ChartOutput(**{name: self._upsample(name, m) for name, m in maps.items()})
 
     def kernel(
         self, name: str, box_weights: Mapping[str, Tensor] | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Kernel (C, channels, 4, 4) and bias of one map."""
-        deconv = cast("nn.ConvTranspose2d", self.deconvs[name])
-        return deconv.weight, deconv.bias
+        """Kernel, with the axes of its kind of layer, and bias of one map."""
+        layer = cast("nn.Conv2d | nn.ConvTranspose2d", self.map_layers[name])
+        return layer.weight, layer.bias
 
     def _upsample(self, name: str, maps: Tensor) -> Tensor:
         factor = self.keypoint_upscale if name == "keypoint_heatmaps" else self.upscale
