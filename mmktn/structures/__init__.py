@@ -2,11 +2,13 @@
 
 from mmktn.structures.chart_output import ChartOutput
 from mmktn.structures.chart_result import ChartResult, ChartResults, decode_png, encode_png
+from mmktn.structures.dense_map import decode_unit_bytes, encode_dense_map
 from mmktn.structures.densepose_annotation import (
     DensePoseAnnotation,
     DensePoseAnnotations,
     FlipRules,
 )
+from mmktn.structures.region_result import RegionResult, RegionResults
 
 __all__ = [
     "ChartOutput",
@@ -15,6 +17,10 @@ __all__ = [
     "DensePoseAnnotation",
     "DensePoseAnnotations",
     "FlipRules",
+    "RegionResult",
+    "RegionResults",
     "decode_png",
+    "decode_unit_bytes",
+    "encode_dense_map",
     "encode_png",
 ]

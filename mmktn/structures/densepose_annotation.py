@@ -21,9 +21,14 @@ from typing_extensions import Self
 from mmktn.structures.box_grid import (
     ANNOTATION_GRID,
     box_map_to_other_box,
+    box_relative_to_image,
     box_relative_to_other_box,
+    image_to_box_relative,
     mirror_box_relative,
+    move_image_points,
+    warp_box_map,
 )
+from mmktn.structures.dense_map import DENSE_CHANNELS, flip_dense_map
 from mmktn.structures.instance_list import InstanceList
 
 Values: TypeAlias = NDArray[Any]
@@ -59,7 +64,9 @@ class DensePoseAnnotation:
         coarse_map: (256, 256) uint8 part ids 0..14 over the box, or None (nothing annotated).
         keypoint_xy: (K, 2) float32, box-relative, possibly outside [0, 1]; or None.
         keypoint_visible: (K,) int64, COCO v: 0 not labelled, 1 hidden, 2 visible; or None.
-        valid: Whether the person carries a dense pose. Without one P is 0 and `coarse_map` None.
+        valid: Whether the person carries a dense pose. Without one P is 0 and the maps are None.
+        dense_map: (4, 256, 256) uint8 over the box: chart, U, V and confidence of each cell
+            (mmktn/structures/dense_map.py), labels of a teacher; or None.
     """
 
     point_xy: Tensor
@@ -69,6 +76,7 @@ class DensePoseAnnotation:
     keypoint_xy: Tensor | None = None
     keypoint_visible: Tensor | None = None
     valid: bool = True
+    dense_map: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Check that the fields agree.
@@ -83,14 +91,19 @@ class DensePoseAnnotation:
         grid = (ANNOTATION_GRID, ANNOTATION_GRID)
         if self.coarse_map is not None and tuple(self.coarse_map.shape) != grid:
             raise ValueError(f"coarse_map: shape {tuple(self.coarse_map.shape)}, not {grid}")
+        dense = (len(DENSE_CHANNELS), *grid)
+        if self.dense_map is not None and tuple(self.dense_map.shape) != dense:
+            raise ValueError(f"dense_map: shape {tuple(self.dense_map.shape)}, not {dense}")
         xy, visible = self.keypoint_xy, self.keypoint_visible
         if (xy is None) != (visible is None):
             raise ValueError("keypoint_xy and keypoint_visible: give both or neither")
         if xy is not None and visible is not None and len(xy) != len(visible):
             raise ValueError(f"keypoint_visible: {len(visible)} values, keypoint_xy: {len(xy)}")
-        if not self.valid and (num_points or self.coarse_map is not None):
+        maps = (self.coarse_map, self.dense_map)
+        if not self.valid and (num_points or any(item is not None for item in maps)):
             raise ValueError(
-                "valid: a person without dense pose can have neither points nor a coarse_map"
+                "valid: a person without dense pose can have neither points nor a coarse_map "
+                "nor a dense_map"
             )
 
     @classmethod
@@ -121,7 +134,7 @@ class DensePoseAnnotation:
         return DensePoseAnnotation(**values)
 
     def flip(self, rules: FlipRules) -> DensePoseAnnotation:
-        """Mirror left to right (methods 16): positions, charts, U and V, coarse map, keypoints.
+        """Mirror left to right (methods 16): positions, charts, U and V, maps, keypoints.
 
         Args:
             rules: Tables of the surface.
@@ -131,14 +144,13 @@ class DensePoseAnnotation:
             V.
 
         Raises:
-            ValueError: There are points but `rules.flip_uv` is None.
+            ValueError: There are points or dense labels but `rules.flip_uv` is None.
         """
         flipped = replace(self, point_xy=mirror_box_relative(self.point_xy))
-        if self.num_points:
-            if rules.flip_uv is None:
-                raise ValueError(
-                    "point_uv: cannot be flipped without the surface's UV symmetry tables"
-                )
+        if rules.flip_uv is None and (self.num_points or self.dense_map is not None):
+            name = "point_uv" if self.num_points else "dense_map"
+            raise ValueError(f"{name}: cannot be flipped without the surface's UV symmetry tables")
+        if self.num_points and rules.flip_uv is not None:
             charts = self.point_charts.cpu().numpy()
             u, v = rules.flip_uv(charts, *self.point_uv.cpu().numpy().T)
             uv = torch.from_numpy(np.stack((u, v), axis=1).astype(np.float32))
@@ -146,6 +158,8 @@ class DensePoseAnnotation:
             flipped.point_charts = _permuted(self.point_charts, rules.chart_flip)
         if self.coarse_map is not None:
             flipped.coarse_map = _permuted(self.coarse_map.flip(-1), rules.coarse_flip)
+        if self.dense_map is not None and rules.flip_uv is not None:
+            flipped.dense_map = flip_dense_map(self.dense_map, rules.chart_flip, rules.flip_uv)
         if self.keypoint_xy is not None and self.keypoint_visible is not None:
             order = torch.tensor(rules.keypoint_flip, device=self.keypoint_xy.device)
             flipped.keypoint_xy = mirror_box_relative(self.keypoint_xy)[order]
@@ -155,20 +169,61 @@ class DensePoseAnnotation:
     def rebase(self, from_box_xyxy: Tensor, to_box_xyxy: Tensor) -> DensePoseAnnotation:
         """Refer all coordinates to another box, pixels staying where they are.
 
+        See `warp` for pixels that move.
+
         Args:
             from_box_xyxy: (4,) box that the coordinates refer to now.
             to_box_xyxy: (4,) box that they shall refer to, in the same image frame.
 
         Returns:
-            A new annotation. Points may lie outside [0, 1]; the coarse map is cut or filled with 0.
+            A new annotation. Points may lie outside [0, 1]; maps are cut or filled with 0.
         """
         boxes = (from_box_xyxy, to_box_xyxy)
         rebased = replace(self, point_xy=box_relative_to_other_box(self.point_xy, *boxes))
         if self.coarse_map is not None:
             rebased.coarse_map = box_map_to_other_box(self.coarse_map, *boxes)
+        if self.dense_map is not None:
+            rebased.dense_map = box_map_to_other_box(self.dense_map, *boxes)
         if self.keypoint_xy is not None:
             rebased.keypoint_xy = box_relative_to_other_box(self.keypoint_xy, *boxes)
         return rebased
+
+    def warp(
+        self, matrix: Tensor, from_box_xyxy: Tensor, to_box_xyxy: Tensor
+    ) -> DensePoseAnnotation:
+        """Move with an image that is scaled, rotated or sheared, and refer to an upright box.
+
+        Labels do not change under a rotation; a mirror is `flip`'s business.
+
+        Args:
+            matrix: (2, 3) or (3, 3), old image pixels -> new image pixels.
+            from_box_xyxy: (4,) box that the coordinates refer to, in the old image.
+            to_box_xyxy: (4,) box that they shall refer to, in the new image.
+
+        Returns:
+            A new annotation. Points may lie outside [0, 1]; maps are read at the nearest cell and
+            are 0 outside the first box.
+
+        Raises:
+            ValueError: The matrix is singular or mirrors.
+        """
+        matrix = matrix.double()[:2]
+        if float(torch.linalg.det(matrix[:, :2])) <= 0:
+            raise ValueError(f"matrix: {matrix.tolist()} mirrors the image or is singular")
+        boxes = (from_box_xyxy.double(), to_box_xyxy.double())
+
+        def moved(points: Tensor) -> Tensor:
+            pixels = move_image_points(box_relative_to_image(points.double(), boxes[0]), matrix)
+            return image_to_box_relative(pixels, boxes[1]).to(points.dtype)
+
+        warped = replace(self, point_xy=moved(self.point_xy))
+        if self.keypoint_xy is not None:
+            warped.keypoint_xy = moved(self.keypoint_xy)
+        if self.coarse_map is not None:
+            warped.coarse_map = warp_box_map(self.coarse_map, matrix, *boxes)
+        if self.dense_map is not None:
+            warped.dense_map = warp_box_map(self.dense_map, matrix, *boxes)
+        return warped
 
 
 class DensePoseAnnotations(InstanceList[DensePoseAnnotation]):
@@ -183,6 +238,17 @@ class DensePoseAnnotations(InstanceList[DensePoseAnnotation]):
     def num_points(self) -> Tensor:
         """(N,) int64, on the CPU: number of points of each person."""
         return torch.tensor([item.num_points for item in self], dtype=torch.int64)
+
+    @property
+    def with_keypoints(self) -> Tensor:
+        """(N,) bool, on the CPU: which persons have a labelled keypoint."""
+        return torch.tensor(
+            [
+                item.keypoint_visible is not None and bool((item.keypoint_visible > 0).any())
+                for item in self
+            ],
+            dtype=torch.bool,
+        )
 
     def flip(self, rules: FlipRules) -> Self:
         """Mirror every person left to right; see `DensePoseAnnotation.flip`. Order is kept."""

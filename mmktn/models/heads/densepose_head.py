@@ -2,10 +2,12 @@
 
 It never learns where a box came from: `models/rcnn` passes RoIs of mmdet and the weights of the box
 head, `models/topdown` passes crops. Corresponds to `densepose_head` and `densepose_predictor` of
-detectron2 and KTN (methods 1.2, 6.4, 8.1).
+detectron2 and KTN (methods 1.2, 6.4, 8.1). With a predictor that makes no charts it is the branch
+of a single task: body, parts or keypoints (methods 3.2, 12).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, cast
 
 import torch
 from mmengine.model import BaseModule
@@ -14,6 +16,8 @@ from torch import Tensor
 from mmktn.models.targets import build_chart_targets
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput, ChartResults, DensePoseAnnotations
+
+DENSEPOSE_FIELDS = {"fine_segm", "u", "v", "coarse_segm", "body_mask"}
 
 
 @MODELS.register_module()
@@ -24,14 +28,16 @@ class DensePoseHead(BaseModule):
         trunk: Config of a trunk (`ConvTrunk`, `DeepLabTrunk`, `KTNTrunk`, `GCETrunk`).
         predictor: Config of a predictor; its `in_channels` has to be the trunk's `channels`.
         loss: Config of the loss, `ChartLoss` by default.
-        decoder: Config of the decoder, `ChartDecoder` by default.
+        decoder: Config of the decoder of charts, `ChartDecoder` by default; ignored by predictors
+            that make none.
+        task_decoders: Configs of decoders of other results: `RegionDecoder`, `KeypointDecoder`.
         chunk_size: Boxes that go through the branch at a time at inference; bounds memory, changes
             nothing else.
         init_cfg: As in `mmengine.model.BaseModule`.
 
     Raises:
-        ValueError: The predictor does not fit the trunk, or does not predict the map that decides
-            on the body.
+        ValueError: The predictor does not fit the trunk, or does not predict a map that a decoder
+            reads.
     """
 
     def __init__(
@@ -41,6 +47,7 @@ class DensePoseHead(BaseModule):
         *,
         loss: dict | None = None,
         decoder: dict | None = None,
+        task_decoders: Sequence[dict] = (),
         chunk_size: int = 10,
         init_cfg: dict | None = None,
     ) -> None:
@@ -48,32 +55,72 @@ class DensePoseHead(BaseModule):
         self.trunk = MODELS.build(trunk)
         self.predictor = MODELS.build(predictor)
         self.chart_loss = MODELS.build(loss or {"type": "mmktn.ChartLoss"})
-        self.decoder = MODELS.build(decoder or {"type": "mmktn.ChartDecoder"})
+        self.decoder = (
+            MODELS.build(decoder or {"type": "mmktn.ChartDecoder"})
+            if "fine_segm" in self.predictor.field_names
+            else None
+        )
+        self.task_decoders = [MODELS.build(config) for config in task_decoders]
         self.chunk_size = chunk_size
         if self.predictor.in_channels != self.trunk.out_channels:
             raise ValueError(
                 f"predictor.in_channels={self.predictor.in_channels} but the trunk has "
                 f"{self.trunk.out_channels} channels"
             )
-        absent = set(self.decoder.fields) - set(self.predictor.field_names)
+        if self.decoder is not None:
+            self._check_fields(self.decoder, f"decoder.mask_source={self.decoder.mask_source!r}")
+        for task_decoder in self.task_decoders:
+            self._check_fields(task_decoder, f"task_decoders: {type(task_decoder).__name__}")
+
+    def _check_fields(self, decoder: Any, name: str) -> None:
+        absent = set(decoder.fields) - set(self.predictor.field_names)
         if absent:
             raise ValueError(
-                f"decoder.mask_source={self.decoder.mask_source!r} reads {sorted(absent)}, which "
-                f"this predictor does not make ({list(self.predictor.field_names)})"
+                f"{name} reads {sorted(absent)}, which this predictor does not make "
+                f"({list(self.predictor.field_names)})"
             )
 
-    def forward(self, x: Tensor, box_weights: Mapping[str, Tensor] | None = None) -> ChartOutput:
+    @property
+    def decoded_fields(self) -> tuple[str, ...]:
+        """Maps that decoding reads; the others are not made at inference."""
+        decoders = [self.decoder] if self.decoder is not None else []
+        return tuple(
+            dict.fromkeys(f for decoder in [*decoders, *self.task_decoders] for f in decoder.fields)
+        )
+
+    def supervised(self, annotations: DensePoseAnnotations) -> Tensor:
+        """Say which persons carry a label of this head.
+
+        Args:
+            annotations: N persons.
+
+        Returns:
+            (N,) bool, on the CPU: dense pose, or a labelled keypoint if the head has keypoints
+            alone.
+        """
+        if DENSEPOSE_FIELDS & set(self.predictor.field_names):
+            return annotations.valid
+        return annotations.with_keypoints
+
+    def forward(
+        self,
+        x: Tensor,
+        box_weights: Mapping[str, Tensor] | None = None,
+        *,
+        fields: Collection[str] | None = None,
+    ) -> ChartOutput:
         """Predict all maps.
 
         Args:
             x: (N, C, h, w) features of N boxes; N may be 0.
             box_weights: `cls` (2, D) and `reg` (4, D) of the box head, read by KTM version 2; no
                 gradient reaches them.
+            fields: Maps to make besides the charts; None: all.
 
         Returns:
             Maps (N, ..., 4 h, 4 w) with the default predictor.
         """
-        return self.predictor(self.trunk(x), box_weights)
+        return self.predictor(self.trunk(x), box_weights, fields=fields)
 
     def loss_by_feat(
         self,
@@ -101,15 +148,48 @@ class DensePoseHead(BaseModule):
 
     def predict_by_feat(self, output: ChartOutput, boxes_xyxy: Tensor) -> ChartResults:
         """Decode maps of N boxes (N, 4), given in the pixels the results shall have."""
-        return self.decoder.decode(output, boxes_xyxy)
+        return cast("Any", self.decoder).decode(output, boxes_xyxy)
 
-    @torch.no_grad()
+    def decode(self, output: ChartOutput, boxes_xyxy: Tensor) -> dict[str, Any]:
+        """Decode everything that has a decoder.
+
+        Args:
+            output: Maps of N boxes.
+            boxes_xyxy: (N, 4) in the pixels the results shall have.
+
+        Returns:
+            Field of `pred_instances` -> N results: `densepose` and what the task decoders make.
+        """
+        found: dict[str, Any] = {}
+        if self.decoder is not None:
+            found["densepose"] = self.predict_by_feat(output, boxes_xyxy)
+        for task_decoder in self.task_decoders:
+            found |= task_decoder.decode(output, boxes_xyxy)
+        return found
+
+    def no_results(self, boxes_xyxy: Tensor) -> dict[str, Any]:
+        """Give the fields of `decode` for no boxes (0, 4)."""
+        found: dict[str, Any] = {} if self.decoder is None else {"densepose": ChartResults()}
+        for task_decoder in self.task_decoders:
+            found |= task_decoder.no_results(boxes_xyxy)
+        return found
+
     def predict(
         self,
         features: Tensor | Callable[[slice], Tensor],
         boxes_xyxy: Tensor,
         box_weights: Mapping[str, Tensor] | None = None,
     ) -> ChartResults:
+        """Predict and decode the charts of N boxes; see `predict_instances`."""
+        return self.predict_instances(features, boxes_xyxy, box_weights)["densepose"]
+
+    @torch.no_grad()
+    def predict_instances(
+        self,
+        features: Tensor | Callable[[slice], Tensor],
+        boxes_xyxy: Tensor,
+        box_weights: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Any]:
         """Predict and decode N boxes, `chunk_size` at a time; makes only maps that are decoded.
 
         Args:
@@ -118,15 +198,18 @@ class DensePoseHead(BaseModule):
             box_weights: As in `forward`.
 
         Returns:
-            N results.
+            Field of `pred_instances` -> N results.
         """
-        results = [ChartResults()]
-        for start in range(0, len(boxes_xyxy), self.chunk_size):
-            part = slice(start, start + self.chunk_size)
+        results = [self.no_results(boxes_xyxy[:0])]
+        for part in self.chunks(len(boxes_xyxy)):
             x = features(part) if callable(features) else features[part]
-            maps = self.predictor(self.trunk(x), box_weights, fields=self.decoder.fields)
-            results.append(self.predict_by_feat(maps, boxes_xyxy[part]))
-        return ChartResults.cat(results)
+            maps = self(x, box_weights, fields=self.decoded_fields)
+            results.append(self.decode(maps, boxes_xyxy[part]))
+        return cat_results(results)
+
+    def chunks(self, count: int) -> list[slice]:
+        """Cut `count` boxes into slices of `chunk_size`."""
+        return [slice(start, start + self.chunk_size) for start in range(0, count, self.chunk_size)]
 
     def fold(self, box_weights: Mapping[str, Tensor] | None = None) -> None:
         """Replace a KTM by the kernel it generates, in place; other predictors stay as they are.
@@ -137,3 +220,13 @@ class DensePoseHead(BaseModule):
         fold = getattr(self.predictor, "fold", None)
         if fold is not None:
             fold(box_weights)
+
+
+def cat_results(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Join results of `DensePoseHead.decode` (tensors and containers) field by field."""
+    return {
+        name: torch.cat([part[name] for part in results])
+        if isinstance(first, Tensor)
+        else first.cat([part[name] for part in results])
+        for name, first in results[0].items()
+    }

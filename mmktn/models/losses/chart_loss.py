@@ -71,27 +71,26 @@ class ChartLoss(nn.Module):
             num_images: Images on this GPU; needed with `uv_reference_images`.
 
         Returns:
-            `loss_fine_segm`, `loss_u`, `loss_v` and, where the map is predicted,
-            `loss_coarse_segm`, `loss_body_mask`, `loss_keypoint`. Each is connected to its map
-            even if there is nothing to learn.
+            Of `loss_fine_segm`, `loss_u`, `loss_v`, `loss_coarse_segm`, `loss_body_mask` and
+            `loss_keypoint` those whose map is predicted. Each is connected to its map even if
+            there is nothing to learn.
 
         Raises:
             ValueError: Numbers of RoIs differ, or `num_images` is missing.
         """
         if len(output) != len(targets):
             raise ValueError(f"{len(output)} RoIs predicted, targets for {len(targets)}")
-        weight_uv = self.weight_uv * self._uv_scale(num_images)
         points, rois, keypoints = self._shares(output, targets)
         half = self.half_pixel
-        losses = {
-            "loss_fine_segm": self.weight_fine_segm
-            * points
-            * fine_segm_loss(output.fine_segm, targets, half_pixel=half),
-            "loss_u": weight_uv
-            * chart_coordinate_loss(output.u, targets, coordinate=0, half_pixel=half),
-            "loss_v": weight_uv
-            * chart_coordinate_loss(output.v, targets, coordinate=1, half_pixel=half),
-        }
+        losses = {}
+        if output.fine_segm is not None:
+            loss = fine_segm_loss(output.fine_segm, targets, half_pixel=half)
+            losses["loss_fine_segm"] = self.weight_fine_segm * points * loss
+        for coordinate, name in enumerate(("u", "v")):
+            maps = getattr(output, name)
+            if maps is not None:
+                loss = chart_coordinate_loss(maps, targets, coordinate=coordinate, half_pixel=half)
+                losses[f"loss_{name}"] = self.weight_uv * self._uv_scale(num_images) * loss
         if output.coarse_segm is not None:
             loss = coarse_segm_loss(output.coarse_segm, targets)
             losses["loss_coarse_segm"] = self.weight_coarse_segm * rois * loss
@@ -111,7 +110,7 @@ class ChartLoss(nn.Module):
         cells = None if maps is None else targets.keypoint_cells(maps.shape[-2:])
         keypoints = 0 if cells is None else int(cells[1].sum())
         counts = [len(targets.roi_index), len(targets.coarse_index), keypoints]
-        return process_shares(counts, output.fine_segm.device)
+        return process_shares(counts, targets.rois_xyxy.device)
 
     def _uv_scale(self, num_images: int | None) -> float:
         if self.uv_reference_images is None:

@@ -5,30 +5,25 @@ the channel of the winning chart, and large boxes are worked off in bands of row
 memory; the interpolation is that of `F.interpolate(mode='bilinear', align_corners=False)`.
 """
 
-from typing import NamedTuple
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from mmktn.models.postprocess.box_resizing import (
+    ARGMAX_THRESHOLD,
+    Axis,
+    best_channel,
+    channels_last,
+    check_threshold,
+    foreground,
+    resize,
+    resize_axis,
+)
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput, ChartResult, ChartResults
 from mmktn.structures.box_grid import result_box_hw
+from mmktn.structures.crop_grid import box_in_region
 
 MASK_SOURCES = ("coarse", "body_mask")
-ARGMAX_THRESHOLD = 0.5
-"""At exactly this threshold the official code compares channels instead of probabilities."""
-
-
-class _Axis(NamedTuple):
-    """Source cells and the share of the upper one for each target pixel of an axis."""
-
-    low: Tensor
-    high: Tensor
-    share: Tensor
-
-    def part(self, start: int, stop: int) -> "_Axis":
-        return _Axis(self.low[start:stop], self.high[start:stop], self.share[start:stop])
 
 
 @MODELS.register_module()
@@ -67,12 +62,17 @@ class ChartDecoder:
         mask = "coarse_segm" if self.mask_source == "coarse" else "body_mask"
         return ("fine_segm", "u", "v", mask)
 
-    def decode(self, output: ChartOutput, boxes_xyxy: Tensor) -> ChartResults:
+    def decode(
+        self, output: ChartOutput, boxes_xyxy: Tensor, *, regions_xyxy: Tensor | None = None
+    ) -> ChartResults:
         """Decode N boxes.
 
         Args:
             output: Maps of the N boxes.
             boxes_xyxy: (N, 4) boxes in the pixels the results shall have.
+            regions_xyxy: (N, 4) what the maps cover, in the same pixels: the crop of a top-down
+                system around its box. None: the boxes. Beyond its edges a map goes on with its
+                border cells.
 
         Returns:
             N results, each of the integer size of its box (docs/conventions.md, frame 5), on the
@@ -82,16 +82,25 @@ class ChartDecoder:
             ValueError: Numbers differ, the mask map is not predicted, or a threshold meets a
                 15-channel map, whose channel 1 is the torso.
         """
+        regions_xyxy = boxes_xyxy if regions_xyxy is None else regions_xyxy
+        if len(regions_xyxy) != len(boxes_xyxy):
+            raise ValueError(f"{len(regions_xyxy)} regions for {len(boxes_xyxy)} boxes")
         if len(output) != len(boxes_xyxy):
             raise ValueError(f"maps of {len(output)} boxes, {len(boxes_xyxy)} boxes given")
         fine, mask, u, v = (
-            _channels_last(maps)
-            for maps in (output.fine_segm, self._mask_maps(output), output.u, output.v)
+            channels_last(maps)
+            for maps in (
+                output.require("fine_segm"),
+                self._mask_maps(output),
+                output.require("u"),
+                output.require("v"),
+            )
         )
         sizes = result_box_hw(boxes_xyxy).tolist()
+        spans = box_in_region(boxes_xyxy, regions_xyxy).tolist()
         return ChartResults(
-            self._decode_one(fine[i], mask[i], uv=(u[i], v[i]), size_hw=(h, w))
-            for i, (h, w) in enumerate(sizes)
+            self._decode_one(fine[i], mask[i], uv=(u[i], v[i]), size_hw=sizes[i], span=spans[i])
+            for i in range(len(sizes))
         )
 
     def _mask_maps(self, output: ChartOutput) -> Tensor:
@@ -101,11 +110,7 @@ class ChartDecoder:
             raise ValueError(
                 f"mask_source={self.mask_source!r} reads {name}, which is not predicted"
             )
-        if maps.shape[1] != 2 and self.mask_threshold != ARGMAX_THRESHOLD:
-            raise ValueError(
-                f"mask_threshold={self.mask_threshold} needs a 2-channel map, {name} has "
-                f"{maps.shape[1]} channels; use mask_threshold=0.5 or mask_source='body_mask'"
-            )
+        check_threshold(maps, self.mask_threshold, name=name)
         return maps
 
     def _decode_one(
@@ -118,7 +123,7 @@ class ChartDecoder:
     ) -> ChartResult:
         """Decode maps (a, a, 25), (a, a, D), 2 x (a, a, 25) to a box of h x w pixels."""
         h, w = size_hw
-        rows, columns = _axis(h, fine.shape[0], fine), _axis(w, fine.shape[1], fine)
+        rows, columns = resize_axis(h, fine.shape[0], fine), resize_axis(w, fine.shape[1], fine)
         band = max(1, self.band_values // (fine.shape[-1] * w))
         parts = [
             self._decode_band(fine, mask, uv=uv, axes=(rows.part(y, y + band), columns))
@@ -133,55 +138,17 @@ class ChartDecoder:
         mask: Tensor,
         *,
         uv: tuple[Tensor, Tensor],
-        axes: tuple[_Axis, _Axis],
+        axes: tuple[Axis, Axis],
     ) -> tuple[Tensor, Tensor]:
         """Labels (rows, w) int64 and uv (2, rows, w) float32 of a band of rows."""
-        labels = _best_channel(_resize(fine, *axes))
+        labels = best_channel(resize(fine, *axes))
         if self.mask_threshold >= 0:
-            labels = labels * self._foreground(_resize(mask, *axes))
+            labels = labels * foreground(resize(mask, *axes), self.mask_threshold)
         values = torch.stack([_read_channel(maps, labels, *axes) for maps in uv])
         return labels, values.float() * (labels > 0)
 
-    def _foreground(self, mask: Tensor) -> Tensor:
-        if self.mask_threshold == ARGMAX_THRESHOLD:
-            return _best_channel(mask) > 0
-        # Channels first: a softmax over a last axis of length 2 is not vectorised.
-        return torch.stack(mask.unbind(dim=-1)).softmax(dim=0)[1] > self.mask_threshold
 
-
-def _channels_last(maps: Tensor) -> Tensor:
-    """(N, C, a, a) -> (N, a, a, C), contiguous, at least in float32."""
-    dtype = torch.promote_types(maps.dtype, torch.float32)
-    return maps.to(dtype).permute(0, 2, 3, 1).contiguous()
-
-
-def _axis(size: int, cells: int, like: Tensor) -> _Axis:
-    """Source positions of `size` pixels over `cells` cells, centres at index + 0.5, clamped."""
-    pixels = torch.arange(size, dtype=like.dtype, device=like.device)
-    position = ((pixels + 0.5) * (cells / size) - 0.5).clamp(min=0)
-    low = position.long().clamp(max=cells - 1)
-    high = (low + 1).clamp(max=cells - 1)
-    return _Axis(low, high, (position - low).clamp(max=1))
-
-
-def _resize(maps: Tensor, rows: _Axis, columns: _Axis) -> Tensor:
-    """Resize (a, a, C) bilinearly to (rows, columns, C)."""
-    tall = torch.lerp(
-        maps.index_select(0, rows.low), maps.index_select(0, rows.high), rows.share[:, None, None]
-    )
-    size = (len(rows.low), len(columns.low))  # rows are in place: only columns change here
-    wide = F.interpolate(
-        tall.permute(2, 0, 1)[None], size=size, mode="bilinear", align_corners=False
-    )
-    return wide[0].permute(1, 2, 0)
-
-
-def _best_channel(maps: Tensor) -> Tensor:
-    """Argmax over the last axis, through `max`, which is several times faster on the CPU."""
-    return maps.max(dim=-1).indices
-
-
-def _read_channel(maps: Tensor, labels: Tensor, rows: _Axis, columns: _Axis) -> Tensor:
+def _read_channel(maps: Tensor, labels: Tensor, rows: Axis, columns: Axis) -> Tensor:
     """Bilinear value of channel `labels` (rows, columns) of maps (a, a, C) at every pixel."""
     _, width, channels = maps.shape
     flat = maps.reshape(-1)

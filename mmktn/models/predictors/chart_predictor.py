@@ -1,7 +1,8 @@
 """Chart predictor of DensePose R-CNN (Guler et al., CVPR 2018, section 3.2; methods 1.3).
 
 `DensePoseChartPredictor` of detectron2 (coarse map of 2 or 15 channels) and the star predictor of
-KTN's baseline (body mask instead of, or beside, the coarse map).
+KTN's baseline (body mask instead of, or beside, the coarse map). Without charts it is the predictor
+of one of the tasks of methods 12: body, parts or keypoints.
 """
 
 from mmktn.models.predictors.map_layers import DeconvLayers, MapLayers
@@ -19,10 +20,14 @@ class ChartPredictor(MapPredictor):
         coarse_channels: Channels of the coarse map: 2 (person or not), 15 (parts) or 0 (none).
         with_body_mask: Also predict a 2-channel body mask (beside a 15-channel coarse map).
         num_keypoints: Keypoint heat-maps; 0: none.
+        with_charts: Predict I, U, V; off for a task of its own.
         upscale: Bilinear factor after the transposed convolutions.
         keypoint_upscale: The same for keypoint heat-maps; None: as `upscale`.
         layers: Kind of the layers.
         init_cfg: As in `mmengine.model.BaseModule`.
+
+    Raises:
+        ValueError: Everything is switched off.
 
     Reference:
         630 861 (coarse 2) or 737 370 (coarse 15) parameters for 512 channels.
@@ -35,21 +40,29 @@ class ChartPredictor(MapPredictor):
         *,
         with_body_mask: bool = False,
         num_keypoints: int = 0,
+        with_charts: bool = True,
         upscale: int = 2,
         keypoint_upscale: int | None = None,
         layers: MapLayers = DeconvLayers(),  # noqa: B008  # frozen
         init_cfg: dict | None = None,
     ) -> None:
+        charts = NUM_CHARTS + 1 if with_charts else 0
+        channels = {
+            "coarse_segm": coarse_channels,
+            "fine_segm": charts,
+            "u": charts,
+            "v": charts,
+            "body_mask": 2 if with_body_mask else 0,
+            "keypoint_heatmaps": num_keypoints,
+        }
+        if not any(channels.values()):
+            raise ValueError(
+                "this predictor makes no map: switch on with_charts, coarse_channels, "
+                "with_body_mask or num_keypoints"
+            )
         super().__init__(
             in_channels,
-            {
-                "coarse_segm": coarse_channels,
-                "fine_segm": NUM_CHARTS + 1,
-                "u": NUM_CHARTS + 1,
-                "v": NUM_CHARTS + 1,
-                "body_mask": 2 if with_body_mask else 0,
-                "keypoint_heatmaps": num_keypoints,
-            },
+            channels,
             upscale=upscale,
             keypoint_upscale=keypoint_upscale,
             layers=layers,

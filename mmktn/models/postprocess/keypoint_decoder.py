@@ -1,0 +1,74 @@
+"""Keypoint heat-maps -> keypoints and scores (He et al., Mask R-CNN; methods 12.3).
+
+As `keypoint_rcnn_inference` of detectron2: each map is resized bicubically to its box, the best
+pixel wins. Departure: results keep the frame of the annotations as they stand in the file
+(docs/conventions.md, frame 1), where detectron2 adds half a pixel on loading and takes it off again
+on writing.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmktn.registry import MODELS
+from mmktn.structures import ChartOutput
+
+
+@MODELS.register_module()
+class KeypointDecoder:
+    """Decode `keypoint_heatmaps` into `keypoints` (N, K, 2) and `keypoint_scores` (N, K).
+
+    The score of a keypoint is the spatial softmax at the best pixel, taken relative to the
+    probability mass of the map before resizing.
+
+    Args:
+        num_keypoints: K, for images without boxes.
+    """
+
+    fields: tuple[str, ...] = ("keypoint_heatmaps",)
+
+    def __init__(self, num_keypoints: int = 17) -> None:
+        self.num_keypoints = num_keypoints
+
+    def decode(self, output: ChartOutput, boxes_xyxy: Tensor) -> dict[str, Tensor]:
+        """Decode N boxes.
+
+        Args:
+            output: Maps of the N boxes.
+            boxes_xyxy: (N, 4) boxes in the pixels the keypoints shall have.
+
+        Returns:
+            `keypoints` (N, K, 2), x before y, and `keypoint_scores` (N, K).
+
+        Raises:
+            ValueError: The map is not predicted.
+        """
+        maps = output.require("keypoint_heatmaps")
+        maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
+        found = [_best_pixels(*pair) for pair in zip(maps, boxes_xyxy, strict=True)]
+        if not found:
+            return self.no_results(boxes_xyxy)
+        keypoints, scores = (torch.stack(side) for side in zip(*found, strict=True))
+        return {"keypoints": keypoints, "keypoint_scores": scores}
+
+    def no_results(self, boxes_xyxy: Tensor) -> dict[str, Tensor]:
+        """Give what an image without boxes (0, 4) gets."""
+        return {
+            "keypoints": boxes_xyxy.new_zeros((0, self.num_keypoints, 2)),
+            "keypoint_scores": boxes_xyxy.new_zeros((0, self.num_keypoints)),
+        }
+
+
+def _best_pixels(maps: Tensor, box_xyxy: Tensor) -> tuple[Tensor, Tensor]:
+    """Keypoints (K, 2) in the frame of the box and scores (K,) of maps (K, a, a)."""
+    extent = (box_xyxy[2:] - box_xyxy[:2]).clamp(min=1)
+    width, height = extent.ceil().long().tolist()
+    resized = F.interpolate(maps[None], size=(height, width), mode="bicubic", align_corners=False)
+    peaks, index = resized[0].flatten(1).max(dim=1)
+    pixel = torch.stack((index % width, index // width), dim=1)
+    size = extent.new_tensor([width, height])
+    keypoints = box_xyxy[:2] + (pixel + 0.5) * extent / size
+    # The peak itself is the reference of the exponentials: they cannot overflow in their sum by
+    # more than bicubic overshoot.
+    mass = (maps.flatten(1) - peaks[:, None]).exp().sum(dim=1)
+    return keypoints, mass.reciprocal()

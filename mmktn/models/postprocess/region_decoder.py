@@ -1,0 +1,91 @@
+"""Coarse map or body mask -> region of every pixel of a box (methods 12.1, 12.2).
+
+The body and the parts as results of their own, where DensePose R-CNN uses them only to cut out the
+charts. The official code has the same step commented out (`parsing_inference`).
+"""
+
+import torch
+from torch import Tensor
+
+from mmktn.models.postprocess.box_resizing import (
+    ARGMAX_THRESHOLD,
+    best_channel,
+    channels_last,
+    check_threshold,
+    foreground,
+    resize,
+    resize_axis,
+)
+from mmktn.models.postprocess.chart_decoder import MASK_SOURCES
+from mmktn.registry import MODELS
+from mmktn.structures import ChartOutput, RegionResult, RegionResults
+from mmktn.structures.box_grid import result_box_hw
+
+
+@MODELS.register_module()
+class RegionDecoder:
+    """Decode one coarse map into `RegionResults`.
+
+    With `mask_threshold=0.5` a pixel gets the argmax of all channels, resized as logits: body or
+    not (2 channels), or one of the parts (15). Any other threshold applies to the softmax of
+    channel 1 of a 2-channel map, as in `ChartDecoder`.
+
+    Args:
+        source: Map that is read: 'coarse' or 'body_mask'.
+        name: Field of `pred_instances` that receives the result.
+        mask_threshold: 0.5 for parts, 0.3 for KTN's body mask.
+
+    Raises:
+        ValueError: `source` is none of the two.
+    """
+
+    def __init__(
+        self,
+        source: str = "coarse",
+        name: str = "part_regions",
+        *,
+        mask_threshold: float = ARGMAX_THRESHOLD,
+    ) -> None:
+        if source not in MASK_SOURCES:
+            raise ValueError(f"source has to be one of {MASK_SOURCES}, got {source!r}")
+        self.name = name
+        self.mask_threshold = mask_threshold
+        self.fields: tuple[str, ...] = ("coarse_segm" if source == "coarse" else "body_mask",)
+
+    def decode(self, output: ChartOutput, boxes_xyxy: Tensor) -> dict[str, RegionResults]:
+        """Decode N boxes.
+
+        Args:
+            output: Maps of the N boxes.
+            boxes_xyxy: (N, 4) boxes in the pixels the results shall have.
+
+        Returns:
+            `name` -> N results, each of the integer size of its box.
+
+        Raises:
+            ValueError: The map is not predicted, or a threshold meets a 15-channel map.
+        """
+        maps = output.require(self.fields[0])
+        check_threshold(maps, self.mask_threshold, name=self.fields[0])
+        sizes = result_box_hw(boxes_xyxy).tolist()
+        results = (
+            self._decode_one(logits, (h, w))
+            for logits, (h, w) in zip(channels_last(maps), sizes, strict=True)
+        )
+        return {self.name: RegionResults(results)}
+
+    def no_results(self, boxes_xyxy: Tensor) -> dict[str, RegionResults]:
+        """Give what an image without boxes (0, 4) gets."""
+        return {self.name: RegionResults()}
+
+    def _decode_one(self, logits: Tensor, size_hw: tuple[int, int]) -> RegionResult:
+        rows, columns = (
+            resize_axis(size, cells, logits)
+            for size, cells in zip(size_hw, logits.shape[:2], strict=True)
+        )
+        resized = resize(logits, rows, columns)
+        if self.mask_threshold == ARGMAX_THRESHOLD:
+            labels = best_channel(resized)
+        else:
+            labels = foreground(resized, self.mask_threshold)
+        return RegionResult(labels.to(torch.uint8))
