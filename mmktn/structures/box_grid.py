@@ -76,12 +76,12 @@ def box_map_to_other_box(box_map: Tensor, from_box_xyxy: Tensor, to_box_xyxy: Te
     """Re-base a label map that spans a box on another box: nearest cell, 0 outside the first box.
 
     Args:
-        box_map: (G, G) labels over `from_box_xyxy`.
+        box_map: (..., G, G) labels over `from_box_xyxy`.
         from_box_xyxy: (4,) box.
         to_box_xyxy: (4,) box in the same image frame.
 
     Returns:
-        (G, G) labels over `to_box_xyxy`; each cell shows what lies under its centre.
+        (..., G, G) labels over `to_box_xyxy`; each cell shows what lies under its centre.
     """
     cells = box_map.shape[-1]
     centres = (torch.arange(cells, device=box_map.device) + 0.5) / cells
@@ -90,8 +90,40 @@ def box_map_to_other_box(box_map: Tensor, from_box_xyxy: Tensor, to_box_xyxy: Te
     index = source.floor().long()
     inside = (index >= 0) & (index < cells)
     index = index.clamp(0, cells - 1)
-    moved = box_map[index[:, 1]][:, index[:, 0]]
+    moved = box_map[..., index[:, 1], :][..., index[:, 0]]
     return moved * (inside[:, None, 1] & inside[None, :, 0]).to(box_map.dtype)
+
+
+def move_image_points(points: Tensor, matrix: Tensor) -> Tensor:
+    """Move image points (..., 2) by an affine matrix (2, 3): old pixels -> new pixels."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def warp_box_map(
+    box_map: Tensor, matrix: Tensor, from_box_xyxy: Tensor, to_box_xyxy: Tensor
+) -> Tensor:
+    """Read a label map that spans a box on the cells of a box in a moved image: nearest cell.
+
+    Args:
+        box_map: (..., G, G) labels over `from_box_xyxy`.
+        matrix: (2, 3) old image pixels -> new image pixels, invertible.
+        from_box_xyxy: (4,) box in the old image.
+        to_box_xyxy: (4,) box in the new image.
+
+    Returns:
+        (..., G, G) labels over `to_box_xyxy`, 0 outside the first box.
+    """
+    cells = box_map.shape[-1]
+    centres = (torch.arange(cells, device=matrix.device) + 0.5).to(matrix.dtype) / cells
+    grid = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), dim=-1).view(-1, 2)
+    there = box_relative_to_image(grid, to_box_xyxy.to(matrix.dtype))
+    back = torch.linalg.solve(matrix[:, :2], (there - matrix[:, 2]).T).T
+    source = image_to_box_relative(back, from_box_xyxy.to(matrix.dtype)) * cells
+    index = source.floor().long()
+    inside = ((index >= 0) & (index < cells)).all(dim=-1)
+    flat = (index[:, 1] * cells + index[:, 0]).where(inside, 0).to(box_map.device)
+    moved = box_map.flatten(-2)[..., flat] * inside.to(box_map.device, box_map.dtype)
+    return moved.unflatten(-1, (cells, cells))
 
 
 def mirror_box_relative(points: Tensor) -> Tensor:
