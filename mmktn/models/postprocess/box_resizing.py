@@ -15,15 +15,20 @@ ARGMAX_THRESHOLD = 0.5
 
 
 class Axis(NamedTuple):
-    """Source cells and the share of the upper one for each target pixel of an axis."""
+    """Source cells and the share of the upper one for each target pixel of an axis.
+
+    `whole`: the pixels cover all cells, so that the axis is an ordinary resize.
+    """
 
     low: Tensor
     high: Tensor
     share: Tensor
+    whole: bool
 
     def part(self, start: int, stop: int) -> "Axis":
         """Cut out some pixels."""
-        return Axis(self.low[start:stop], self.high[start:stop], self.share[start:stop])
+        cut = slice(start, stop)
+        return Axis(self.low[cut], self.high[cut], self.share[cut], whole=False)
 
 
 def channels_last(maps: Tensor) -> Tensor:
@@ -32,13 +37,20 @@ def channels_last(maps: Tensor) -> Tensor:
     return maps.to(dtype).permute(0, 2, 3, 1).contiguous()
 
 
-def resize_axis(size: int, cells: int, like: Tensor) -> Axis:
-    """Source positions of `size` pixels over `cells` cells, centres at index + 0.5, clamped."""
+def resize_axis(
+    size: int, cells: int, like: Tensor, *, span: tuple[float, float] = (0.0, 1.0)
+) -> Axis:
+    """Source positions of `size` pixels over `cells` cells, centres at index + 0.5, clamped.
+
+    The pixels cover the share `span` of the cells; (0, 1) is all of them.
+    """
+    start, stop = span
     pixels = torch.arange(size, dtype=like.dtype, device=like.device)
-    position = ((pixels + 0.5) * (cells / size) - 0.5).clamp(min=0)
+    position = (pixels + 0.5) * ((stop - start) * cells / size) + (start * cells - 0.5)
+    position = position.clamp(min=0)
     low = position.long().clamp(max=cells - 1)
     high = (low + 1).clamp(max=cells - 1)
-    return Axis(low, high, (position - low).clamp(max=1))
+    return Axis(low, high, (position - low).clamp(max=1), whole=(start, stop) == (0.0, 1.0))
 
 
 def resize(maps: Tensor, rows: Axis, columns: Axis) -> Tensor:
@@ -46,6 +58,9 @@ def resize(maps: Tensor, rows: Axis, columns: Axis) -> Tensor:
     tall = torch.lerp(
         maps.index_select(0, rows.low), maps.index_select(0, rows.high), rows.share[:, None, None]
     )
+    if not columns.whole:
+        left, right = tall.index_select(1, columns.low), tall.index_select(1, columns.high)
+        return torch.lerp(left, right, columns.share[:, None])
     size = (len(rows.low), len(columns.low))  # rows are in place: only columns change here
     wide = F.interpolate(
         tall.permute(2, 0, 1)[None], size=size, mode="bilinear", align_corners=False

@@ -5,6 +5,8 @@ the channel of the winning chart, and large boxes are worked off in bands of row
 memory; the interpolation is that of `F.interpolate(mode='bilinear', align_corners=False)`.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -119,11 +121,16 @@ class ChartDecoder:
         mask: Tensor,
         *,
         uv: tuple[Tensor, Tensor],
-        size_hw: tuple[int, int],
+        size_hw: Sequence[int],
+        span: Sequence[float],
     ) -> ChartResult:
-        """Decode maps (a, a, 25), (a, a, D), 2 x (a, a, 25) to a box of h x w pixels."""
-        h, w = size_hw
-        rows, columns = resize_axis(h, fine.shape[0], fine), resize_axis(w, fine.shape[1], fine)
+        """Decode maps (a, a, 25), (a, a, D), 2 x (a, a, 25) to a box of h x w pixels.
+
+        `span` is the box x1, y1, x2, y2 in shares of what the maps cover.
+        """
+        (h, w), (x1, y1, x2, y2) = size_hw, span
+        rows = resize_axis(h, fine.shape[0], fine, span=(y1, y2))
+        columns = resize_axis(w, fine.shape[1], fine, span=(x1, x2))
         band = max(1, self.band_values // (fine.shape[-1] * w))
         parts = [
             self._decode_band(fine, mask, uv=uv, axes=(rows.part(y, y + band), columns))
