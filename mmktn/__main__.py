@@ -8,10 +8,11 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-# Command -> module with `main(argv) -> int`, and what it does.
+# Command -> function `(argv) -> exit status`, as module:function, and what it does.
 COMMANDS = {
-    "doctor": ("mmktn.doctor", "what is installed, in use and missing"),
-    "evaluate": ("mmktn.evaluation.cli", "score a result file; --report explains the scores"),
+    "doctor": ("mmktn.doctor:main", "what is installed, in use and missing"),
+    "evaluate": ("mmktn.evaluation.cli:main", "score a result file"),
+    "report": ("mmktn.evaluation.cli:report_main", "explain a result file on an HTML page"),
 }
 
 
@@ -38,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command not in COMMANDS:
         print(f"unknown command {command!r}\n\n{usage()}", file=sys.stderr)
         return 2
-    status: int = importlib.import_module(COMMANDS[command][0]).main(rest)
+    module, _, function = COMMANDS[command][0].partition(":")
+    status: int = getattr(importlib.import_module(module), function)(rest)
     return status
 
 

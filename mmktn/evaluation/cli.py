@@ -1,7 +1,7 @@
-"""`python -m mmktn evaluate`: scores of result files, no model needed.
+"""`python -m mmktn evaluate` and `report`: scores of result files, no model needed.
 
 Reads DensePose-COCO or COCO keypoint annotations and the result formats of ``result_files.py``;
-prints tables, writes JSON and, if asked, an HTML report.
+prints tables, writes JSON and the HTML report. `report` is `evaluate` with the page as its product.
 """
 
 import argparse
@@ -39,22 +39,51 @@ ALL_METRICS = (*METRICS, "auc", "oks", "recall")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Arguments of the command."""
+    """Arguments of `evaluate`."""
     parser = argparse.ArgumentParser(
         prog="python -m mmktn evaluate",
         description="Score dense-pose or keypoint results against COCO-style annotations.",
     )
-    parser.add_argument("--gt", required=True, help="annotations (DensePose-COCO, COCO, CrowdPose)")
     parser.add_argument(
         "--results", required=True, help="official DensePose .json, .npz, or COCO keypoint .json"
     )
     parser.add_argument(
+        "--metric", nargs="+", choices=ALL_METRICS, help="default: gps gpsm iou, or oks"
+    )
+    parser.add_argument(
+        "--keypoint-protocol",
+        choices=sorted(KEYPOINT_PROTOCOLS),
+        help="default: crowdpose where images have crowdIndex, otherwise coco",
+    )
+    parser.add_argument("--out", help="write the numbers to this JSON file")
+    parser.add_argument("--report", help="write an HTML page with pictures (needs matplotlib)")
+    _add_common_arguments(parser)
+    return parser
+
+
+def build_report_parser() -> argparse.ArgumentParser:
+    """Arguments of `report`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mmktn report",
+        description="Explain dense-pose results on one HTML page: curves, per-part errors on the "
+        "body, worst and best people.",
+    )
+    parser.add_argument("results", help="official DensePose .json or .npz")
+    parser.add_argument(
+        "-o", "--out", dest="report", default="report.html", help="the page (default: report.html)"
+    )
+    parser.add_argument("--json", dest="out", help="also write the numbers to this JSON file")
+    parser.set_defaults(metric=list(METRICS), keypoint_protocol=None)
+    _add_common_arguments(parser)
+    return parser
+
+
+def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--gt", required=True, help="annotations (DensePose-COCO, COCO, CrowdPose)")
+    parser.add_argument(
         "--surface",
         default="procedural",
         help="'procedural', an .npz, or the folder with the official surface files",
-    )
-    parser.add_argument(
-        "--metric", nargs="+", choices=ALL_METRICS, help="default: gps gpsm iou, or oks"
     )
     parser.add_argument(
         "--normaliser", nargs="+", choices=NORMALISERS, default=["per_part"],
@@ -62,28 +91,20 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--protocol", choices=sorted(DENSEPOSE_PROTOCOLS), default="official")
     parser.add_argument(
-        "--keypoint-protocol",
-        choices=sorted(KEYPOINT_PROTOCOLS),
-        help="default: crowdpose where images have crowdIndex, otherwise coco",
-    )
-    parser.add_argument(
         "--min-threshold", type=float, default=0.5, help="0.2 adds AP20, AP30, AP40"
     )
     parser.add_argument(
         "--min-score", type=float, default=0.0, help="auc: detections below are not painted"
     )
-    parser.add_argument("--out", help="write the numbers to this JSON file")
-    parser.add_argument("--report", help="write an HTML page with pictures (needs matplotlib)")
     parser.add_argument("--images", help="folder with the photographs, for the report")
     parser.add_argument(
         "--skip-bad", action="store_true", help="leave unusable results out and say how many"
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
+    """Run `evaluate`.
 
     Args:
         argv: Arguments; by default those of the process.
@@ -91,7 +112,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, or 1 after printing one message about unusable input.
     """
-    args = build_parser().parse_args(argv)
+    return _finish(build_parser().parse_args(argv))
+
+
+def report_main(argv: Sequence[str] | None = None) -> int:
+    """Run `report`; arguments and status as in `main`."""
+    return _finish(build_report_parser().parse_args(argv))
+
+
+def _finish(args: argparse.Namespace) -> int:
+    """Score, print, write; exit status."""
     console = Console()
     console.width = max(console.width, TABLE_WIDTH)
     started = time.perf_counter()

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from mmktn.evaluation.cli import main
+from mmktn.evaluation.cli import main, report_main
 from mmktn.evaluation.result_files import official_entry, save_npz
 from tests.test_evaluation import reference_cases
 from tests.test_evaluation.builders import World
@@ -118,3 +118,18 @@ def test_recall_of_results_on_true_boxes(tmp_path):
     _, found = run(tmp_path, "--metric", "recall")
     assert found["values"]["keypoints/recall@0.5"] == 1
     assert found["values"]["keypoints/recall@0.6"] == 0
+
+
+def test_report_command_writes_the_page_and_the_numbers(files, capsys):
+    common = ["--gt", str(files / "gt.json"), "--surface", BODY, "--quiet"]
+    page, numbers = files / "new" / "page.html", files / "numbers.json"
+    page.parent.mkdir()
+    status = report_main(
+        [str(files / "res.npz"), "--out", str(page), "--json", str(numbers), *common]
+    )
+    assert status == 0
+    assert "<img" in page.read_text()
+    assert json.loads(numbers.read_text())["values"].keys() >= {"gps/AP", "pointwise/AUC10"}
+    assert f"wrote {page}" in capsys.readouterr().out
+    assert report_main([str(files / "none.npz"), *common]) == 1
+    assert "none.npz" in capsys.readouterr().err
