@@ -11,13 +11,14 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-import mmktn  # noqa: F401  # registers the package before a config names `mmktn.X` or `mmktn::file`
+import mmktn  # noqa: F401  # repairs the host packages before they are imported
+from mmktn.utils.config_path import read_config
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train a dense-pose or pose model")
     parser.add_argument(
-        "config", help="config file, or mmktn::folder/name.py of an installed mmktn"
+        "config", help="config file, or mmktn::folder/name.py from the package or its sources"
     )
     parser.add_argument("--work-dir", help="where logs and checkpoints go")
     parser.add_argument(
@@ -64,6 +65,14 @@ def enable_amp(cfg: Config, dtype: str) -> None:
         cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
 
 
+def load_config(config: str) -> Config:
+    """Read the config; a wrong name ends the tool with one line."""
+    try:
+        return read_config(config)
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(str(error)) from error
+
+
 def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     """Put the command line on top of the config; the command line wins."""
     cfg.launcher = args.launcher
@@ -72,7 +81,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get("work_dir") is None:
-        cfg.work_dir = str(Path("work_dirs") / Path(args.config).stem)
+        cfg.work_dir = str(Path("work_dirs") / Path(args.config.replace("::", "/")).stem)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp is not None:
@@ -96,7 +105,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
 
 def main() -> None:
     args = parse_args()
-    cfg = merge_args(Config.fromfile(args.config), args)
+    cfg = merge_args(load_config(args.config), args)
     Runner.from_cfg(cfg).train()
 
 

@@ -23,6 +23,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from mmktn.registry import MODELS
+from mmktn.utils.config_path import read_config, resolve_config
 
 _SIZE_MISMATCH = re.compile(
     r"size mismatch for (\S+): .*?shape (.*?) from checkpoint.*?is (.*?)\.$", re.MULTILINE
@@ -33,7 +34,7 @@ def load_config(config: str | Path | Config) -> Config:
     """Read a config file.
 
     Args:
-        config: Path, `mmktn::folder/name.py` of the installed package, or a ready `Config`.
+        config: Path, `mmktn::folder/name.py` (see `resolve_config`), or a ready `Config`.
 
     Raises:
         FileNotFoundError: No such file; the message offers files of similar name beside it.
@@ -42,14 +43,14 @@ def load_config(config: str | Path | Config) -> Config:
     if isinstance(config, Config):
         cfg = config
     else:
-        path = Path(config)
-        if "::" not in str(config) and not path.is_file():
+        path = Path(resolve_config(config))
+        if not path.is_file():
             near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.py")])
             hint = f"; similar files there: {', '.join(near)}" if near else ""
             raise FileNotFoundError(f"config not found: {config}{hint}")
         if path.suffix not in (".py", ".json", ".yaml", ".yml"):
             raise ValueError(f"{config} is not a config (.py, .json, .yaml); arguments swapped?")
-        cfg = Config.fromfile(config)
+        cfg = read_config(path)
     if "model" not in cfg:
         raise ValueError(f"{getattr(cfg, 'filename', config)}: the config has no 'model'")
     return cfg

@@ -15,7 +15,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "config", help="config file, or mmktn::folder/name.py of an installed mmktn"
+        "config", help="config file, or mmktn::folder/name.py from the package or its sources"
     )
     parser.add_argument("--out", type=Path, help="also write it to this .py, .json or .yaml file")
     parser.add_argument(

@@ -1,0 +1,70 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmktn.utils import config_path
+from mmktn.utils.config_path import read_config, resolve_config
+
+ROOT = Path(__file__).parents[2]
+
+
+def write_config(folder, name="a_r18_smoke.py", text="model = dict(type='A')\n"):
+    path = folder / "configs" / "family" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (folder / "configs" / "_base_").mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_source_tree_is_found_by_path_and_by_bare_name():
+    name = "densepose-rcnn_r50_fpn_s1x_dp-coco.py"
+    expected = ROOT / "configs" / "densepose" / name
+    assert Path(resolve_config(f"mmktn::densepose/{name}")) == expected
+    assert Path(resolve_config(f"mmktn::{name}")) == expected
+    assert read_config(f"mmktn::{name}").model.type == "mmdet.FasterRCNN"
+
+
+def test_installed_copy_wins_over_sources(tmp_path, monkeypatch):
+    package = tmp_path / "mmktn"
+    installed = write_config(package / ".mim")
+    write_config(tmp_path)
+    monkeypatch.setattr(config_path, "_PACKAGE", package)
+    assert Path(resolve_config("mmktn::family/a_r18_smoke.py")) == installed
+
+
+def test_paths_stay_as_they_are():
+    assert resolve_config("some/where.py") == "some/where.py"
+
+
+def test_wrong_names_are_answered_with_similar_ones():
+    with pytest.raises(FileNotFoundError, match="densepose-rcnn_r50_fpn_s1x_dp-coco"):
+        resolve_config("mmktn::densepose/densepose-rcnn_r50_fpn_s1x_dp-cocoo.py")
+    with pytest.raises(ValueError, match="mmdet::x"):
+        resolve_config("mmdet::x/y.py")
+
+
+def test_missing_host_is_named_and_other_import_errors_surface(tmp_path):
+    text = "custom_imports = dict(imports=['{}'], allow_failed_imports=False)\n"
+    other = write_config(tmp_path, text=text.format("no_such_module_at_all"))
+    with pytest.raises(ImportError) as caught:
+        read_config(other)
+    assert "which is not installed" not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tool", ["train.py", "test.py"])
+def test_tools_take_the_scheme(tool):
+    arguments = ["mmktn::densepose/none_r50.py", *(["none.pth"] if tool == "test.py" else [])]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / tool), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 1
+    assert "no such config" in done.stderr
+    assert "Traceback" not in done.stderr
