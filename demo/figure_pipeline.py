@@ -1,6 +1,6 @@
 """Make the picture at the top of the README: a synthetic person, its charts, U and V.
 
-Usage: python demo/figure_pipeline.py [--out docs/assets/pipeline.png] [--seed N] [--people N]
+Usage: python demo/figure_pipeline.py [--out docs/assets/pipeline.png] [--seed N] [--colours N]
 
 Rendered from the body surface with exact ground truth, so the picture follows the code and needs no
 licence. The same seed gives the same picture, byte for byte.
@@ -26,6 +26,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ASSETS / "pipeline.png")
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--people", type=int, default=2)
+    parser.add_argument(
+        "--colours", type=int, default=128, help="colours of a .png (0: all; 128 is < 200 KB)"
+    )
     parser.add_argument("--size", nargs=2, type=int, default=[400, 320], metavar=("H", "W"))
     return parser.parse_args(argv)
 
@@ -64,7 +67,8 @@ def main(argv: list[str] | None = None) -> int:
     """Draw and write; returns the exit status."""
     args = parse_args(argv)
     picture = draw_pipeline(args.seed, people=args.people, size_hw=tuple(args.size))
-    print(f"{write_image(args.out, picture)}: {picture.shape[1]} x {picture.shape[0]}")
+    written = write_image(args.out, picture, colours=args.colours or None)
+    print(f"{written}: {picture.shape[1]} x {picture.shape[0]}")
     return 0
 
 

@@ -12,17 +12,32 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from PIL import Image
 
 ChannelOrder = Literal["VUI", "IUV"]
 
 
-def write_image(path: str | Path, image: np.ndarray) -> Path:
+def write_image(path: str | Path, image: np.ndarray, *, colours: int | None = None) -> Path:
     """Write an (H, W, 3) RGB or (H, W) picture; the suffix chooses the format; folders are made.
 
+    Args:
+        path: File.
+        image: uint8.
+        colours: Reduce an RGB .png to a palette of this many colours (2..256), which makes figures
+            several times smaller; other formats keep theirs.
+
     Raises:
-        ValueError: OpenCV knows no writer for the suffix.
+        ValueError: OpenCV knows no writer for the suffix, or `colours` is out of range.
     """
     path = Path(path)
+    if colours is not None and not 2 <= colours <= 256:
+        raise ValueError(f"colours={colours}: a palette has 2..256")
+    if colours is not None and image.ndim == 3 and path.suffix.lower() == ".png":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # No dithering: it would spoil flat areas and cost more than the palette saves.
+        flat = Image.fromarray(image).quantize(colours, dither=Image.Dither.NONE)
+        flat.save(path, optimize=True)
+        return path
     pixels = image[..., ::-1] if image.ndim == 3 else image
     try:
         done, coded = cv2.imencode(path.suffix or ".png", np.ascontiguousarray(pixels))

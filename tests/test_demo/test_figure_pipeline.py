@@ -25,3 +25,8 @@ def test_written_where_asked(tmp_path, capsys):
     assert main(["--out", str(tmp_path / "p.png"), "--size", "96", "80", "--people", "1"]) == 0
     assert (tmp_path / "p.png").is_file()
     assert "p.png" in capsys.readouterr().out
+
+
+def test_palette_keeps_the_readme_picture_small(tmp_path):
+    assert main(["--out", str(tmp_path / "p.png")]) == 0
+    assert (tmp_path / "p.png").stat().st_size < 200_000

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from PIL import Image
+
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "dataset_converters" / "make_synthetic.py"
 
@@ -46,3 +48,18 @@ def test_bad_arguments_end_with_one_line(tmp_path):
     bad = run("--out", tmp_path / "x", "--people", 3, 1)
     assert bad.returncode == 1
     assert bad.stderr.startswith("error: people (3, 1)")
+
+
+def test_overview_is_written_as_png_and_as_jpg(tmp_path):
+    sizes = {}
+    for suffix in ("png", "jpg"):
+        sheet = tmp_path / "new" / f"sheet.{suffix}"
+        done = run("--overview", sheet, "--overview-images", 0, "--size", 96, 80)
+        assert done.returncode == 0, done.stderr
+        with Image.open(sheet) as picture:
+            sizes[suffix] = picture.size
+    assert sizes["png"] == sizes["jpg"]
+    bad = run("--overview", tmp_path / "sheet.what")
+    assert bad.returncode == 1
+    assert "sheet.what" in bad.stderr
+    assert "Traceback" not in bad.stderr

@@ -76,3 +76,16 @@ def test_missing_and_grey_files_are_named(tmp_path):
     write_instance_png(tmp_path / "grey.png", np.zeros((2, 2), np.int32))
     with pytest.raises(ValueError, match=r"grey\.png: not an 8-bit colour picture"):
         read_iuv_png(tmp_path / "grey.png")
+
+
+def test_palette_shrinks_a_png_and_keeps_flat_colours(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    noise[:20] = (10, 200, 30)
+    full = write_image(tmp_path / "full.png", noise)
+    small = write_image(tmp_path / "new" / "small.png", noise, colours=16)
+    assert small.stat().st_size < full.stat().st_size / 2
+    read = np.asarray(Image.open(small).convert("RGB"))
+    assert np.abs(read[:20].astype(int) - (10, 200, 30)).max() <= 8
+    assert len(np.unique(read.reshape(-1, 3), axis=0)) <= 16
+    with pytest.raises(ValueError, match="colours=1"):
+        write_image(tmp_path / "x.png", noise, colours=1)

@@ -81,6 +81,10 @@ def parse_args() -> argparse.Namespace:
         "--annotated-fraction", type=float, default=1.0, help="share of persons with dp_ fields"
     )
     parser.add_argument("--occluder-rate", type=float, default=0.25)
+    parser.add_argument(
+        "--max-yaw", type=float, default=180.0, metavar="DEGREES",
+        help="how far people turn away from the camera; 180 lets them turn their backs",
+    )  # fmt: skip
     parser.add_argument("--surface", default="procedural", help="name or .npz of the body surface")
     parser.add_argument(
         "--overview", type=Path, help="only draw some pictures beside their labels into this file"
@@ -97,7 +101,7 @@ def options_from(args: argparse.Namespace) -> GeneratorOptions:
     people = tuple(args.people) if args.people else ((2, 5) if args.crowd else (1, 4))
     return GeneratorOptions(
         seed=args.seed,
-        scene=SceneOptions(tuple(args.size), people, args.occluder_rate),
+        scene=SceneOptions(tuple(args.size), people, args.occluder_rate, args.max_yaw),
         crowd=args.crowd,
         annotated_fraction=args.annotated_fraction,
         formats=tuple(dict.fromkeys(args.format)),
@@ -133,12 +137,17 @@ def statistics(files: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def draw_overview(args: argparse.Namespace, options: GeneratorOptions) -> None:
-    """Write a sheet of pictures and labels as a PNG of 255 colours, which keeps it small."""
+    """Write a sheet of pictures and labels; a PNG gets 255 colours, which keeps it small."""
     from PIL import Image
 
+    if args.overview.suffix.lower() not in Image.registered_extensions():
+        raise SystemExit(f"--overview {args.overview}: give a picture's name, such as sheet.png")
     samples = [make_sample(options, "train", index) for index in args.overview_images]
     sheet = Image.fromarray(overview_sheet(samples, scale=0.6))
-    sheet.quantize(255, dither=Image.Dither.NONE).save(args.overview, optimize=True)
+    if args.overview.suffix.lower() == ".png":
+        sheet = sheet.quantize(255, dither=Image.Dither.NONE)
+    args.overview.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(args.overview, optimize=True)
     print(f"{args.overview}: {len(samples)} images")
 
 
