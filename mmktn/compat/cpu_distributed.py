@@ -14,9 +14,11 @@ from typing import Any
 from mmktn.compat.fix import Fix
 from mmktn.compat.import_hooks import after_import
 
+_INIT = "_init_dist_pytorch"
+
 
 def _patch_init(utils: ModuleType) -> None:
-    original = utils._init_dist_pytorch
+    original = getattr(utils, _INIT)
 
     def init_dist_pytorch(backend: str, *args: Any, **kwargs: Any) -> None:
         import torch
@@ -27,7 +29,7 @@ def _patch_init(utils: ModuleType) -> None:
         kwargs.pop("init_backend", None)
         torch.distributed.init_process_group(backend="gloo", **kwargs)
 
-    utils._init_dist_pytorch = init_dist_pytorch
+    setattr(utils, _INIT, init_dist_pytorch)
 
 
 def _patch_wrapper(wrapper: ModuleType) -> None:
