@@ -146,25 +146,34 @@ class DensePoseHead(BaseModule):
         targets = build_chart_targets(rois_xyxy, gt_boxes_xyxy, annotations)
         return self.chart_loss(output, targets, num_images=num_images)
 
-    def predict_by_feat(self, output: ChartOutput, boxes_xyxy: Tensor) -> ChartResults:
-        """Decode maps of N boxes (N, 4), given in the pixels the results shall have."""
-        return cast("Any", self.decoder).decode(output, boxes_xyxy)
+    def predict_by_feat(
+        self, output: ChartOutput, boxes_xyxy: Tensor, *, regions_xyxy: Tensor | None = None
+    ) -> ChartResults:
+        """Decode charts of N boxes (N, 4), given in the pixels the results shall have.
 
-    def decode(self, output: ChartOutput, boxes_xyxy: Tensor) -> dict[str, Any]:
+        `regions_xyxy` (N, 4): what the maps cover, where it is more than the boxes.
+        """
+        return cast("Any", self.decoder).decode(output, boxes_xyxy, regions_xyxy=regions_xyxy)
+
+    def decode(
+        self, output: ChartOutput, boxes_xyxy: Tensor, *, regions_xyxy: Tensor | None = None
+    ) -> dict[str, Any]:
         """Decode everything that has a decoder.
 
         Args:
             output: Maps of N boxes.
             boxes_xyxy: (N, 4) in the pixels the results shall have.
+            regions_xyxy: (N, 4) what the maps cover, in the same pixels: the crops of a top-down
+                system. None: the boxes.
 
         Returns:
             Field of `pred_instances` -> N results: `densepose` and what the task decoders make.
         """
         found: dict[str, Any] = {}
         if self.decoder is not None:
-            found["densepose"] = self.predict_by_feat(output, boxes_xyxy)
+            found["densepose"] = self.predict_by_feat(output, boxes_xyxy, regions_xyxy=regions_xyxy)
         for task_decoder in self.task_decoders:
-            found |= task_decoder.decode(output, boxes_xyxy)
+            found |= task_decoder.decode(output, boxes_xyxy, regions_xyxy=regions_xyxy)
         return found
 
     def no_results(self, boxes_xyxy: Tensor) -> dict[str, Any]:

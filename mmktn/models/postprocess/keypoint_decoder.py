@@ -30,12 +30,15 @@ class KeypointDecoder:
     def __init__(self, num_keypoints: int = 17) -> None:
         self.num_keypoints = num_keypoints
 
-    def decode(self, output: ChartOutput, boxes_xyxy: Tensor) -> dict[str, Tensor]:
+    def decode(
+        self, output: ChartOutput, boxes_xyxy: Tensor, *, regions_xyxy: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Decode N boxes.
 
         Args:
             output: Maps of the N boxes.
             boxes_xyxy: (N, 4) boxes in the pixels the keypoints shall have.
+            regions_xyxy: (N, 4) what the maps cover; None: the boxes.
 
         Returns:
             `keypoints` (N, K, 2), x before y, and `keypoint_scores` (N, K).
@@ -45,7 +48,8 @@ class KeypointDecoder:
         """
         maps = output.require("keypoint_heatmaps")
         maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
-        found = [_best_pixels(*pair) for pair in zip(maps, boxes_xyxy, strict=True)]
+        regions = boxes_xyxy if regions_xyxy is None else regions_xyxy
+        found = [_best_pixels(*pair) for pair in zip(maps, regions, strict=True)]
         if not found:
             return self.no_results(boxes_xyxy)
         keypoints, scores = (torch.stack(side) for side in zip(*found, strict=True))

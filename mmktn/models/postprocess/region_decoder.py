@@ -4,6 +4,8 @@ The body and the parts as results of their own, where DensePose R-CNN uses them 
 charts. The official code has the same step commented out (`parsing_inference`).
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -20,6 +22,7 @@ from mmktn.models.postprocess.chart_decoder import MASK_SOURCES
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput, RegionResult, RegionResults
 from mmktn.structures.box_grid import result_box_hw
+from mmktn.structures.crop_grid import box_in_region
 
 
 @MODELS.register_module()
@@ -52,12 +55,15 @@ class RegionDecoder:
         self.mask_threshold = mask_threshold
         self.fields: tuple[str, ...] = ("coarse_segm" if source == "coarse" else "body_mask",)
 
-    def decode(self, output: ChartOutput, boxes_xyxy: Tensor) -> dict[str, RegionResults]:
+    def decode(
+        self, output: ChartOutput, boxes_xyxy: Tensor, *, regions_xyxy: Tensor | None = None
+    ) -> dict[str, RegionResults]:
         """Decode N boxes.
 
         Args:
             output: Maps of the N boxes.
             boxes_xyxy: (N, 4) boxes in the pixels the results shall have.
+            regions_xyxy: (N, 4) what the maps cover; None: the boxes.
 
         Returns:
             `name` -> N results, each of the integer size of its box.
@@ -68,9 +74,10 @@ class RegionDecoder:
         maps = output.require(self.fields[0])
         check_threshold(maps, self.mask_threshold, name=self.fields[0])
         sizes = result_box_hw(boxes_xyxy).tolist()
+        regions = boxes_xyxy if regions_xyxy is None else regions_xyxy
+        spans = box_in_region(boxes_xyxy, regions).tolist()
         results = (
-            self._decode_one(logits, (h, w))
-            for logits, (h, w) in zip(channels_last(maps), sizes, strict=True)
+            self._decode_one(*each) for each in zip(channels_last(maps), sizes, spans, strict=True)
         )
         return {self.name: RegionResults(results)}
 
@@ -78,11 +85,12 @@ class RegionDecoder:
         """Give what an image without boxes (0, 4) gets."""
         return {self.name: RegionResults()}
 
-    def _decode_one(self, logits: Tensor, size_hw: tuple[int, int]) -> RegionResult:
-        rows, columns = (
-            resize_axis(size, cells, logits)
-            for size, cells in zip(size_hw, logits.shape[:2], strict=True)
-        )
+    def _decode_one(
+        self, logits: Tensor, size_hw: Sequence[int], span: Sequence[float]
+    ) -> RegionResult:
+        (h, w), (x1, y1, x2, y2) = size_hw, span
+        rows = resize_axis(h, logits.shape[0], logits, span=(y1, y2))
+        columns = resize_axis(w, logits.shape[1], logits, span=(x1, x2))
         resized = resize(logits, rows, columns)
         if self.mask_threshold == ARGMAX_THRESHOLD:
             labels = best_channel(resized)
