@@ -31,11 +31,13 @@ class SceneOptions:
         size_hw: rows and columns of the image.
         people: least and greatest number of persons.
         occluder_rate: probability of an object in front of somebody.
+        max_yaw_deg: greatest turn away from the camera, degrees; 180 lets people turn their backs.
     """
 
     size_hw: tuple[int, int] = (320, 256)
     people: tuple[int, int] = (1, 4)
     occluder_rate: float = 0.25
+    max_yaw_deg: float = 180.0
 
     def __post_init__(self) -> None:
         if min(self.size_hw) < 64:
@@ -44,6 +46,8 @@ class SceneOptions:
             raise ValueError(f"people {self.people}: need 1 <= least <= greatest <= 20")
         if not 0 <= self.occluder_rate <= 1:
             raise ValueError(f"occluder_rate {self.occluder_rate}: need a probability")
+        if not 0 <= self.max_yaw_deg <= 180:
+            raise ValueError(f"max_yaw_deg {self.max_yaw_deg}: need 0 to 180 degrees")
 
 
 @dataclass
@@ -92,7 +96,7 @@ def sample_scene(
     count = _number_of_people(rng, options.people, crowd_target)
     camera, distance = _random_camera(rng, options.size_hw, count)
     people = [_random_person(template, rng) for _ in range(count)]
-    yaws = np.array([_random_yaw(rng) for _ in range(count)])
+    yaws = [_random_yaw(rng, options.max_yaw_deg) for _ in range(count)]
     if crowd_target is None:
         positions = _free_positions(rng, camera, distance, count)
     else:
@@ -160,14 +164,21 @@ def _random_person(template: Template, rng: np.random.Generator) -> Person:
     return Person(make_figure(template, shape, rotations), outfit)
 
 
-def _random_yaw(rng: np.random.Generator) -> float:
-    """0 looks into the camera: two in five roughly do, one in six turns the back."""
+def _random_yaw(rng: np.random.Generator, max_yaw_deg: float) -> float:
+    """0 looks into the camera: two in five roughly do, one in six turns the back.
+
+    A limit squeezes the circle of directions, so that every scene keeps its other random draws.
+    """
     kind = rng.random()
     if kind < 0.42:
-        return float(rng.normal(0, 0.4))
-    if kind < 0.58:
-        return float(np.pi + rng.normal(0, 0.4))
-    return float(rng.uniform(-np.pi, np.pi))
+        yaw = float(rng.normal(0, 0.4))
+    elif kind < 0.58:
+        yaw = float(np.pi + rng.normal(0, 0.4))
+    else:
+        yaw = float(rng.uniform(-np.pi, np.pi))
+    if max_yaw_deg >= 180:
+        return yaw
+    return float((yaw + np.pi) % (2 * np.pi) - np.pi) * max_yaw_deg / 180
 
 
 def _ground_point(camera: Camera, column: float, distance: float) -> NDArray[np.float64]:

@@ -77,3 +77,37 @@ def test_horizon_of_a_level_camera_is_in_the_middle(template):
 def test_impossible_options_are_named(values, text):
     with pytest.raises(ValueError, match=text):
         SceneOptions(**values)
+
+
+def test_limited_yaw_turns_everybody_to_the_camera(template):
+    def turn(person):
+        points = person.figure.keypoints
+        across = points["left_hip"] - points["right_hip"]
+        return abs(np.degrees(np.arctan2(across[2], across[0])))
+
+    options = SceneOptions(people=(1, 1), occluder_rate=0.0, max_yaw_deg=45.0)
+    scenes = [sample_scene(template, np.random.default_rng(s), options=options) for s in range(40)]
+    turns = [turn(scene.people[0]) for scene in scenes]
+    # Poses turn the pelvis by a few degrees on their own.
+    assert max(turns) < 45 + 35
+    free = [
+        sample_scene(template, np.random.default_rng(s), options=SceneOptions(people=(1, 1)))
+        for s in range(40)
+    ]
+    assert max(turn(scene.people[0]) for scene in free) > 120
+
+
+def test_limiting_the_yaw_leaves_the_other_draws_alone(template):
+    limited, free = (
+        sample_scene(template, np.random.default_rng(3), options=SceneOptions(max_yaw_deg=yaw))
+        for yaw in (30.0, 180.0)
+    )
+    np.testing.assert_array_equal(limited.camera.position, free.camera.position)
+    for one, other in zip(limited.people, free.people, strict=True):
+        np.testing.assert_allclose(feet(one), feet(other), atol=0.35)
+        assert one.outfit.neckline == other.outfit.neckline
+
+
+def test_yaw_limit_is_checked():
+    with pytest.raises(ValueError, match="max_yaw_deg 200"):
+        SceneOptions(max_yaw_deg=200)
