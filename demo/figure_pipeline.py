@@ -27,7 +27,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--people", type=int, default=2)
     parser.add_argument(
-        "--colours", type=int, default=128, help="colours of a .png (0: all; 128 is < 200 KB)"
+        "--colours",
+        type=int,
+        default=255,
+        help="palette of a .png (0: all colours, several times larger)",
     )
     parser.add_argument("--size", nargs=2, type=int, default=[400, 320], metavar=("H", "W"))
     return parser.parse_args(argv)

@@ -34,8 +34,11 @@ def write_image(path: str | Path, image: np.ndarray, *, colours: int | None = No
         raise ValueError(f"colours={colours}: a palette has 2..256")
     if colours is not None and image.ndim == 3 and path.suffix.lower() == ".png":
         path.parent.mkdir(parents=True, exist_ok=True)
-        # No dithering: it would spoil flat areas and cost more than the palette saves.
-        flat = Image.fromarray(image).quantize(colours, dither=Image.Dither.NONE)
+        # Maximum coverage keeps small flat areas (a legend) near their colour, where median cut
+        # gives the palette to the photograph. Dithering would cost more than the palette saves.
+        flat = Image.fromarray(image).quantize(
+            colours, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE
+        )
         flat.save(path, optimize=True)
         return path
     pixels = image[..., ::-1] if image.ndim == 3 else image
