@@ -1,28 +1,41 @@
 """Cross entropies of charts at points and of coarse maps over all cells (methods 1.4, 8.5)."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mmktn.models.losses.reductions import zero_connected_to
-from mmktn.models.targets import ChartTargets, sample_maps_at_points
+from mmktn.models.targets import ChartTargets, DenseCells, sample_maps_at_points
 
 
-def fine_segm_loss(fine_segm: Tensor, targets: ChartTargets, *, half_pixel: bool = False) -> Tensor:
+def fine_segm_loss(
+    fine_segm: Tensor,
+    targets: ChartTargets,
+    *,
+    half_pixel: bool = False,
+    cells: DenseCells | None = None,
+) -> Tensor:
     """Cross entropy over background and 24 charts, mean over the points inside their RoI.
 
     Args:
         fine_segm: (N, 25, h, w) logits.
         targets: Targets of the N RoIs.
         half_pixel: Put cell centres at index + 0.5, as decoding does; the official code does not.
+        cells: Cells labelled by a teacher; each counts as one more point (methods 4.2).
 
     Returns:
         Scalar; 0 connected to the logits if there is no point.
     """
-    if not len(targets.roi_index):
+    num_cells = 0 if cells is None else len(cells)
+    if not len(targets.roi_index) + num_cells:
         return zero_connected_to(fine_segm)
     grid = targets.point_grid(fine_segm.shape[-2:]) - 0.5 * half_pixel
     logits = sample_maps_at_points(fine_segm, targets.roi_index, grid)
-    return F.cross_entropy(logits, targets.point_charts)
+    if cells is None:
+        return F.cross_entropy(logits, targets.point_charts)
+    at_cells = fine_segm[cells.roi_index, :, cells.rows, cells.columns].to(logits.dtype)
+    charts = torch.cat((targets.point_charts, cells.charts))
+    return F.cross_entropy(torch.cat((logits, at_cells)), charts)
 
 
 def coarse_segm_loss(logits: Tensor, targets: ChartTargets) -> Tensor:
@@ -37,6 +50,7 @@ def coarse_segm_loss(logits: Tensor, targets: ChartTargets) -> Tensor:
     """
     if not len(targets.coarse_index):
         return zero_connected_to(logits)
-    target = targets.coarse_target(logits.shape[-2:]).clamp(max=logits.shape[1] - 1)
-    annotated = logits[targets.coarse_index]
+    rois, target = targets.merged_coarse_target(logits.shape[-2:])
+    annotated = logits[rois]
+    target = target.clamp(max=logits.shape[1] - 1)
     return F.cross_entropy(annotated.float() if annotated.itemsize < 4 else annotated, target)

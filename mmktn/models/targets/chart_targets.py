@@ -7,13 +7,13 @@ maps until a loss asks, so maps of different sizes (keypoints of KTM version 1) 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmktn.structures import DensePoseAnnotations
+from mmktn.structures import DensePoseAnnotations, decode_unit_bytes
 from mmktn.structures.box_grid import (
     box_relative_to_image,
     image_to_keypoint_cells,
@@ -29,15 +29,22 @@ class ChartTargets:
 
     Attributes:
         rois_xyxy: (N, 4) RoIs, network-input pixels.
-        gt_boxes_xyxy: (N, 4) the persons they are matched to.
+        gt_boxes_xyxy: (G, 4) the persons on them: one a RoI, in order, in the RoI systems; any
+            number on the whole input, which is the RoI of a fully convolutional system.
         roi_index: (P,) int64, RoI of each point; only points inside their RoI are kept.
         point_xy: (P, 2) image pixels.
-        point_charts: (P,) int64 1..24.
+        point_charts: (P,) int64 1..24; 0 for the background points at the end.
         point_uv: (P, 2).
-        coarse_index: (M,) int64, RoIs whose person has a coarse map.
+        coarse_index: (M,) int64, RoI of each coarse map.
         coarse_maps: (M, 256, 256) uint8 parts 0..14 over the person's box.
+        coarse_boxes_xyxy: (M, 4) that box.
         keypoint_xy: (N, K, 2) image pixels; None if no person carries keypoints.
         keypoint_labelled: (N, K) bool, v > 0; None if no person carries keypoints.
+        dense_index: (M',) int64, RoI of each person with dense labels.
+        dense_maps: (M', 4, 256, 256) uint8 over the person's box; None if no person has any.
+        dense_boxes_xyxy: (M', 4) that box.
+        num_background: Number of points at the end that show background; they train the chart
+            classifier alone.
     """
 
     rois_xyxy: Tensor
@@ -48,11 +55,41 @@ class ChartTargets:
     point_uv: Tensor
     coarse_index: Tensor
     coarse_maps: Tensor
+    coarse_boxes_xyxy: Tensor
     keypoint_xy: Tensor | None = None
     keypoint_labelled: Tensor | None = None
+    dense_index: Tensor | None = None
+    dense_maps: Tensor | None = None
+    dense_boxes_xyxy: Tensor | None = None
+    num_background: int = 0
 
     def __len__(self) -> int:
         return len(self.rois_xyxy)
+
+    @property
+    def num_surface_points(self) -> int:
+        """Number of points that lie on a person; they come first."""
+        return len(self.roi_index) - self.num_background
+
+    def with_background(self, roi_index: Tensor, point_xy: Tensor) -> ChartTargets:
+        """Add points that show no person.
+
+        Args:
+            roi_index: (Q,) RoI of each.
+            point_xy: (Q, 2) image pixels.
+
+        Returns:
+            New targets; chart 0, no U, V.
+        """
+        count = len(roi_index)
+        return replace(
+            self,
+            roi_index=torch.cat((self.roi_index, roi_index)),
+            point_xy=torch.cat((self.point_xy, point_xy.to(self.point_xy))),
+            point_charts=torch.cat((self.point_charts, self.point_charts.new_zeros(count))),
+            point_uv=torch.cat((self.point_uv, self.point_uv.new_zeros(count, 2))),
+            num_background=self.num_background + count,
+        )
 
     def point_grid(self, map_hw: Sequence[int]) -> Tensor:
         """Cell coordinates (P, 2) of the points on maps of that size."""
@@ -60,19 +97,37 @@ class ChartTargets:
 
     def coarse_target(self, map_hw: Sequence[int]) -> Tensor:
         """Part ids (M, h, w) int64 of the RoIs `coarse_index`; 0 outside the person's box."""
-        grid = roi_to_box_sampling_grid(
-            self.rois_xyxy[self.coarse_index], self.gt_boxes_xyxy[self.coarse_index], _pair(map_hw)
-        )
-        if not len(grid):
-            return grid.new_zeros((0, *map_hw), dtype=torch.int64)
-        resampled = F.grid_sample(
-            self.coarse_maps[:, None].to(grid.dtype),
-            grid,
-            mode="nearest",
-            padding_mode="zeros",
-            align_corners=True,
-        )
-        return resampled[:, 0].long()
+        rois = self.rois_xyxy[self.coarse_index]
+        return _on_roi_cells(self.coarse_maps[:, None], self.coarse_boxes_xyxy, rois, map_hw)[:, 0]
+
+    def merged_coarse_target(self, map_hw: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Coarse targets with the persons of one RoI on one map, a later person on top.
+
+        Returns:
+            RoIs (K,) and their part ids (K, h, w) int64.
+        """
+        parts = self.coarse_target(map_hw)
+        rois, place = torch.unique(self.coarse_index, return_inverse=True)
+        if len(rois) == len(parts):
+            return self.coarse_index, parts
+        merged = parts.new_zeros((len(rois), *parts.shape[1:]))
+        for k, part in zip(place.tolist(), parts, strict=True):
+            merged[k] = torch.where(part > 0, part, merged[k])
+        return rois, merged
+
+    def dense_target(self, map_hw: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """Dense labels on the cells of the RoIs `dense_index`, read as the coarse map is.
+
+        Returns:
+            Charts (M', h, w) int64, 0 where nothing is labelled; U, V (M', 2, h, w) and
+            confidence (M', h, w), float32 in [0, 1].
+        """
+        if self.dense_maps is None or self.dense_index is None or self.dense_boxes_xyxy is None:
+            empty = self.rois_xyxy.new_zeros((0, *map_hw), dtype=torch.float32)
+            return empty.long(), empty[:, None].expand(-1, 2, -1, -1), empty
+        rois = self.rois_xyxy[self.dense_index]
+        labels = _on_roi_cells(self.dense_maps, self.dense_boxes_xyxy, rois, map_hw)
+        return labels[:, 0], decode_unit_bytes(labels[:, 1:3]), decode_unit_bytes(labels[:, 3])
 
     def keypoint_cells(self, map_hw: Sequence[int]) -> tuple[Tensor, Tensor] | None:
         """Flat cell (N, K) int64 of each keypoint and which (N, K) bool are to be learned."""
@@ -83,14 +138,20 @@ class ChartTargets:
 
 
 def build_chart_targets(
-    rois_xyxy: Tensor, gt_boxes_xyxy: Tensor, annotations: DensePoseAnnotations
+    rois_xyxy: Tensor,
+    gt_boxes_xyxy: Tensor,
+    annotations: DensePoseAnnotations,
+    *,
+    roi_of_person: Tensor | None = None,
 ) -> ChartTargets:
     """Collect the supervision of N RoIs.
 
     Args:
         rois_xyxy: (N, 4) RoIs, network-input pixels.
-        gt_boxes_xyxy: (N, 4) the person matched to each, same frame.
+        gt_boxes_xyxy: (G, 4) the person matched to each RoI, same frame; G = N.
         annotations: That person's annotation, N of them (a person may occur several times).
+        roi_of_person: (G,) int64, RoI of each person, where a RoI may show any number of persons;
+            there are no keypoint targets then. None: person i is on RoI i.
 
     Returns:
         Targets on the device of the RoIs.
@@ -98,38 +159,65 @@ def build_chart_targets(
     Raises:
         ValueError: The three do not have the same length.
     """
-    if not len(rois_xyxy) == len(gt_boxes_xyxy) == len(annotations):
-        raise ValueError(
-            f"{len(rois_xyxy)} RoIs, {len(gt_boxes_xyxy)} boxes, {len(annotations)} annotations: "
-            "one of each per RoI is needed"
-        )
     device = rois_xyxy.device
-    counts = torch.tensor([item.num_points for item in annotations], device=device)
-    roi_index = torch.repeat_interleave(
-        torch.arange(len(annotations), device=device), counts.long()
-    )
+    one_each = roi_of_person is None
+    if roi_of_person is None:
+        roi_of_person = torch.arange(len(rois_xyxy), device=device)
+    if not len(roi_of_person) == len(gt_boxes_xyxy) == len(annotations):
+        raise ValueError(
+            f"{len(roi_of_person)} RoIs, {len(gt_boxes_xyxy)} boxes, {len(annotations)} "
+            "annotations: one of each per RoI is needed"
+        )
+    counts = torch.tensor([item.num_points for item in annotations], device=device).long()
+    person = torch.repeat_interleave(torch.arange(len(annotations), device=device), counts)
     relative = _cat([item.point_xy for item in annotations], (0, 2), rois_xyxy)
-    point_xy = box_relative_to_image(relative[:, None], gt_boxes_xyxy[roi_index])[:, 0]
-    inside = points_inside_rois(point_xy, rois_xyxy[roi_index])
-    charts = _cat([item.point_charts for item in annotations], (0,), counts.long())
+    point_xy = box_relative_to_image(relative[:, None], gt_boxes_xyxy[person])[:, 0]
+    inside = points_inside_rois(point_xy, rois_xyxy[roi_of_person[person]])
+    charts = _cat([item.point_charts for item in annotations], (0,), counts)
     uv = _cat([item.point_uv for item in annotations], (0, 2), rois_xyxy)
-    coarse = {i: item.coarse_map for i, item in enumerate(annotations)}
-    known = {i: part_map.to(device) for i, part_map in coarse.items() if part_map is not None}
-    keypoint_xy, labelled = _keypoints(gt_boxes_xyxy, annotations)
+    with_coarse, coarse_maps = _known_maps([item.coarse_map for item in annotations], device)
+    with_dense, dense_maps = _known_maps([item.dense_map for item in annotations], device)
+    found = _keypoints(gt_boxes_xyxy, annotations) if one_each else (None, None)
     return ChartTargets(
         rois_xyxy=rois_xyxy,
         gt_boxes_xyxy=gt_boxes_xyxy,
-        roi_index=roi_index[inside],
+        roi_index=roi_of_person[person][inside],
         point_xy=point_xy[inside],
         point_charts=charts[inside],
         point_uv=uv[inside],
-        coarse_index=torch.tensor(list(known), dtype=torch.int64, device=device),
-        coarse_maps=torch.stack(list(known.values()))
-        if known
-        else torch.zeros((0, 1, 1), dtype=torch.uint8, device=device),
-        keypoint_xy=keypoint_xy,
-        keypoint_labelled=labelled,
+        coarse_index=roi_of_person[with_coarse],
+        coarse_maps=torch.zeros((0, 1, 1), dtype=torch.uint8, device=device)
+        if coarse_maps is None
+        else coarse_maps,
+        coarse_boxes_xyxy=gt_boxes_xyxy[with_coarse],
+        keypoint_xy=found[0],
+        keypoint_labelled=found[1],
+        dense_index=None if dense_maps is None else roi_of_person[with_dense],
+        dense_maps=dense_maps,
+        dense_boxes_xyxy=None if dense_maps is None else gt_boxes_xyxy[with_dense],
     )
+
+
+def _known_maps(
+    maps: Sequence[Tensor | None], device: torch.device
+) -> tuple[Tensor, Tensor | None]:
+    """Persons (M,) that have a map, and their maps stacked, None if there are none."""
+    known = {i: item.to(device) for i, item in enumerate(maps) if item is not None}
+    stacked = torch.stack(list(known.values())) if known else None
+    return torch.tensor(list(known), dtype=torch.int64, device=device), stacked
+
+
+def _on_roi_cells(
+    maps: Tensor, boxes_xyxy: Tensor, rois_xyxy: Tensor, map_hw: Sequence[int]
+) -> Tensor:
+    """Labels (M, C, 256, 256) over boxes -> int64 (M, C, h, w) over RoIs, nearest, 0 outside."""
+    grid = roi_to_box_sampling_grid(rois_xyxy, boxes_xyxy, _pair(map_hw))
+    if not len(grid):
+        return grid.new_zeros((0, maps.shape[1], *map_hw), dtype=torch.int64)
+    resampled = F.grid_sample(
+        maps.to(grid.dtype), grid, mode="nearest", padding_mode="zeros", align_corners=True
+    )
+    return resampled.long()
 
 
 def _pair(map_hw: Sequence[int]) -> tuple[int, int]:
