@@ -1,24 +1,23 @@
 """Knowledge transfer machine: classifier weights of known tasks -> the surface classifier's kernel.
 
 Methods 7.1 (version 1: keypoints) and 8.1 (version 2: keypoints, box, parts). The weights of each
-source are mixed by a relation matrix, set side by side and sent through one two-layer perceptron.
-The result depends on weights alone: in eval mode it is made once (generation_cache.py).
+source are mixed by a relation matrix, set side by side and sent through one two-layer perceptron
+(transformers.py). The result depends on weights alone: in eval mode it is made once
+(generation_cache.py).
 """
 
 import contextlib
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from mmengine.model import BaseModule
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmktn.models.ktm.generation_cache import GenerationCache
 from mmktn.models.ktm.knowledge_graph import KnowledgeGraph
 from mmktn.models.ktm.source_weights import source_to_rows
-
-NEGATIVE_SLOPE = 0.02
+from mmktn.models.ktm.transformers import build_transformer
 
 
 class KnowledgeTransferMachine(BaseModule):
@@ -32,10 +31,13 @@ class KnowledgeTransferMachine(BaseModule):
         graph: Arguments of `KnowledgeGraph` beside `nodes`.
         mlp: Whether the perceptron follows; False (an ablation) needs a single source with rows of
             `out_dim`.
+        transformer: Form of the perceptron, arguments of `build_transformer`, e.g.
+            `dict(kind='low_rank', rank=256)`; dense by default.
         init_cfg: As in `mmengine.model.BaseModule`.
 
     Raises:
-        ValueError: Sources and dimensions disagree, or `mlp=False` does not fit.
+        ValueError: Sources and dimensions disagree, `mlp=False` does not fit, or the form of the
+            perceptron is impossible.
 
     Reference:
         KTN, ACM MM 2020, section 3.3, and TCSVT 2022; perceptron of 134 234 112 (keypoints alone)
@@ -50,6 +52,7 @@ class KnowledgeTransferMachine(BaseModule):
         out_dim: int,
         graph: Mapping[str, Any] | None = None,
         mlp: bool = True,
+        transformer: Mapping[str, Any] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -61,15 +64,10 @@ class KnowledgeTransferMachine(BaseModule):
             )
         self.sources = tuple(nodes)
         self.graph = KnowledgeGraph(nodes, **(graph or {}))
-        in_dim = sum(source_dims.values())
+        if transformer and not mlp:
+            raise ValueError(f"mlp=False leaves no place for transformer={dict(transformer)}")
         self.transformer = (
-            nn.Sequential(
-                _kaiming_out_linear(in_dim, out_dim),
-                nn.LeakyReLU(NEGATIVE_SLOPE),
-                _kaiming_out_linear(out_dim, out_dim),
-            )
-            if mlp
-            else None
+            build_transformer(source_dims, out_dim, **(transformer or {})) if mlp else None
         )
         self._cache = GenerationCache()
 
@@ -96,13 +94,8 @@ class KnowledgeTransferMachine(BaseModule):
                 self.graph(source, source_to_rows(source, weights[source]).to(dtype))
                 for source in self.sources
             ]
-            x = torch.cat(mixed, dim=1)  # (25, sum of dims)
-            for layer in self.transformer or ():
-                if isinstance(layer, nn.Linear):
-                    x = nn.functional.linear(x, layer.weight.to(dtype), layer.bias.to(dtype))
-                else:
-                    x = layer(x)
-        return x
+            rows = torch.cat(mixed, dim=1)  # (25, sum of dims)
+            return rows if self.transformer is None else self.transformer(rows)
 
     def clear_cache(self) -> None:
         """Forget the cached rows; needed after no kind of change, offered for tests and tools."""
@@ -120,18 +113,6 @@ class KnowledgeTransferMachine(BaseModule):
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         self._cache.clear()
         super()._load_from_state_dict(*args, **kwargs)
-
-
-def _kaiming_out_linear(in_dim: int, out_dim: int) -> nn.Linear:
-    """Linear layer, kaiming-out weights and zero bias, without a first initialisation to discard.
-
-    The layer of version 2 has 142 M weights: filling them twice would take seconds.
-    """
-    device = torch.zeros(0).device  # follows `with torch.device(...)`
-    layer = nn.Linear(in_dim, out_dim, device="meta").to_empty(device=device)
-    nn.init.normal_(layer.weight, std=math.sqrt(2.0 / out_dim))
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 def _without_autocast(device_type: str) -> contextlib.AbstractContextManager[Any]:
