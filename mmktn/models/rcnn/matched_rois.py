@@ -1,0 +1,115 @@
+"""Sampled boxes with the persons they are matched to, and which of them a branch learns from.
+
+`pos_priors` of mmdet's sampling, in the order of the images (methods 1.2, disagreement 32).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from mmdet.models.task_modules.samplers import SamplingResult
+from mmdet.structures.bbox import bbox2roi
+from mmdet.utils import InstanceList
+from torch import Tensor
+
+from mmktn.models.heads.densepose_head import DensePoseHead
+from mmktn.models.targets import densepose_roi_mask
+from mmktn.structures import ChartOutput, DensePoseAnnotations
+
+
+@dataclass
+class MatchedRoIs:
+    """N boxes of a batch.
+
+    Attributes:
+        rois: (N, 5) image index and xyxy, network-input pixels.
+        persons_xyxy: (N, 4) the person matched to each.
+        annotations: That person's annotation.
+        num_images: Images of the batch.
+    """
+
+    rois: Tensor
+    persons_xyxy: Tensor
+    annotations: DensePoseAnnotations
+    num_images: int
+
+    def __getitem__(self, index: Tensor) -> MatchedRoIs:
+        """Take some boxes by a mask (N,) or by ids."""
+        return MatchedRoIs(
+            self.rois[index], self.persons_xyxy[index], self.annotations[index], self.num_images
+        )
+
+    def loss(self, head: DensePoseHead, output: ChartOutput) -> dict[str, Tensor]:
+        """Losses of a head whose maps of these boxes are `output`."""
+        return head.loss_by_feat(
+            output,
+            self.rois[:, 1:],
+            self.persons_xyxy,
+            self.annotations,
+            num_images=self.num_images,
+        )
+
+
+def matched_rois(
+    samplings: list[SamplingResult], gt_instances: InstanceList, masks: list[Tensor]
+) -> MatchedRoIs:
+    """Collect positive samples.
+
+    Args:
+        samplings: For each image mmdet's samples.
+        gt_instances: For each image the persons, with `densepose`.
+        masks: For each image (P,) bool, the positive samples to take.
+
+    Returns:
+        The samples taken.
+    """
+    triples = list(zip(samplings, gt_instances, masks, strict=True))
+    return MatchedRoIs(
+        rois=bbox2roi([sampling.pos_priors[keep] for sampling, _, keep in triples]),
+        persons_xyxy=torch.cat([sampling.pos_gt_bboxes[keep] for sampling, _, keep in triples]),
+        annotations=DensePoseAnnotations.cat(
+            [truth.densepose[s.pos_assigned_gt_inds[keep]] for s, truth, keep in triples]
+        ),
+        num_images=len(samplings),
+    )
+
+
+def supervised_samples(
+    samplings: list[SamplingResult],
+    gt_instances: InstanceList,
+    *,
+    head: DensePoseHead,
+    min_iou: float,
+) -> list[Tensor]:
+    """Say which positive samples train a head: enough overlap with a person that has its labels.
+
+    Args:
+        samplings: For each image mmdet's samples.
+        gt_instances: For each image the persons, with `densepose`.
+        head: The head.
+        min_iou: Overlap that is needed, strictly more than this.
+
+    Returns:
+        For each image (P,) bool.
+
+    Raises:
+        KeyError: An image's `gt_instances` has no `densepose`.
+    """
+    masks = []
+    for sampling, truth in zip(samplings, gt_instances, strict=True):
+        if "densepose" not in truth:
+            raise KeyError(
+                "gt_instances has no 'densepose': load it with mmktn.LoadDensePoseAnnotations "
+                "and pack it with mmktn.PackDensePoseInputs"
+            )
+        index = sampling.pos_assigned_gt_inds
+        masks.append(
+            densepose_roi_mask(
+                sampling.pos_priors,
+                sampling.pos_gt_bboxes,
+                annotated=head.supervised(truth.densepose).to(index.device)[index],
+                min_iou=min_iou,
+            )
+        )
+    return masks
