@@ -28,6 +28,7 @@ class GeneratedDeconv(nn.Module):
         folded: Hold the kernel as a weight, without a KTM.
         mlp: As in `KnowledgeTransferMachine`.
         graph: As in `KnowledgeTransferMachine`.
+        transformer: As in `KnowledgeTransferMachine`.
 
     Raises:
         ValueError: An unknown source, or a source twice.
@@ -43,6 +44,7 @@ class GeneratedDeconv(nn.Module):
         folded: bool = False,
         mlp: bool = True,
         graph: Mapping[str, Any] | None = None,
+        transformer: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if not set(nodes) <= set(SOURCE_ORDER):
@@ -58,7 +60,7 @@ class GeneratedDeconv(nn.Module):
         else:
             dims = {source: box_dim if source == "box" else out_dim for source in nodes}
             self.machine = KnowledgeTransferMachine(
-                nodes, dims, out_dim=out_dim, mlp=mlp, graph=graph
+                nodes, dims, out_dim=out_dim, mlp=mlp, graph=graph, transformer=transformer
             )
 
     @property

@@ -2,8 +2,8 @@
 
 Methods 5, disagreement 2: the released code uses the Panoptic-FPN decoder (`mode='code'`, the
 default and what the published numbers come from); the figure shows one dilated convolution per
-level on maps brought to stride 4 (`mode='figure'`). The segmentor of the figure only adds
-supervision and is not part of this neck.
+level on maps brought to stride 4 (`mode='figure'`). The segmentor of the figure (methods 5.3) only
+adds supervision: this neck holds it, the RoI head asks it for its map and computes its loss.
 """
 
 import torch.nn.functional as F
@@ -29,13 +29,20 @@ class MultiInstanceDecoderV1(BaseModule):
         dilations: Dilation of each level's convolution in mode 'figure', finest level first; their
             number is the number of levels read.
         norm_cfg: Normalisation in mode 'figure', GN with 32 groups by default.
+        segmentor: Arguments of `multi_instance_segmentor` beside channels and levels, e.g.
+            `dict(hidden_channels=128)`; None: no segmentor.
+        segmentor_weight: Weight of its loss.
         init_cfg: As in `mmengine.model.BaseModule`.
+
+    Attributes:
+        segmentor: Module from the levels to a tuple of one map (B, 2, H/4, W/4), logits of
+            background and person; None without.
 
     Raises:
         ValueError: `mode` is none of the two.
 
     Reference:
-        KTN, ACM MM 2020, figure 2; methods 5.2.
+        KTN, ACM MM 2020, figure 2; methods 5.2 and 5.3.
     """
 
     def __init__(
@@ -45,6 +52,8 @@ class MultiInstanceDecoderV1(BaseModule):
         *,
         dilations: tuple[int, ...] = (1, 16, 32, 64),
         norm_cfg: dict | None = None,
+        segmentor: dict | None = None,
+        segmentor_weight: float = 1.0,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -57,10 +66,43 @@ class MultiInstanceDecoderV1(BaseModule):
                 channels, dilations, norm_cfg=norm_cfg or {"type": "GN", "num_groups": 32}
             )
         )
+        self.segmentor = (
+            None
+            if segmentor is None
+            else multi_instance_segmentor(channels, num_levels=len(dilations), **segmentor)
+        )
+        self.segmentor_weight = segmentor_weight
 
     def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor]:
         """Decode levels (B, channels, h, w), stride 4 first, into one (B, channels, H/4, W/4)."""
         return self.decoder(levels)
+
+
+def multi_instance_segmentor(
+    channels: int,
+    *,
+    num_levels: int,
+    hidden_channels: int = 256,
+    norm_cfg: dict | None = None,
+) -> PanopticFPNDecoder:
+    """Build the semantic head that tells persons from background (SEMSEG_ON of the KTN v1 code).
+
+    Args:
+        channels: Channels of the levels.
+        num_levels: Number of levels read, strides 4, 8, ... .
+        hidden_channels: Channels inside.
+        norm_cfg: Normalisation, GN with 32 groups by default.
+
+    Returns:
+        Per level [conv 3 x 3, norm, ReLU, x2], sum, 1 x 1 to background and person.
+    """
+    return PanopticFPNDecoder(
+        channels,
+        hidden_channels,
+        out_channels=2,
+        num_levels=num_levels,
+        norm_cfg=norm_cfg or {"type": "GN", "num_groups": 32},
+    )
 
 
 class DilatedLevelDecoder(nn.Module):

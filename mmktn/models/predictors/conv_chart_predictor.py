@@ -42,7 +42,7 @@ class ConvKTMv1ChartPredictor(KTMv1ChartPredictor):
         keypoint_upscale: Bilinear factor of the keypoint heat-maps; None: as `upscale`.
         upscale: Bilinear factor of all other maps.
         **kwargs: As `KTMv1ChartPredictor`: `with_body_mask`, `num_keypoints`, `mlp`, `graph`,
-            `folded`, `init_cfg`.
+            `transformer`, `folded`, `init_cfg`.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class ConvKTMv2ChartPredictor(KTMv2ChartPredictor):
         sources: As in `KTMv2ChartPredictor`; without 'box', since fully convolutional hosts have no
             box head.
         **kwargs: As `KTMv2ChartPredictor`: `with_body_mask`, `num_keypoints`, `box_dim`, `graph`,
-            `folded`, `upscale`, `keypoint_upscale`, `init_cfg`.
+            `transformer`, `folded`, `upscale`, `keypoint_upscale`, `init_cfg`.
     """
 
     def __init__(

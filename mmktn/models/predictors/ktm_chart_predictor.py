@@ -28,7 +28,10 @@ class KTMv1ChartPredictor(MapPredictor):
         with_body_mask: Also predict a 2-channel body mask.
         num_keypoints: Keypoints of the source classifier.
         mlp: Perceptron after the relation matrix (off in one ablation).
-        graph: Arguments of `KnowledgeGraph`, e.g. `dict(relation_source='file', files=...)`.
+        graph: Arguments of `KnowledgeGraph`, e.g. `dict(relation_source='file', files=...)` or
+            `dict(trainable=False)`.
+        transformer: Form of the perceptron, see `build_transformer`; `dict(kind='low_rank',
+            rank=256)` or `dict(kind='grouped', groups=16)` train with a twentieth of the weights.
         folded: Hold the kernel only; load a folded checkpoint.
         upscale: Bilinear factor after the transposed convolutions.
         keypoint_upscale: The same for keypoint heat-maps; 1 as in the released code (methods
@@ -46,6 +49,7 @@ class KTMv1ChartPredictor(MapPredictor):
         num_keypoints: int = 17,
         mlp: bool = True,
         graph: Mapping[str, Any] | None = None,
+        transformer: Mapping[str, Any] | None = None,
         folded: bool = False,
         upscale: int = 2,
         keypoint_upscale: int = 1,
@@ -67,6 +71,7 @@ class KTMv1ChartPredictor(MapPredictor):
             folded=folded,
             mlp=mlp,
             graph=graph,
+            transformer=transformer,
         )
 
     def kernel(
@@ -98,7 +103,10 @@ class KTMv2ChartPredictor(MapPredictor):
         sources: Classifiers to learn from, in the order of the concatenation; a single one gives
             the single-path variants of methods 8.3.
         box_dim: Length of a row of the box classifier.
-        graph: Arguments of `KnowledgeGraph`, e.g. `dict(relation_source='file', files=...)`.
+        graph: Arguments of `KnowledgeGraph`, e.g. `dict(relation_source='file', files=...)` or
+            `dict(trainable=False)`.
+        transformer: Form of the perceptron, see `build_transformer`; `dict(kind='low_rank',
+            rank=256)` or `dict(kind='grouped', groups=16)` train with a twentieth of the weights.
         folded: Hold the kernel only; load a folded checkpoint.
         upscale: Bilinear factor after the transposed convolutions.
         keypoint_upscale: The same for keypoint heat-maps; None: as `upscale`.
@@ -122,6 +130,7 @@ class KTMv2ChartPredictor(MapPredictor):
         sources: Sequence[str] = ("keypoint", "box", "part"),
         box_dim: int = 1024,
         graph: Mapping[str, Any] | None = None,
+        transformer: Mapping[str, Any] | None = None,
         folded: bool = False,
         upscale: int = 2,
         keypoint_upscale: int | None = None,
@@ -150,6 +159,7 @@ class KTMv2ChartPredictor(MapPredictor):
             box_dim=box_dim,
             folded=folded,
             graph=graph,
+            transformer=transformer,
         )
 
     def kernel(

@@ -39,3 +39,30 @@ def test_mode_figure_resizes_then_convolves_with_each_dilation():
 def test_unknown_mode_is_an_error():
     with pytest.raises(ValueError, match=r"mode.*'paper'"):
         MultiInstanceDecoderV1(8, "paper")
+
+
+@pytest.mark.parametrize("mode", ["code", "figure"])
+def test_segmentor_reads_every_level_and_leaves_the_decoder_alone(mode):
+    torch.manual_seed(0)
+    options = {} if mode == "code" else {"norm_cfg": GN4}
+    mid = MultiInstanceDecoderV1(
+        8, mode, segmentor={"hidden_channels": 4, "norm_cfg": GN4}, **options
+    ).double()
+    plain = MultiInstanceDecoderV1(8, mode, **options).double()
+    assert plain.segmentor is None
+    plain.load_state_dict({k: v for k, v in mid.state_dict().items() if "segmentor" not in k})
+    assert torch.equal(mid(levels())[0], plain(levels())[0])
+
+    given = tuple(level.requires_grad_() for level in levels())
+    (logits,) = mid.segmentor(given)
+    assert logits.shape == (1, 2, 16, 16)
+    logits[:, 1].sum().backward()
+    assert all(level.grad.any() for level in given)
+
+
+def test_parameters_of_the_segmentor():
+    """Methods 5.3: 1, 1, 2, 3 convolutions a level without bias but norms, then 1 x 1 to 2."""
+    with torch.device("meta"):
+        mid = MultiInstanceDecoderV1(segmentor={})
+    count = sum(p.numel() for p in mid.segmentor.parameters())
+    assert count == 7 * (9 * 256**2 + 2 * 256) + 2 * 256 + 2

@@ -99,10 +99,15 @@ def test_heatmaps_of_version_1_stay_at_the_deconvolution_size():
     assert one.fine_segm.shape[-1] == two.fine_segm.shape[-1] == 112
 
 
+FORMS = [None, {"kind": "low_rank", "rank": 5}, {"kind": "grouped", "groups": 2}]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["dense", "low rank", "grouped"])
 @pytest.mark.parametrize("version", [1, 2])
-def test_folding_leaves_the_outputs_alone(version):
+def test_folding_leaves_the_outputs_alone(version, form):
     torch.manual_seed(0)
-    module = KTMv1ChartPredictor(4, graph=RANDOM) if version == 1 else version_2()
+    options = {"graph": RANDOM, "transformer": form}
+    module = KTMv1ChartPredictor(4, **options) if version == 1 else version_2(**options)
     given, x = box_weights(), torch.rand(2, 4, 5, 5)
     before = module(x, given)
     module.fold(given)
@@ -110,6 +115,21 @@ def test_folding_leaves_the_outputs_alone(version):
     for (name, a), (other, b) in zip(before.fields(), after.fields(), strict=True):
         assert name == other
         assert (a - b).abs().max() <= 1e-5 * a.abs().max()
+
+
+@pytest.mark.parametrize(
+    ("form", "parameters"),
+    [
+        # Plain maps and relations are those of the dense form, 210 420 746 - 209 731 584.
+        ({"kind": "low_rank", "rank": 256}, 689_162 + 10_764_288),
+        ({"kind": "grouped", "groups": 16}, 689_162 + 13_123_584),
+    ],
+    ids=["low rank", "grouped"],
+)
+def test_parameter_count_of_the_cheap_forms(form, parameters):
+    with torch.device("meta"):
+        module = KTMv2ChartPredictor(transformer=form)
+    assert sum(p.numel() for p in module.parameters()) == parameters
 
 
 @pytest.mark.parametrize("version", [1, 2])
