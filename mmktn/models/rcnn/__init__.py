@@ -1,5 +1,8 @@
 """Region-based dense pose on mmdet's two-stage detectors."""
 
+from mmktn.models.rcnn.cascade_roi_head import CascadeDensePoseRoIHead
+from mmktn.models.rcnn.cross_task_fusion import CrossTaskFusion
 from mmktn.models.rcnn.densepose_roi_head import DensePoseRoIHead
+from mmktn.models.rcnn.densepose_tta import DensePoseTTA
 
-__all__ = ["DensePoseRoIHead"]
+__all__ = ["CascadeDensePoseRoIHead", "CrossTaskFusion", "DensePoseRoIHead", "DensePoseTTA"]

@@ -1,0 +1,193 @@
+"""Test-time augmentation of dense pose: flips and scales, averaged before decoding.
+
+Source: `DensePoseGeneralizedRCNNWithTTA` of detectron2 (boxes of all views through NMS, charts of
+the merged boxes averaged over the views). Departures: segmentations are averaged as probabilities,
+and mirrored maps are not moved by a cell. Training ties cell i to position i / w, decoding to
+(i + 0.5) / w (methods, disagreement 37); between a view and its mirror image these half cells
+cancel, and mirroring an image mirrors the result.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmdet.models import DetTTAModel
+from mmdet.structures import DetDataSample, SampleList
+from mmdet.structures.bbox import bbox2roi, bbox_flip, scale_boxes
+from mmengine.config import ConfigDict
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from mmktn.models.flip_rules import surface_flip_rules
+from mmktn.models.heads.densepose_head import DensePoseHead, cat_results
+from mmktn.models.postprocess.map_averaging import mean_chart_output
+from mmktn.registry import MODELS
+from mmktn.structures import ChartOutput
+
+HeadMaps = list[tuple[DensePoseHead, ChartOutput]]
+"""Heads that decode, each with its maps of some boxes."""
+
+
+@MODELS.register_module()
+class DensePoseTTA(DetTTAModel):
+    """Boxes of all views merged by NMS; their charts decoded once, from maps averaged over views.
+
+    Built by `tools/test.py --tta` around the config's model (`tta_model`, `tta_pipeline`). Other
+    hosts of `DensePoseHead` override `detect` and `box_maps`. Masks of a mask head are left out.
+
+    Args:
+        tta_cfg: `nms` (of mmcv's batched_nms) and `max_per_img` for the merged boxes.
+        surface: Surface whose UV symmetry tables turn mirrored views back; only read if there are.
+        **kwargs: `module` and `data_preprocessor` of `mmengine.model.BaseTTAModel`.
+
+    Reference:
+        Methods sections 16 and 23.
+    """
+
+    def __init__(
+        self,
+        tta_cfg: dict,
+        surface: str = "procedural",
+        **kwargs,  # noqa: ANN003  # the host's own arguments, handed through
+    ) -> None:
+        super().__init__(tta_cfg=ConfigDict(tta_cfg), **kwargs)
+        self.surface = surface
+
+    @torch.no_grad()
+    def test_step(self, data: dict[str, list]) -> SampleList:
+        """Predict a batch.
+
+        Args:
+            data: `inputs` and `data_samples` as `TestTimeAug` packs them: first axis the views,
+                second the images.
+
+        Returns:
+            For each image its first view's sample, in which `pred_instances` holds `bboxes`,
+            `scores`, `labels` and what the heads decode (`densepose`, ...), in pixels of the
+            original, unmirrored image.
+
+        Raises:
+            KeyError: A sample does not say whether it was flipped (`meta_keys` of the pipeline).
+        """
+        count = len(data["inputs"])
+        views = [self.detect({key: data[key][view] for key in data}) for view in range(count)]
+        samples = [list(images) for images in zip(*(found for _, found in views), strict=True)]
+        for image in samples:
+            _check_metas(image)
+        merged = self.merge_preds(samples)
+        features = [found for found, _ in views]
+        for index, (sample, metas) in enumerate(
+            zip(merged, ([s.metainfo for s in image] for image in samples), strict=True)
+        ):
+            self._add_maps(sample.pred_instances, features, metas, index)
+        return merged
+
+    def detect(self, batch: dict[str, list]) -> tuple[Any, list[DetDataSample]]:
+        """Find the boxes of one view of every image.
+
+        Args:
+            batch: `inputs` and `data_samples` of the view.
+
+        Returns:
+            Features that `box_maps` reads, and the samples with boxes in pixels of the original
+            size, still mirrored where the view is.
+        """
+        module = self.module
+        batch = module.data_preprocessor(batch, False)
+        samples = batch["data_samples"]
+        x = module.extract_feat(batch["inputs"])
+        proposals = module.rpn_head.predict(x, samples, rescale=False)
+        head = module.roi_head
+        metas = [sample.metainfo for sample in samples]
+        results = head.predict_bbox(x, metas, proposals, head.test_cfg, rescale=True)
+        for sample, found in zip(samples, results, strict=True):
+            sample.pred_instances = found
+        return head._branch_features(x), samples
+
+    def box_maps(self, features: Any, index: int, boxes_xyxy: Tensor) -> HeadMaps:
+        """Raw maps of boxes.
+
+        Args:
+            features: Of `detect`.
+            index: Image in the batch.
+            boxes_xyxy: (N, 4) in pixels of the view's network input.
+
+        Returns:
+            Heads and maps; every view gives the same heads in the same order.
+        """
+        rois = bbox2roi([boxes_xyxy])
+        rois[:, 0] = index
+        roi_head = self.module.roi_head
+        heads = [h for h in (roi_head.densepose_head, roi_head.keypoint_head) if h is not None]
+        return list(zip(heads, roi_head._branch_maps(features, rois), strict=True))
+
+    def _merge_single_sample(self, data_samples: list[DetDataSample]) -> DetDataSample:
+        """Merge the boxes of the views of an image; clipped, and only those with area."""
+        merged = super()._merge_single_sample(data_samples)
+        found = merged.pred_instances
+        height, width = merged.metainfo["ori_shape"][:2]
+        limit = found.bboxes.new_tensor([width, height, width, height])
+        boxes = torch.minimum(found.bboxes.clamp(min=0), limit)
+        keep = (boxes[:, 2:] > boxes[:, :2]).all(dim=1)
+        merged.pred_instances = InstanceData(
+            bboxes=boxes[keep], scores=found.scores[keep], labels=found.labels[keep]
+        )
+        return merged
+
+    def _add_maps(
+        self, instances: InstanceData, features: list[Any], metas: list[dict], index: int
+    ) -> None:
+        """Decode the merged boxes of an image from all its views, a few boxes at a time."""
+        boxes = instances.bboxes
+        # No boxes: one empty chunk tells which fields there are.
+        step = self.module.roi_head.densepose_head.chunk_size
+        parts = [slice(start, start + step) for start in range(0, max(len(boxes), 1), step)]
+        results = [self._decode(boxes[part], features, metas, index) for part in parts]
+        for name, values in cat_results(results).items():
+            setattr(instances, name, values)
+
+    def _decode(
+        self, boxes: Tensor, features: list[Any], metas: list[dict], index: int
+    ) -> dict[str, Any]:
+        """Fields of the boxes of one chunk."""
+        views = []
+        for view, meta in zip(features, metas, strict=True):
+            heads, maps = zip(*self.box_maps(view, index, _to_view(boxes, meta)), strict=True)
+            views.append([self._turned_back(output, meta) for output in maps])
+        found: dict[str, Any] = {}
+        for head, outputs in zip(heads, zip(*views, strict=True), strict=True):
+            found |= (
+                head.decode(mean_chart_output(outputs), boxes)
+                if len(boxes)
+                else head.no_results(boxes)
+            )
+        return found
+
+    def _turned_back(self, output: ChartOutput, meta: dict) -> ChartOutput:
+        return output.flip(surface_flip_rules(self.surface)) if meta["flip"] else output
+
+
+def _to_view(boxes: Tensor, meta: dict) -> Tensor:
+    """Boxes of the original image -> pixels of a view's network input."""
+    if meta["flip"]:
+        boxes = bbox_flip(boxes, meta["ori_shape"], meta["flip_direction"])
+    return scale_boxes(boxes.clone(), list(meta["scale_factor"]))
+
+
+def _check_metas(samples: list[DetDataSample]) -> None:
+    """See that each view says what was done to it.
+
+    Raises:
+        KeyError: A key is missing.
+        ValueError: A flip that is not horizontal.
+    """
+    for sample in samples:
+        for key in ("flip", "scale_factor", "ori_shape"):
+            if key not in sample.metainfo:
+                raise KeyError(f"tta_pipeline: meta_keys of PackDensePoseInputs lack {key!r}")
+        if sample.flip and sample.metainfo.get("flip_direction") != "horizontal":
+            raise ValueError(
+                f"tta_pipeline: flip_direction {sample.metainfo.get('flip_direction')!r}; charts "
+                "have tables for horizontal flips only"
+            )
