@@ -197,14 +197,18 @@ def fake_batch(
 
     Returns:
         inputs: B tensors (3, H, W) uint8; data_samples: B `DetDataSample` with `gt_instances`
-        (bboxes, labels, densepose) and the usual meta information.
+        (bboxes, labels, masks, densepose) and the usual meta information.
     """
     from mmengine.dataset import Compose
 
     from mmktn.registry import TRANSFORMS
 
-    steps = ("mmdet.LoadAnnotations", "mmktn.LoadDensePoseAnnotations", "mmktn.PackDensePoseInputs")
-    pipeline = Compose([TRANSFORMS.build({"type": step}) for step in steps])
+    steps = (
+        {"type": "mmdet.LoadAnnotations", "with_mask": True},
+        {"type": "mmktn.LoadDensePoseAnnotations"},
+        {"type": "mmktn.PackDensePoseInputs"},
+    )
+    pipeline = Compose([TRANSFORMS.build(step) for step in steps])
     data = fake_coco_file(num_images, persons=persons, image_hw=image_hw, seed=seed)
     rng = np.random.default_rng(seed)
     packed = []
@@ -228,7 +232,12 @@ def fake_batch(
 def _mmdet_instance(record: dict[str, Any]) -> dict[str, Any]:
     """Annotation record -> raw instance of mmdet's pipelines."""
     x, y, w, h = record["bbox"]
-    return record | {"bbox": [x, y, x + w, y + h], "bbox_label": 0, "ignore_flag": 0}
+    return record | {
+        "bbox": [x, y, x + w, y + h],
+        "bbox_label": 0,
+        "ignore_flag": 0,
+        "mask": record["segmentation"],
+    }
 
 
 def _encoded(mask: np.ndarray) -> dict[str, Any] | list:

@@ -90,9 +90,11 @@ class OKSMetric(BaseMetric):
 
         Args:
             data_batch: Not used.
-            data_samples: Dictionaries of mmpose: ``id``, ``img_id``, ``pred_instances`` with
-                keypoints (N, K, 2) in image pixels and keypoint_scores (N, K), ``gt_instances``
-                with bbox_scores (N,).
+            data_samples: Dictionaries of mmpose (one a person) or of mmdet (one an image):
+                ``img_id``, ``pred_instances`` with keypoints (N, K, 2) in image pixels and
+                keypoint_scores (N, K). The score of the box is ``bbox_scores`` (N,) of
+                ``gt_instances``, else ``scores`` (N,) of ``pred_instances``, else 1. mmpose also
+                gives ``id``, the person's.
 
         Raises:
             ValueError: A prediction has a field that does not fit; the image is named.
@@ -103,8 +105,11 @@ class OKSMetric(BaseMetric):
             keypoints = to_numpy(found["keypoints"], np.float64)
             scores = to_numpy(found["keypoint_scores"], np.float64)
             boxes = sample.get("gt_instances", {})
+            whole_image = "bbox_scores" not in boxes and "scores" in found
             box_scores = to_numpy(
-                boxes["bbox_scores"] if "bbox_scores" in boxes else np.ones(len(keypoints)),
+                found["scores"]
+                if whole_image
+                else boxes.get("bbox_scores", np.ones(len(keypoints))),
                 np.float64,
             ).reshape(-1)
             if keypoints.ndim != 3 or keypoints.shape[:2] != scores.shape:
@@ -115,7 +120,8 @@ class OKSMetric(BaseMetric):
                 )
             self.results.append(
                 {
-                    "id": sample.get("id", len(self.results)),
+                    # A sample of mmdet is a whole image: seen twice, it counts once.
+                    "id": sample.get("id", 0 if whole_image else len(self.results)),
                     "img_id": sample["img_id"],
                     "category_id": int(sample.get("category_id", 1)),  # mmpose: a 0-d array
                     "keypoints": np.concatenate([keypoints, scores[..., None]], axis=-1),

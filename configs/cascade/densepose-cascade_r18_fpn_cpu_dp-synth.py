@@ -1,0 +1,32 @@
+# CPU-size twin of densepose-cascade_r50_fpn_230k_dp-coco.py.
+_base_ = [
+    "../_base_/models/densepose-rcnn-legacy_r18_fpn.py",
+    "../_base_/datasets/densepose_synthetic.py",
+    "../_base_/schedules/cpu.py",
+    "../_base_/default_runtime.py",
+]
+
+model = dict(
+    roi_head=dict(
+        type="mmktn.CascadeDensePoseRoIHead",
+        fusion=dict(
+            type="mmktn.CrossTaskFusion",
+            in_channels=64,
+            prediction_channels=90,
+            channels=64,
+        ),
+    ),
+)
+
+val_evaluator = [
+    dict(
+        type="mmktn.DensePoseMetric",
+        ann_file={{_base_.data_root}} + "annotations/densepose_val.json",
+        surface={{_base_.surface}},
+        metric=("gps", "gpsm"),
+        normaliser=("per_part", "global"),
+    ),
+]
+test_evaluator = val_evaluator
+
+default_hooks = dict(checkpoint=dict(interval={{_base_.max_iters}}), logger=dict(interval=20))
