@@ -152,9 +152,15 @@ class DensePoseTTA(DetTTAModel):
     ) -> dict[str, Any]:
         """Fields of the boxes of one chunk."""
         views = []
+        with_flips = any(meta["flip"] for meta in metas)
         for view, meta in zip(features, metas, strict=True):
             heads, maps = zip(*self.box_maps(view, index, _to_view(boxes, meta)), strict=True)
-            views.append([self._turned_back(output, meta) for output in maps])
+            if meta["flip"]:
+                maps = [output.flip(surface_flip_rules(self.surface)) for output in maps]
+            elif with_flips:
+                # Tables exist for [0, 1] only: mirrored views are clamped, so the others are, too.
+                maps = [_clamped_uv(output) for output in maps]
+            views.append(maps)
         found: dict[str, Any] = {}
         for head, outputs in zip(heads, zip(*views, strict=True), strict=True):
             found |= (
@@ -164,8 +170,12 @@ class DensePoseTTA(DetTTAModel):
             )
         return found
 
-    def _turned_back(self, output: ChartOutput, meta: dict) -> ChartOutput:
-        return output.flip(surface_flip_rules(self.surface)) if meta["flip"] else output
+
+def _clamped_uv(output: ChartOutput) -> ChartOutput:
+    """The same maps with U and V in [0, 1]."""
+    return ChartOutput(
+        **{name: maps.clamp(0, 1) if name in ("u", "v") else maps for name, maps in output.fields()}
+    )
 
 
 def _to_view(boxes: Tensor, meta: dict) -> Tensor:

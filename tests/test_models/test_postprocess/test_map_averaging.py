@@ -1,0 +1,61 @@
+import pytest
+import torch
+
+from mmktn.models.postprocess.chart_decoder import ChartDecoder
+from mmktn.models.postprocess.map_averaging import mean_chart_output
+from mmktn.structures import ChartOutput
+
+BOXES = torch.tensor([[0.0, 0, 21, 17], [3, 2, 30, 40]])
+
+
+def maps(seed, **more):
+    generator = torch.Generator().manual_seed(seed)
+
+    def rand(channels):
+        return 3 * torch.randn(2, channels, 6, 6, generator=generator)
+
+    return ChartOutput(rand(25), rand(25), rand(25), rand(2), **more)
+
+
+def test_one_view_decodes_as_it_does_alone():
+    for threshold in (0.5, 0.3):
+        decoder = ChartDecoder(mask_threshold=threshold)
+        plain = decoder.decode(maps(0), BOXES)
+        averaged = decoder.decode(mean_chart_output([maps(0)]), BOXES)
+        for a, b in zip(plain, averaged, strict=True):
+            # Log-probabilities are logits up to a number of each cell: the same argmax.
+            assert torch.equal(a.labels, b.labels)
+            torch.testing.assert_close(a.uv, b.uv, rtol=0, atol=0)
+
+
+def test_segmentations_are_averaged_as_probabilities():
+    first, second = maps(0), maps(1)
+    mean = mean_chart_output([first, second])
+    expected = (first.fine_segm.softmax(1) + second.fine_segm.softmax(1)) / 2
+    torch.testing.assert_close(mean.fine_segm.exp(), expected)
+    torch.testing.assert_close(mean.coarse_segm.exp().sum(1), torch.ones(2, 6, 6))
+    torch.testing.assert_close(mean.u, (first.u + second.u) / 2)
+
+
+def test_a_loud_view_does_not_outvote_two_others():
+    def view(chart, size):
+        segm = torch.zeros(1, 25, 2, 2)
+        segm[:, chart] = size
+        blank = torch.zeros(1, 25, 2, 2)
+        return ChartOutput(segm, blank, blank)
+
+    mean = mean_chart_output([view(3, 100.0), view(7, 8.0), view(7, 8.0)])
+    assert (mean.fine_segm.argmax(1) == 7).all()
+
+
+def test_keypoints_are_averaged_as_distributions_over_the_map():
+    views = [maps(k, keypoint_heatmaps=torch.randn(2, 17, 5, 4)) for k in range(2)]
+    mean = mean_chart_output(views).keypoint_heatmaps
+    torch.testing.assert_close(mean.exp().sum((2, 3)), torch.ones(2, 17))
+
+
+def test_views_have_to_fit():
+    with pytest.raises(ValueError, match="at least one"):
+        mean_chart_output([])
+    with pytest.raises(ValueError, match="different maps"):
+        mean_chart_output([maps(0), maps(1, body_mask=torch.zeros(2, 2, 6, 6))])
