@@ -19,6 +19,7 @@ model = dict(
                 weight_uv=0.01,
                 weight_coarse_segm=2.0,
                 weight_body_mask=5.0,
+                uv_reference_images=4,
             ),
             decoder=dict(mask_source="body_mask", mask_threshold=0.3),
         ),

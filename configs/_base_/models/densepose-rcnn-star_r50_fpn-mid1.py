@@ -1,0 +1,17 @@
+# RCNN* (a two-way body mask instead of coarse parts) on the single map of the multi-instance
+# decoder v1. methods.md 5.4.
+_base_ = "densepose-rcnn_r50_fpn.py"
+
+model = dict(
+    roi_head=dict(
+        densepose_neck=dict(
+            _delete_=True, type="mmktn.MultiInstanceDecoderV1", channels=256, mode="code"
+        ),
+        densepose_head=dict(
+            predictor=dict(coarse_channels=0, with_body_mask=True),
+            loss=dict(weight_coarse_segm=0.0, weight_body_mask=5.0),
+            decoder=dict(mask_source="body_mask", mask_threshold=0.3),
+        ),
+    ),
+    train_cfg=dict(rpn_proposal=dict(nms_pre=1200), rcnn=dict(densepose_fg_iou=0.65)),
+)

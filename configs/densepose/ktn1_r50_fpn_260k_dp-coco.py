@@ -1,0 +1,15 @@
+# Row "KTN v1 (MIDv1 + KTMv1), R50"; the knowledge graph is learned. methods.md 9.1. The paper
+# starts from a keypoint-pretrained detector that was never released; this config from ImageNet.
+_base_ = "densepose-rcnn-star_r50_fpn-mid1_260k_dp-coco.py"
+
+model = dict(
+    roi_head=dict(
+        densepose_head=dict(
+            predictor=dict(type="mmktn.KTMv1ChartPredictor", graph=dict(trainable=True), mlp=True),
+            loss=dict(weight_keypoint=0.5),
+        )
+    )
+)
+
+# Learning rate 0.01 belongs to 8 images an iteration.
+optim_wrapper = dict(optimizer=dict(lr=0.01))
