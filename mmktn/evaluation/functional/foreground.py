@@ -12,13 +12,7 @@ from numpy.typing import NDArray
 
 from mmktn.evaluation.functional.detections import IuvMap
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth, ImageInfo
-from mmktn.evaluation.functional.mask_iou import (
-    CroppedMask,
-    crop_to_content,
-    paste_mask,
-    segmentation_mask,
-    truth_mask,
-)
+from mmktn.evaluation.functional.mask_iou import paste_mask, person_mask
 
 
 @dataclass(frozen=True)
@@ -78,12 +72,7 @@ def truth_foreground(truth: DensePoseTruth, image_id: int) -> NDArray[np.bool_]:
     canvas = np.zeros((image.height, image.width), dtype=bool)
     for category in truth.categories:
         for person in truth.persons.get((image_id, category), []):
-            where = f"{truth.name}: annotation {person.annotation_id}"
-            mask: CroppedMask = (
-                crop_to_content(segmentation_mask(person.segmentation, image, where))
-                if person.segmentation
-                else truth_mask(person, image, name=truth.name)
-            )
+            mask = person_mask(person, image, name=truth.name)
             h, w = mask.mask.shape
             canvas[mask.y : mask.y + h, mask.x : mask.x + w] |= mask.mask
     return canvas

@@ -113,6 +113,26 @@ def truth_mask(
     return crop_to_content(segmentation_mask(person.segmentation, image, where))
 
 
+def person_mask(person: PersonTruth, image: ImageInfo, *, name: str = "truth") -> CroppedMask:
+    """Whole person in the image: its segmentation, dp_masks where it has none.
+
+    Args:
+        person: The annotation.
+        image: Size of its image.
+        name: Used in messages.
+
+    Returns:
+        The mask.
+
+    Raises:
+        ValueError: A mask cannot be decoded.
+    """
+    if not person.segmentation:
+        return truth_mask(person, image, name=name)
+    where = f"{name}: annotation {person.annotation_id}"
+    return crop_to_content(segmentation_mask(person.segmentation, image, where))
+
+
 def segmentation_mask(segmentation: Any, image: ImageInfo, where: str) -> NDArray[np.uint8]:
     """Decode a COCO segmentation.
 

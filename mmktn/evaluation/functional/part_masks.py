@@ -40,6 +40,26 @@ def merged_part_masks(part_masks: Sequence[Any], where: str) -> NDArray[np.uint8
     return merged
 
 
+def merged_part_labels(part_masks: Sequence[Any], where: str) -> NDArray[np.uint8]:
+    """Label map of the first 14 part masks; a later part lies on top of an earlier one.
+
+    Args:
+        part_masks: RLE dictionaries, or [] for an absent part.
+        where: Annotation, for the message.
+
+    Returns:
+        (256, 256) uint8, 0 background, else the part 1..14.
+
+    Raises:
+        ValueError: An RLE cannot be decoded or is not 256 x 256.
+    """
+    labels = np.zeros((GRID, GRID), dtype=np.uint8)
+    for part, rle in enumerate(part_masks[:NUM_PART_MASKS], start=1):
+        if rle:
+            labels[merged_part_masks([rle], where) > 0] = part
+    return labels
+
+
 def resize_part_mask(
     mask: NDArray[np.uint8], height: int, width: int, *, drops_last_line: bool = True
 ) -> NDArray[np.bool_]:

@@ -3,5 +3,12 @@
 from mmktn.evaluation.metrics.densepose_metric import DensePoseMetric
 from mmktn.evaluation.metrics.oks_metric import CrowdPoseMetric, OKSMetric
 from mmktn.evaluation.metrics.pointwise_metric import PointwiseDensePoseMetric
+from mmktn.evaluation.metrics.topdown_densepose_metric import TopdownDensePoseMetric
 
-__all__ = ["CrowdPoseMetric", "DensePoseMetric", "OKSMetric", "PointwiseDensePoseMetric"]
+__all__ = [
+    "CrowdPoseMetric",
+    "DensePoseMetric",
+    "OKSMetric",
+    "PointwiseDensePoseMetric",
+    "TopdownDensePoseMetric",
+]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmktn.evaluation.functional.detections import DenseDetections
+from mmktn.evaluation.functional.regions import RegionDetections
 from mmktn.evaluation.functional.surface_like import SurfaceLike
 from mmktn.surface import load_surface
 
@@ -118,30 +119,83 @@ def dense_detections(sample: Mapping[str, Any], categories: Sequence[int]) -> De
     Raises:
         ValueError: A field is missing or does not fit; the image is named.
     """
-    image_id = sample["img_id"]
-    where = f"prediction of image {image_id}"
-    fields = _fields(sample["pred_instances"], ("bboxes", "scores", "densepose"), where)
+    where = f"prediction of image {sample['img_id']}"
+    maps, columns = _instances(sample, "densepose", categories, where)
+    arrays = [result.iuv_uint8() for result in maps]
+    return DenseDetections.from_maps(
+        np.full(len(maps), sample["img_id"]),
+        _settled(columns.boxes_xywh, [iuv.shape[1:] for iuv in arrays]),
+        scores=columns.scores,
+        maps=arrays,
+        category_ids=columns.category_ids,
+        name=where,
+    )
+
+
+def region_detections(
+    sample: Mapping[str, Any], field: str, categories: Sequence[int]
+) -> RegionDetections:
+    """Read the label maps predicted for one image.
+
+    Args:
+        sample: ``img_id`` and ``pred_instances`` with bboxes (N, 4) xyxy in original pixels,
+            scores (N,), labels (N,) and `field` (N results with ``labels`` (h, w)).
+        field: Field that holds the maps.
+        categories: Category id of each label.
+
+    Returns:
+        The detections.
+
+    Raises:
+        ValueError: A field is missing or does not fit; the image is named.
+    """
+    where = f"prediction of image {sample['img_id']}"
+    maps, columns = _instances(sample, field, categories, where)
+    arrays = [to_numpy(result.labels, np.uint8) for result in maps]
+    return RegionDetections(
+        image_id=int(sample["img_id"]),
+        boxes_xywh=_settled(columns.boxes_xywh, [labels.shape for labels in arrays]),
+        scores=columns.scores,
+        maps=arrays,
+        category_ids=columns.category_ids,
+        name=where,
+    )
+
+
+@dataclass
+class _Columns:
+    """Boxes, scores and categories of N detections."""
+
+    boxes_xywh: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    category_ids: NDArray[np.int64]
+
+
+def _instances(
+    sample: Mapping[str, Any], field: str, categories: Sequence[int], where: str
+) -> tuple[Sequence[Any], _Columns]:
+    """Results of one field and the columns beside them, checked."""
+    fields = _fields(sample["pred_instances"], ("bboxes", "scores", field), where)
     boxes = to_numpy(fields["bboxes"], np.float64).reshape(-1, 4)
     scores = to_numpy(fields["scores"], np.float64).reshape(-1)
     labels = to_numpy(fields.get("labels", np.zeros(len(scores))), np.int64).reshape(-1)
     if len(labels) and (labels.min() < 0 or labels.max() >= len(categories)):
         raise ValueError(f"{where}: label {labels.max()} but {len(categories)} categories")
-    maps = [result.iuv_uint8() for result in fields["densepose"]]
-    if not len(boxes) == len(scores) == len(maps):
-        raise ValueError(
-            f"{where}: {len(boxes)} boxes, {len(scores)} scores, {len(maps)} dense-pose results"
-        )
+    found = fields[field]
+    if not len(boxes) == len(scores) == len(found):
+        what = "dense-pose results" if field == "densepose" else field
+        raise ValueError(f"{where}: {len(boxes)} boxes, {len(scores)} scores, {len(found)} {what}")
     xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
-    for box, iuv in zip(xywh, maps, strict=True):
-        _settle_size(box, iuv.shape[1:])
-    return DenseDetections.from_maps(
-        np.full(len(maps), image_id),
-        xywh,
-        scores=scores,
-        maps=maps,
-        category_ids=np.array(categories, dtype=np.int64)[labels],
-        name=where,
-    )
+    return found, _Columns(xywh, scores, np.array(categories, dtype=np.int64)[labels])
+
+
+def _settled(
+    boxes_xywh: NDArray[np.float64], map_shapes: Sequence[tuple[int, ...]]
+) -> NDArray[np.float64]:
+    """Boxes whose size is that of their maps, where only rounding is between them."""
+    for box, shape in zip(boxes_xywh, map_shapes, strict=True):
+        _settle_size(box, shape)
+    return boxes_xywh
 
 
 def _settle_size(box_xywh: NDArray[np.float64], map_hw: tuple[int, ...]) -> None:
