@@ -142,7 +142,16 @@ DETECTOR_RULES = (
         "neck.lateral_convs.{level}.conv.{rest}",
     ),
     (r"backbone\.fpn_output(?P<level>\d)\.(?P<rest>\w+)", "neck.fpn_convs.{level}.conv.{rest}"),
-    # HRNet: same names
+    # HRFPN; below it HRNet: same names
+    (
+        r"backbone\.interp_conv\.(?P<n>\d)\.(?P<sub>[01])\.(?P<rest>\w+)",
+        "neck.enlargements.{n}.{sub}.{rest}",
+    ),
+    (
+        r"backbone\.reduction_pooling_conv\.(?P<n>\d)\.(?P<sub>[01])\.(?P<rest>\w+)",
+        "neck.reductions.{n}.{sub}.{rest}",
+    ),
+    (r"backbone\.fpn_conv\.(?P<n>\d)\.(?P<rest>\w+)", "neck.level_convs.{n}.{rest}"),
     (
         r"backbone\.bottom_up\.(?P<rest>(conv[12]|bn[12]|layer1|transition\d|stage\d)\..+)",
         "backbone.{rest}",

@@ -42,11 +42,6 @@ DROPPED_OF_KTN = (
 # Names that make a whole checkpoint one that cannot be converted.
 UNSUPPORTED = (
     (
-        r"backbone\.(interp_conv|reduction_pooling_conv|fpn_conv)\..+",
-        "the HRFPN pyramid (transposed convolutions, strided reductions) has no counterpart in "
-        "this version of mmktn; R50 and R101 with FPN are converted",
-    ),
-    (
         r"densepose_predictor\.embed_lowres\..+|embedder\..+",
         "continuous surface embeddings (CSE) are another method, without charts",
     ),

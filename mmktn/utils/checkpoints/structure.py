@@ -36,6 +36,7 @@ def part_types(weights: Weights) -> dict[str, tuple[str | int | None, ...]]:
     return {
         "backbone.type": _backbone_types(weights),
         "backbone.depth": (_depth(weights),),
+        "neck.type": ("KTNHRFPN" if _has(weights, "neck.enlargements.") else "FPN",),
         "roi_head.densepose_neck.type": _neck_types(weights),
         "roi_head.densepose_head.trunk.type": (_trunk_type(weights),),
         "roi_head.densepose_head.predictor.type": (_predictor_type(weights),),
@@ -65,6 +66,10 @@ def width_options(weights: Weights, neck_type: str | None) -> dict[str, Any]:
         lateral = [shape(f"neck.lateral_convs.{i}.conv.weight") for i in range(laterals)]
         options["neck.in_channels"] = [size[1] for size in lateral]
         options["neck.out_channels"] = lateral[0][0]
+    elif "neck.enlargements.0.0.weight" in weights:
+        grown = range(_count(weights, "neck.enlargements."))
+        options["neck.in_channels"] = [shape(f"neck.enlargements.{i}.0.weight")[0] for i in grown]
+        options["neck.out_channels"] = shape("neck.level_convs.0.weight")[0]
     options["rpn_head.feat_channels"], options["rpn_head.in_channels"] = shape(
         "rpn_head.rpn_conv.weight"
     )[:2]

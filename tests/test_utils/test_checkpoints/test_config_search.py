@@ -38,6 +38,7 @@ def test_parts_are_told_from_names():
     assert parts == {
         "backbone.type": ("ResNet",),
         "backbone.depth": (50,),
+        "neck.type": ("FPN",),
         "roi_head.densepose_neck.type": ("MultiInstanceDecoderV2",),
         "roi_head.densepose_head.trunk.type": ("KTNTrunk",),
         "roi_head.densepose_head.predictor.type": ("KTMv2ChartPredictor",),
@@ -56,6 +57,16 @@ def test_widths_are_told_from_shapes():
     assert widths["roi_head.bbox_head.roi_feat_size"] == 7
     assert widths["roi_head.densepose_head.predictor.in_channels"] == 32
     assert widths["roi_head.densepose_neck.out_channels"] == 32
+
+
+def test_pyramid_and_widths_of_hrfpn_are_told():
+    weights = weights_of(official_weights("d2_densepose_rcnn_HRFPN_HRNet_w32_s1x"))
+    assert part_types(weights)["neck.type"] == ("KTNHRFPN",)
+    assert part_types(weights)["backbone.depth"] == (None,)
+    widths = width_options(weights, "PanopticFPNDecoder")
+    assert widths["neck.in_channels"] == [32, 64, 128, 256]
+    assert widths["neck.out_channels"] == 256
+    assert "KTNHRFPN" in describe(weights)
 
 
 def test_description_names_backbone_and_maps():

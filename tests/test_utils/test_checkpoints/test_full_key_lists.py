@@ -1,11 +1,10 @@
 """Complete official key lists fill the full-size models of the shipped configs, all of them."""
 
+import re
+
 import pytest
-import torch
-from mmdet.models.backbones import HRNet
 from mmengine.config import Config
 
-from mmktn.utils.checkpoint_keys import convert_densepose_keys
 from mmktn.utils.checkpoints import (
     convert_detector,
     find_config,
@@ -74,31 +73,38 @@ def test_of_detectron2_nothing_is_dropped(name):
     assert convert_detector(official_weights(name)).dropped == {}
 
 
-def test_hrfpn_is_refused_with_one_clear_message():
-    with pytest.raises(ValueError, match=r"backbone\..*HRFPN pyramid.*no counterpart") as error:
-        convert_detector(official_weights(HRFPN))
-    assert "\n" not in str(error.value)
+def test_hrfpn_checkpoint_fills_the_model_of_its_config():
+    """Every name of HRNet, the pyramid and the five-level decoder is consumed, none is dropped."""
+    official = official_weights(HRFPN)
+    found = find_config(convert_detector(official), CONFIGS)
+    assert found is not None
+    assert found.path.stem == "densepose-rcnn_hrnet-w32_hrfpn_s1x_dp-coco"
+    assert found.widths == {}
+    assert found.conversion.dropped == {}
+    expected = model_shapes(found.config)
+    assert_complete(official, found.conversion, expected)
+    # Its norms are not frozen, so their counters are there too.
+    assert set(found.conversion.state_dict) == set(expected)
 
 
-def test_hrnet_of_the_hrfpn_list_fills_the_backbone_of_mmdet():
-    branches = {"block": "BASIC", "num_branches": 0, "num_blocks": (), "num_channels": ()}
-    extra = {
-        "stage1": branches
-        | {"num_modules": 1, "num_branches": 1, "block": "BOTTLENECK"}
-        | {"num_blocks": (4,), "num_channels": (64,)}
-    }
-    for stage, modules in ((2, 1), (3, 4), (4, 3)):
-        extra[f"stage{stage}"] = branches | {
-            "num_modules": modules,
-            "num_branches": stage,
-            "num_blocks": (4,) * stage,
-            "num_channels": tuple(32 * 2**i for i in range(stage)),
-        }
-    with torch.device("meta"):
-        weights = HRNet(extra=extra, norm_eval=False).state_dict()
-    expected = {f"backbone.{name}": tuple(weight.shape) for name, weight in weights.items()}
-    official = {k: v for k, v in official_weights(HRFPN).items() if "bottom_up" in k}
-    converted = convert_densepose_keys(official, expected)
-    assert converted.missing == []
-    assert converted.unused == []
-    assert {n: tuple(w.shape) for n, w in converted.state_dict.items()} == expected
+def test_ktn_on_hrfpn_would_fill_its_config():
+    """No key list of it was released: the two official lists put together."""
+    hrfpn, ktn = official_weights(HRFPN), official_weights("ktnv2_r50")
+    official = {k: v for k, v in hrfpn.items() if not re.search(r"decoder|densepose", k)}
+    for name, weight in ktn.items():
+        if re.search(r"mid_decoder|densepose", name):
+            # The levels are p1 ... p5 instead of p2 ... p5.
+            official[re.sub(r"p(\d)\.", lambda m: f"p{int(m[1]) - 1}.", name)] = weight
+    for level in range(4):
+        for kind in ("weight", "bias"):
+            step = f"roi_heads.mid_decoder.bottom_up_p{level + 1}.adt_conv.{kind}"
+            official[step] = ktn[f"roi_heads.mid_decoder.bottom_up_p2.adt_conv.{kind}"]
+    for step in range(4):
+        for offset in (0, 1):
+            for kind in ("weight", "bias"):
+                source = ktn[f"roi_heads.mid_decoder.p3.{offset}.{kind}"]
+                official[f"roi_heads.mid_decoder.p5.{3 * step + offset}.{kind}"] = source
+    found = find_config(convert_detector(official), CONFIGS)
+    assert found is not None
+    assert found.path.stem == "ktn2_hrnet-w32_hrfpn_s1x_dp-coco"
+    assert_complete(official, found.conversion, model_shapes(found.config))
