@@ -2,6 +2,38 @@
 # weights.
 _base_ = "densepose-rcnn_r50_fpn.py"
 
+tta_model = dict(tta_cfg=dict(max_per_img=20), surface="procedural")
+tta_pipeline = [
+    dict(type="mmktn.LoadCheckedImage"),
+    dict(
+        type="TestTimeAug",
+        transforms=[
+            [
+                dict(type="mmdet.Resize", scale=(160, 128), keep_ratio=True),
+                dict(type="mmdet.Resize", scale=(200, 160), keep_ratio=True),
+            ],
+            [
+                dict(type="mmdet.RandomFlip", prob=0.0),
+                dict(type="mmdet.RandomFlip", prob=1.0),
+            ],
+            [
+                dict(
+                    type="mmktn.PackDensePoseInputs",
+                    meta_keys=(
+                        "img_id",
+                        "img_path",
+                        "ori_shape",
+                        "img_shape",
+                        "scale_factor",
+                        "flip",
+                        "flip_direction",
+                    ),
+                )
+            ],
+        ],
+    ),
+]
+
 model = dict(
     data_preprocessor=dict(std=[57.375, 57.12, 58.395]),
     backbone=dict(
