@@ -3,12 +3,19 @@
 from mmktn.evaluation.metrics.densepose_metric import DensePoseMetric
 from mmktn.evaluation.metrics.oks_metric import CrowdPoseMetric, OKSMetric
 from mmktn.evaluation.metrics.pointwise_metric import PointwiseDensePoseMetric
-from mmktn.evaluation.metrics.topdown_densepose_metric import TopdownDensePoseMetric
+from mmktn.evaluation.metrics.region_metrics import BodyMaskMetric, PartSegmentationMetric
+from mmktn.evaluation.metrics.topdown_densepose_metric import (
+    TopdownDensePoseMetric,
+    TopdownPointwiseMetric,
+)
 
 __all__ = [
+    "BodyMaskMetric",
     "CrowdPoseMetric",
     "DensePoseMetric",
     "OKSMetric",
+    "PartSegmentationMetric",
     "PointwiseDensePoseMetric",
     "TopdownDensePoseMetric",
+    "TopdownPointwiseMetric",
 ]
