@@ -24,7 +24,7 @@ MODELS = Registry(
     "model",
     parent=ROOT_MODELS,
     scope="mmktn",
-    locations=["mmktn.models", "mmktn.models.rcnn"],
+    locations=["mmktn.models", "mmktn.models.rcnn", "mmktn.models.fcn"],
 )
 OPTIM_WRAPPERS = Registry(
     "optimizer wrapper", parent=ROOT_OPTIM_WRAPPERS, scope="mmktn", locations=["mmktn.engine"]

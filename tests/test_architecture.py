@@ -60,7 +60,14 @@ MAY_IMPORT = {
 }
 # Host package -> parts that may import it.
 HOST_IMPORTERS = {
-    "mmdet": {"models.rcnn", "datasets", "evaluation.metrics", "visualization", "apis"},
+    "mmdet": {
+        "models.rcnn",
+        "models.fcn",
+        "datasets",
+        "evaluation.metrics",
+        "visualization",
+        "apis",
+    },
     "mmpose": {
         "models.topdown",
         "models.stip",

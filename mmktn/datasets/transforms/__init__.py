@@ -1,12 +1,20 @@
 """Pipeline steps of dense pose; everything photometric and plain geometric comes from mmdet."""
 
 from mmktn.datasets.transforms.geometric import DensePoseRandomFlip
+from mmktn.datasets.transforms.given_boxes import LoadGivenBoxes
 from mmktn.datasets.transforms.loading import LoadCheckedImage, LoadDensePoseAnnotations
 from mmktn.datasets.transforms.packing import PackDensePoseInputs
+from mmktn.datasets.transforms.person_map import LoadPersonMap, PaintBackground
+from mmktn.datasets.transforms.warping import RandomWarpCrop, WarpToPerson
 
 __all__ = [
     "DensePoseRandomFlip",
     "LoadCheckedImage",
     "LoadDensePoseAnnotations",
+    "LoadGivenBoxes",
+    "LoadPersonMap",
     "PackDensePoseInputs",
+    "PaintBackground",
+    "RandomWarpCrop",
+    "WarpToPerson",
 ]

@@ -25,7 +25,7 @@ from mmktn.structures import ChartOutput, ChartResult, ChartResults
 from mmktn.structures.box_grid import result_box_hw
 from mmktn.structures.crop_grid import box_in_region
 
-MASK_SOURCES = ("coarse", "body_mask")
+MASK_SOURCES = ("coarse", "body_mask", "fine_segm")
 
 
 @MODELS.register_module()
@@ -37,12 +37,13 @@ class ChartDecoder:
     argmax over all 25 channels of the fine map, which may itself answer background.
 
     Args:
-        mask_source: Map that decides on the body: 'coarse' or 'body_mask'.
+        mask_source: Map that decides on the body: 'coarse', 'body_mask', or 'fine_segm' where the
+            25-way map alone decides (fully convolutional systems, methods 2).
         mask_threshold: 0.5 in DensePose R-CNN, 0.3 in KTN.
         band_values: Resized values held at a time (25 per pixel).
 
     Raises:
-        ValueError: `mask_source` is none of the two.
+        ValueError: `mask_source` is none of these.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class ChartDecoder:
     @property
     def fields(self) -> tuple[str, ...]:
         """Maps that decoding reads."""
-        mask = "coarse_segm" if self.mask_source == "coarse" else "body_mask"
-        return ("fine_segm", "u", "v", mask)
+        charts = ("fine_segm", "u", "v")
+        if self.mask_source == "fine_segm":
+            return charts
+        return (*charts, "coarse_segm" if self.mask_source == "coarse" else "body_mask")
 
     def decode(
         self, output: ChartOutput, boxes_xyxy: Tensor, *, regions_xyxy: Tensor | None = None
@@ -106,6 +109,8 @@ class ChartDecoder:
         )
 
     def _mask_maps(self, output: ChartOutput) -> Tensor:
+        if self.mask_source == "fine_segm":
+            return output.require("fine_segm")
         name = self.fields[-1]
         maps = getattr(output, name)
         if maps is None:
@@ -149,7 +154,7 @@ class ChartDecoder:
     ) -> tuple[Tensor, Tensor]:
         """Labels (rows, w) int64 and uv (2, rows, w) float32 of a band of rows."""
         labels = best_channel(resize(fine, *axes))
-        if self.mask_threshold >= 0:
+        if self.mask_threshold >= 0 and self.mask_source != "fine_segm":
             labels = labels * foreground(resize(mask, *axes), self.mask_threshold)
         values = torch.stack([_read_channel(maps, labels, *axes) for maps in uv])
         return labels, values.float() * (labels > 0)

@@ -59,3 +59,26 @@ def test_views_have_to_fit():
         mean_chart_output([])
     with pytest.raises(ValueError, match="different maps"):
         mean_chart_output([maps(0), maps(1, body_mask=torch.zeros(2, 2, 6, 6))])
+
+
+def test_uv_can_be_weighted_with_the_probability_of_their_chart():
+    views = [maps(0), maps(1)]
+    found = mean_chart_output(views, uv_by_chart=True)
+    p, q = (view.fine_segm.softmax(dim=1) for view in views)
+    torch.testing.assert_close(found.u, (p * views[0].u + q * views[1].u) / (p + q))
+    torch.testing.assert_close(found.fine_segm.exp(), (p + q) / 2)
+
+
+def test_weights_of_one_view_or_of_equal_views_change_nothing():
+    plain = mean_chart_output([maps(0)])
+    for views in ([maps(0)], [maps(0)] * 3):
+        found = mean_chart_output(views, uv_by_chart=True)
+        torch.testing.assert_close(found.u, plain.u)
+        torch.testing.assert_close(found.v, plain.v)
+
+
+def test_charts_that_no_view_believes_in_stay_finite():
+    sure = maps(0)
+    sure.fine_segm = torch.full_like(sure.fine_segm, -1e5)
+    sure.fine_segm[:, 3] = 1e5
+    assert mean_chart_output([sure, sure], uv_by_chart=True).u.isfinite().all()

@@ -1,0 +1,62 @@
+# The synthetic set, one person an item, its longer side 128 pixels. methods.md 2, single-person
+# setting.
+_base_ = "densepose_synthetic.py"
+
+augmentation = [
+    dict(
+        type="mmktn.WarpToPerson",
+        longer_side=128,
+        expand=1.2,
+        scale_jitter=0.2,
+        rotation=30.0,
+        shift=0.1,
+    ),
+    dict(type="mmktn.DensePoseRandomFlip", prob=0.5, surface=_base_.surface),
+    dict(type="mmktn.PackDensePoseInputs"),
+]
+loading = [
+    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmdet.LoadAnnotations", with_bbox=True),
+    dict(type="mmktn.LoadDensePoseAnnotations"),
+    dict(type="mmktn.LoadPersonMap"),
+]
+packing = dict(
+    type="mmktn.PackDensePoseInputs",
+    meta_keys=(
+        "img_id",
+        "id",
+        "ann_id",
+        "img_path",
+        "ori_shape",
+        "img_shape",
+        "crop_region",
+        "person_box",
+        "person_score",
+    ),
+)
+train_pipeline = [*loading, *augmentation]
+test_pipeline = [
+    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmktn.WarpToPerson", longer_side=128, expand=1.2),
+    packing,
+]
+
+train_dataloader = dict(
+    dataset=dict(type="mmktn.DensePosePersonDataset", pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=8,
+    dataset=dict(
+        type="mmktn.DensePosePersonDataset", only_densepose_images=True, pipeline=test_pipeline
+    ),
+)
+test_dataloader = val_dataloader
+
+val_evaluator = dict(
+    _delete_=True,
+    type="mmktn.TopdownPointwiseMetric",
+    ann_file=_base_.data_root + "annotations/densepose_val.json",
+    surface=_base_.surface,
+    with_iou=False,
+)
+test_evaluator = val_evaluator

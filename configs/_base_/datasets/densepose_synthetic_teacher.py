@@ -1,0 +1,29 @@
+# The synthetic set, one person an item, all but the person painted grey, in training and at test.
+# methods.md 4.
+_base_ = "densepose_synthetic_person.py"
+
+painting = dict(type="mmktn.PaintBackground", color=(103.53, 116.28, 123.675))
+train_pipeline = [
+    *_base_.loading,
+    painting,
+    dict(
+        type="mmktn.WarpToPerson",
+        longer_side=128,
+        expand=1.1,
+        scale_jitter=0.2,
+        rotation=30.0,
+        shift=0.05,
+    ),
+    *_base_.augmentation[1:],
+]
+test_pipeline = [
+    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmktn.LoadPersonMap"),
+    painting,
+    dict(type="mmktn.WarpToPerson", longer_side=128, expand=1.1),
+    _base_.packing,
+]
+
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
