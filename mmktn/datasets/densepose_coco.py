@@ -1,7 +1,8 @@
 """DensePose-COCO as an mmdet dataset: one item an image, with all of its persons.
 
 File format: methods 15; layout on disk: docs/datasets.md. Masks are not decoded and images not
-opened before an item is asked for. The synthetic set has the same format.
+opened before an item is asked for. The synthetic set has the same format; PoseTrack, UltraPose and
+Chimps differ in what `annotation_format` says.
 """
 
 from __future__ import annotations
@@ -17,8 +18,14 @@ from mmktn.datasets.annotation_checks import (
     box_problems,
     file_problems,
     has_densepose,
+    has_keypoints,
 )
 from mmktn.datasets.annotation_file import read_annotation_file
+from mmktn.datasets.annotation_format import (
+    coco_keypoint_order,
+    find_format,
+    reordered_keypoints,
+)
 from mmktn.datasets.file_layout import ImageFolder, find_annotation_file
 from mmktn.registry import DATASETS
 from mmktn.surface.parts import CHART_NAMES, COARSE_PART_NAMES, COCO_KEYPOINT_NAMES
@@ -36,8 +43,11 @@ class DensePoseCocoDataset(BaseDetDataset):
         validation: What is checked at load: 'full' every number, 'structure' only ids, links and
             missing fields. With 'structure', boxes of no size or outside the image are dropped
             (their number is logged), and bad points raise when the image is loaded.
+        annotation_format: The set that the file belongs to: 'densepose_coco', 'posetrack',
+            'ultrapose' or 'chimps' (`mmktn.datasets.annotation_format`).
         **kwargs: Of `BaseDetDataset`: `ann_file`, `data_root`, `data_prefix=dict(img=...)`,
             `pipeline`, `test_mode`, `filter_cfg=dict(filter_empty_gt=, min_size=)`, ...
+            `filter_cfg=dict(min_keypoints=)` drops images with fewer labelled keypoints.
 
     Raises:
         FileNotFoundError: The annotation file or image folder is missing.
@@ -62,12 +72,14 @@ class DensePoseCocoDataset(BaseDetDataset):
         *args: Any,
         only_densepose_images: bool = False,
         validation: Literal["full", "structure"] = "full",
+        annotation_format: str = "densepose_coco",
         **kwargs: Any,
     ) -> None:
         if validation not in ("full", "structure"):
             raise ValueError(f"validation must be 'full' or 'structure', got {validation!r}")
         self.only_densepose_images = only_densepose_images
         self.validation = validation
+        self.annotation_format = find_format(annotation_format)
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
@@ -76,7 +88,9 @@ class DensePoseCocoDataset(BaseDetDataset):
         Returns:
             One dict an image: img_id, img_path, height, width, instances.
         """
-        self.ann_file = find_annotation_file(self.ann_file, self.backend_args)
+        self.ann_file = find_annotation_file(
+            self.ann_file, self.backend_args, form=self.annotation_format
+        )
         data = read_annotation_file(self.ann_file, self.backend_args)
         full = self.validation == "full"
         problems = list(file_problems(data, self.ann_file, values=full))
@@ -85,14 +99,21 @@ class DensePoseCocoDataset(BaseDetDataset):
         person_ids = {entry["id"] for entry in data["categories"] if entry.get("name") == "person"}
         if not person_ids:
             raise ValueError(f"{self.ann_file}: field categories: none has the name 'person'")
-        folder = ImageFolder(self.data_prefix.get("img", ""), self.backend_args)
+        folder = ImageFolder(
+            self.data_prefix.get("img", ""), self.backend_args, form=self.annotation_format
+        )
         items = {image["id"]: _image_item(image, folder) for image in data["images"]}
         self._add_instances(data, items, person_ids)
         return list(items.values())
 
     def filter_data(self) -> list[dict[str, Any]]:
-        """Drop images by `only_densepose_images` and, except in test mode, by `filter_cfg`."""
+        """Drop images by `only_densepose_images` and, except in test mode, by `filter_cfg`.
+
+        In test mode images with `has_no_densepose` go: PoseTrack does not evaluate them.
+        """
         items = self.data_list
+        if self.test_mode:
+            items = [item for item in items if item.get("evaluated", True)]
         if self.only_densepose_images:
             items = [item for item in items if any(map(_counts_for_training, item["instances"]))]
             if not items:
@@ -102,15 +123,18 @@ class DensePoseCocoDataset(BaseDetDataset):
                 )
         if self.test_mode or not self.filter_cfg:
             return items
+        min_keypoints = self.filter_cfg.get("min_keypoints", 0)
+        items = [item for item in items if _num_keypoints(item) >= min_keypoints]
         min_size = self.filter_cfg.get("min_size", 0)
         if self.filter_cfg.get("filter_empty_gt", False):
             items = [item for item in items if item["instances"]]
         return [item for item in items if min(item["width"], item["height"]) >= min_size]
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """The item of one image, with `ann_file` for the messages of the transforms."""
+        """The item of one image, with `ann_file` and `annotation_format` for the transforms."""
         item = super().get_data_info(idx)
         item["ann_file"] = self.ann_file
+        item["annotation_format"] = self.annotation_format.name
         return item
 
     def _add_instances(
@@ -118,6 +142,9 @@ class DensePoseCocoDataset(BaseDetDataset):
     ) -> None:
         """Hand every person to its image; the records of `data` are used up to save memory."""
         dropped = 0
+        orders = {
+            entry["id"]: coco_keypoint_order(entry.get("keypoints")) for entry in data["categories"]
+        }
         annotations = data.pop("annotations")
         for position, annotation in enumerate(annotations):
             annotations[position] = None
@@ -128,7 +155,11 @@ class DensePoseCocoDataset(BaseDetDataset):
             if self.validation != "full" and any(box_problems(annotation["bbox"], image_hw)):
                 dropped += 1
                 continue
-            item["instances"].append(_instance(annotation))
+            instance = _instance(annotation)
+            order = orders[annotation["category_id"]]
+            if order is not None and "keypoints" in instance:
+                instance["keypoints"] = reordered_keypoints(instance["keypoints"], order)
+            item["instances"].append(instance)
         if dropped:
             print_log(
                 f"{self.ann_file}: {dropped} persons dropped, their boxes have no size "
@@ -144,6 +175,7 @@ def _image_item(image: dict[str, Any], folder: ImageFolder) -> dict[str, Any]:
         "img_path": folder.path_of(image),
         "height": image["height"],
         "width": image["width"],
+        "evaluated": not image.get("has_no_densepose", False),
         "instances": [],
     }
 
@@ -160,6 +192,8 @@ def _instance(annotation: dict[str, Any]) -> dict[str, Any]:
     if annotation.get("segmentation"):
         instance["mask"] = annotation["segmentation"]
     for field in ("keypoints", *DENSEPOSE_FIELDS):
+        if field == "keypoints" and not has_keypoints(annotation):
+            continue
         if annotation.get(field) is not None:
             instance[field] = annotation[field]
     return instance
@@ -168,3 +202,8 @@ def _instance(annotation: dict[str, Any]) -> dict[str, Any]:
 def _counts_for_training(instance: dict[str, Any]) -> bool:
     """Whether a person makes its image a training image."""
     return not instance["ignore_flag"] and has_densepose(instance)
+
+
+def _num_keypoints(item: dict[str, Any]) -> int:
+    """Labelled keypoints of all persons of an image."""
+    return sum(v > 0 for person in item["instances"] for v in person.get("keypoints", ())[2::3])

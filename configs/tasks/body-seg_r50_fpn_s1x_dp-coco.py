@@ -1,0 +1,35 @@
+# Body segmentation as a task of its own: the body mask M of KTN's baseline, its weight and
+# threshold, no charts. methods.md 12.1.
+_base_ = [
+    "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
+    "../_base_/datasets/densepose_coco.py",
+    "../_base_/schedules/s1x.py",
+    "../_base_/default_runtime.py",
+]
+
+model = dict(
+    roi_head=dict(
+        densepose_head=dict(
+            predictor=dict(coarse_channels=0, with_body_mask=True, with_charts=False),
+            loss=dict(weight_body_mask=2.0),
+            decoder=None,
+            task_decoders=[
+                dict(
+                    type="mmktn.RegionDecoder",
+                    source="body_mask",
+                    name="body_regions",
+                    mask_threshold=0.3,
+                )
+            ],
+        )
+    )
+)
+
+val_evaluator = dict(
+    _delete_=True,
+    type="mmktn.BodyMaskMetric",
+    ann_file={{_base_.data_root}} + "annotations/densepose_coco_2014_minival.json",
+)
+test_evaluator = val_evaluator
+
+optim_wrapper = dict(optimizer=dict(lr=0.002))
