@@ -4,5 +4,12 @@ from mmktn.models.rcnn.cascade_roi_head import CascadeDensePoseRoIHead
 from mmktn.models.rcnn.cross_task_fusion import CrossTaskFusion
 from mmktn.models.rcnn.densepose_roi_head import DensePoseRoIHead
 from mmktn.models.rcnn.densepose_tta import DensePoseTTA
+from mmktn.models.rcnn.multi_level_roi_extractor import MultiLevelRoIExtractor
 
-__all__ = ["CascadeDensePoseRoIHead", "CrossTaskFusion", "DensePoseRoIHead", "DensePoseTTA"]
+__all__ = [
+    "CascadeDensePoseRoIHead",
+    "CrossTaskFusion",
+    "DensePoseRoIHead",
+    "DensePoseTTA",
+    "MultiLevelRoIExtractor",
+]

@@ -36,8 +36,9 @@ class DensePoseRoIHead(StandardRoIHead):
 
     `train_cfg.densepose_fg_iou` (default 0.7, KTN 0.65) is the overlap of a sampled box with its
     person above which, strictly, the box trains the DensePose branch; `train_cfg.keypoint_fg_iou`
-    (default 0.5) that of the keypoint branch. A neck with a `segmentor` adds the loss of MIDv1's
-    multi-instance segmentor.
+    (default 0.5) that of the keypoint branch. `train_cfg.densepose_max_rois` bounds the boxes of an
+    image that train them (32 in Parsing R-CNN; default all). A neck with a `segmentor` adds the
+    loss of MIDv1's multi-instance segmentor.
 
     Args:
         densepose_roi_extractor: Pools (N, C, h, w) features; with a `densepose_neck`, from its
@@ -161,8 +162,13 @@ class DensePoseRoIHead(StandardRoIHead):
         key, default = (
             ("keypoint_fg_iou", 0.5) if head is self.keypoint_head else ("densepose_fg_iou", 0.7)
         )
-        min_iou = self.train_cfg.get(key, default)
-        return supervised_samples(samplings, gt_instances, head=head, min_iou=min_iou)
+        return supervised_samples(
+            samplings,
+            gt_instances,
+            head=head,
+            min_iou=self.train_cfg.get(key, default),
+            max_boxes=self.train_cfg.get("densepose_max_rois"),
+        )
 
     def predict(
         self,

@@ -81,6 +81,7 @@ def supervised_samples(
     *,
     head: DensePoseHead,
     min_iou: float,
+    max_boxes: int | None = None,
 ) -> list[Tensor]:
     """Say which positive samples train a head: enough overlap with a person that has its labels.
 
@@ -89,6 +90,7 @@ def supervised_samples(
         gt_instances: For each image the persons, with `densepose`.
         head: The head.
         min_iou: Overlap that is needed, strictly more than this.
+        max_boxes: Boxes kept in each image, drawn at random; None: all.
 
     Returns:
         For each image (P,) bool.
@@ -104,12 +106,14 @@ def supervised_samples(
                 "and pack it with mmktn.PackDensePoseInputs"
             )
         index = sampling.pos_assigned_gt_inds
-        masks.append(
-            densepose_roi_mask(
-                sampling.pos_priors,
-                sampling.pos_gt_bboxes,
-                annotated=head.supervised(truth.densepose).to(index.device)[index],
-                min_iou=min_iou,
-            )
+        mask = densepose_roi_mask(
+            sampling.pos_priors,
+            sampling.pos_gt_bboxes,
+            annotated=head.supervised(truth.densepose).to(index.device)[index],
+            min_iou=min_iou,
         )
+        if max_boxes is not None:
+            kept = mask.nonzero()[:, 0]
+            mask[kept[torch.randperm(len(kept), device="cpu")[max_boxes:].to(kept.device)]] = False
+        masks.append(mask)
     return masks
