@@ -31,7 +31,8 @@ class ChartLoss(nn.Module):
         weight_body_mask: Weight of the body mask M.
         weight_keypoint: Weight of the keypoint heat-maps.
         uv_reference_images: Images per GPU the weight of U and V refers to.
-        half_pixel: Sample points with cell centres at index + 0.5; not what the official code does.
+        half_pixel: Read points and coarse maps with cell centres at index + 0.5, as decoding does;
+            not what the official code does.
         sync_normalizers: Take the means over the points, RoIs and keypoints of all processes, so
             that a batch gives the same gradient however it is split (U and V: with
             `uv_reference_images`). The official code takes them per process.
@@ -117,10 +118,10 @@ class ChartLoss(nn.Module):
                 scale = uv_points if self.uv_reduction == "mean" else self._uv_scale(num_images)
                 losses[f"loss_{name}"] = self.weight_uv * scale * loss
         if output.coarse_segm is not None:
-            loss = coarse_segm_loss(output.coarse_segm, targets)
+            loss = coarse_segm_loss(output.coarse_segm, targets, half_pixel=half)
             losses["loss_coarse_segm"] = self.weight_coarse_segm * rois * loss
         if output.body_mask is not None:
-            loss = coarse_segm_loss(output.body_mask, targets)
+            loss = coarse_segm_loss(output.body_mask, targets, half_pixel=half)
             losses["loss_body_mask"] = self.weight_body_mask * rois * loss
         if output.keypoint_heatmaps is not None:
             loss = keypoint_map_loss(output.keypoint_heatmaps, targets)

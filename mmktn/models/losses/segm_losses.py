@@ -38,19 +38,20 @@ def fine_segm_loss(
     return F.cross_entropy(torch.cat((logits, at_cells)), charts)
 
 
-def coarse_segm_loss(logits: Tensor, targets: ChartTargets) -> Tensor:
+def coarse_segm_loss(logits: Tensor, targets: ChartTargets, *, half_pixel: bool = False) -> Tensor:
     """Cross entropy of a coarse map or body mask, mean over all cells of annotated RoIs.
 
     Args:
         logits: (N, D, h, w); with D = 2 the target is person (any part) or not.
         targets: Targets of the N RoIs.
+        half_pixel: Put cell centres at index + 0.5, as decoding does; the official code does not.
 
     Returns:
         Scalar; 0 connected to the logits if no RoI has a coarse map.
     """
     if not len(targets.coarse_index):
         return zero_connected_to(logits)
-    rois, target = targets.merged_coarse_target(logits.shape[-2:])
+    rois, target = targets.merged_coarse_target(logits.shape[-2:], half_pixel=half_pixel)
     annotated = logits[rois]
     target = target.clamp(max=logits.shape[1] - 1)
     return F.cross_entropy(annotated.float() if annotated.itemsize < 4 else annotated, target)

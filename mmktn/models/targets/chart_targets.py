@@ -95,18 +95,31 @@ class ChartTargets:
         """Cell coordinates (P, 2) of the points on maps of that size."""
         return image_to_map_grid(self.point_xy, self.rois_xyxy[self.roi_index], _pair(map_hw))
 
-    def coarse_target(self, map_hw: Sequence[int]) -> Tensor:
-        """Part ids (M, h, w) int64 of the RoIs `coarse_index`; 0 outside the person's box."""
+    def coarse_target(self, map_hw: Sequence[int], *, half_pixel: bool = False) -> Tensor:
+        """Part ids (M, h, w) int64 of the RoIs `coarse_index`; 0 outside the person's box.
+
+        With `half_pixel` each cell shows what lies under its centre, otherwise under its corner.
+        """
         rois = self.rois_xyxy[self.coarse_index]
+        if half_pixel:
+            h, w = map_hw
+            half_cell = (rois[:, 2:] - rois[:, :2]) / (2 * rois.new_tensor([w, h]))
+            rois = rois + half_cell.repeat(1, 2)
         return _on_roi_cells(self.coarse_maps[:, None], self.coarse_boxes_xyxy, rois, map_hw)[:, 0]
 
-    def merged_coarse_target(self, map_hw: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def merged_coarse_target(
+        self, map_hw: Sequence[int], *, half_pixel: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Coarse targets with the persons of one RoI on one map, a later person on top.
+
+        Args:
+            map_hw: Size of the maps in cells.
+            half_pixel: As in `coarse_target`.
 
         Returns:
             RoIs (K,) and their part ids (K, h, w) int64.
         """
-        parts = self.coarse_target(map_hw)
+        parts = self.coarse_target(map_hw, half_pixel=half_pixel)
         rois, place = torch.unique(self.coarse_index, return_inverse=True)
         if len(rois) == len(parts):
             return self.coarse_index, parts
