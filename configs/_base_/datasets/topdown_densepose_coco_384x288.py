@@ -1,0 +1,82 @@
+# DensePose-COCO for top-down systems at 384x288 (methods 10.4): every person with dense pose is an
+# item, box x 1.25, flip with UV symmetry, scale 0.35, rotation 45 degrees in 6 of 10 cases.
+data_root = "data/coco/"
+surface = "data/densepose_surface"
+input_size = (288, 384)
+backend_args = None
+
+train_pipeline = [
+    dict(type="mmktn.LoadCheckedImage", backend_args=backend_args),
+    dict(type="mmktn.LoadDensePoseAnnotations"),
+    dict(type="mmktn.TopdownDensePoseFlip", prob=0.5, surface=surface),
+    dict(type="GetBBoxCenterScale", padding=1.25),
+    dict(type="mmktn.ClippedBoxJitter", scale_deviation=0.35, rotation_deviation=45),
+    dict(type="mmktn.TopdownDensePoseAffine", input_size=input_size),
+    dict(type="mmktn.PackTopdownDensePose"),
+]
+test_pipeline = [
+    dict(type="mmktn.LoadCheckedImage", backend_args=backend_args),
+    dict(type="GetBBoxCenterScale", padding=1.25),
+    dict(type="mmktn.TopdownDensePoseAffine", input_size=input_size),
+    dict(type="mmktn.PackTopdownDensePose"),
+]
+
+# Workers that start anew each epoch make a resumed run exact.
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=4,
+    persistent_workers=False,
+    drop_last=True,
+    sampler=dict(type="DefaultSampler", shuffle=True),
+    dataset=dict(
+        type="ConcatDataset",
+        datasets=[
+            dict(
+                type="mmktn.TopdownDensePoseDataset",
+                data_root=data_root,
+                ann_file="annotations/densepose_coco_2014_train.json",
+                data_prefix=dict(img=""),
+                only_densepose_images=True,
+                pipeline=train_pipeline,
+                backend_args=backend_args,
+            ),
+            dict(
+                type="mmktn.TopdownDensePoseDataset",
+                data_root=data_root,
+                ann_file="annotations/densepose_coco_2014_valminusminival.json",
+                data_prefix=dict(img=""),
+                only_densepose_images=True,
+                pipeline=train_pipeline,
+                backend_args=backend_args,
+            ),
+        ],
+    ),
+)
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type="DefaultSampler", shuffle=False, round_up=False),
+    dataset=dict(
+        type="mmktn.TopdownDensePoseDataset",
+        data_root=data_root,
+        ann_file="annotations/densepose_coco_2014_minival.json",
+        data_prefix=dict(img=""),
+        # Annotated boxes; for a detector's, the result file of its test (configs/topdown/README.md).
+        bbox_file=None,
+        max_per_image=20,
+        test_mode=True,
+        pipeline=test_pipeline,
+        backend_args=backend_args,
+    ),
+)
+test_dataloader = val_dataloader
+
+val_evaluator = dict(
+    type="mmktn.TopdownDensePoseMetric",
+    ann_file=data_root + "annotations/densepose_coco_2014_minival.json",
+    surface=surface,
+    metric=("gps", "gpsm"),
+)
+test_evaluator = val_evaluator

@@ -1,0 +1,11 @@
+# KTM v1 on SimpleBaseline-R50: surface classifier from the keypoint classifier (methods 10.4).
+_base_ = "topdown-densepose_r50.py"
+
+model = dict(
+    head=dict(
+        densepose_head=dict(
+            predictor=dict(type="mmktn.ConvKTMv1ChartPredictor", num_keypoints=17),
+            loss=dict(weight_keypoint=0.5),
+        )
+    )
+)
