@@ -26,6 +26,7 @@ from mmktn.datasets.annotation_format import (
     find_format,
     reordered_keypoints,
 )
+from mmktn.datasets.dense_labels import DenseLabelFolder
 from mmktn.datasets.file_layout import ImageFolder, find_annotation_file
 from mmktn.registry import DATASETS
 from mmktn.surface.parts import CHART_NAMES, COARSE_PART_NAMES, COCO_KEYPOINT_NAMES
@@ -45,6 +46,9 @@ class DensePoseCocoDataset(BaseDetDataset):
             (their number is logged), and bad points raise when the image is loaded.
         annotation_format: The set that the file belongs to: 'densepose_coco', 'posetrack',
             'ultrapose' or 'chimps' (`mmktn.datasets.annotation_format`).
+        dense_labels: Folder of dense labels (`mmktn.datasets.dense_labels`) that
+            `LoadDensePoseAnnotations` adds to the persons with dense pose; all of them need some.
+            None: annotated points only.
         **kwargs: Of `BaseDetDataset`: `ann_file`, `data_root`, `data_prefix=dict(img=...)`,
             `pipeline`, `test_mode`, `filter_cfg=dict(filter_empty_gt=, min_size=)`, ...
             `filter_cfg=dict(min_keypoints=)` drops images with fewer labelled keypoints.
@@ -73,12 +77,14 @@ class DensePoseCocoDataset(BaseDetDataset):
         only_densepose_images: bool = False,
         validation: Literal["full", "structure"] = "full",
         annotation_format: str = "densepose_coco",
+        dense_labels: str | None = None,
         **kwargs: Any,
     ) -> None:
         if validation not in ("full", "structure"):
             raise ValueError(f"validation must be 'full' or 'structure', got {validation!r}")
         self.only_densepose_images = only_densepose_images
         self.validation = validation
+        self.dense_labels = None if dense_labels is None else DenseLabelFolder(dense_labels)
         self.annotation_format = find_format(annotation_format)
         super().__init__(*args, **kwargs)
 
@@ -104,6 +110,10 @@ class DensePoseCocoDataset(BaseDetDataset):
         )
         items = {image["id"]: _image_item(image, folder) for image in data["images"]}
         self._add_instances(data, items, person_ids)
+        if self.dense_labels is not None:
+            people = (person for item in items.values() for person in item["instances"])
+            needed = (person["ann_id"] for person in people if _counts_for_training(person))
+            self.dense_labels.require(needed, self.ann_file)
         return list(items.values())
 
     def filter_data(self) -> list[dict[str, Any]]:
@@ -134,6 +144,8 @@ class DensePoseCocoDataset(BaseDetDataset):
         """The item of one image, with `ann_file` and `annotation_format` for the transforms."""
         item = super().get_data_info(idx)
         item["ann_file"] = self.ann_file
+        if self.dense_labels is not None:
+            item["dense_labels"] = self.dense_labels
         item["annotation_format"] = self.annotation_format.name
         return item
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,9 @@ from mmktn.datasets.annotation_checks import (
     keypoint_problems,
     point_problems,
 )
+from mmktn.datasets.annotation_format import DENSEPOSE_COCO, AnnotationFormat, find_format
 from mmktn.datasets.coarse_masks import merge_dp_masks
+from mmktn.datasets.dense_labels import DenseLabelFolder
 from mmktn.datasets.image_checks import ImageProblemError, known_hw, read_image
 from mmktn.registry import TRANSFORMS
 from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations
@@ -74,7 +76,8 @@ class LoadDensePoseAnnotations(BaseTransform):
 
     Comes after `mmdet.LoadAnnotations` (boxes, labels, ignore flags), before anything geometric.
 
-    Required keys: instances (bbox xyxy; ann_id, keypoints, dp_* where known).
+    Required keys: instances (bbox xyxy; ann_id, keypoints, dp_* where known); used where there:
+    annotation_format, dense_labels (a folder of them, from the data set).
     Added keys: gt_densepose, one entry an instance; gt_densepose_boxes (N, 4) float32, the boxes
     that its coordinates refer to, in pixels of the original image.
 
@@ -98,19 +101,25 @@ class LoadDensePoseAnnotations(BaseTransform):
             AnnotationError: A person's fields are malformed; names file, annotation id and field.
         """
         annotations = []
+        form = find_format(results.get("annotation_format", DENSEPOSE_COCO.name))
         for instance in results["instances"]:
-            found = self._convert(instance)
+            found = self._convert(instance, form)
             if not isinstance(found, DensePoseAnnotation):
                 file, image_id = results.get("ann_file", UNKNOWN_FILE), results.get("img_id")
                 ann_id = instance.get("ann_id")
                 raise AnnotationError([Problem(file, ann_id, image_id, *each) for each in found])
             annotations.append(found)
+        labels = results.get("dense_labels")
+        if labels is not None:
+            _add_dense_maps(annotations, results["instances"], labels)
         results["gt_densepose"] = DensePoseAnnotations(annotations)
         boxes = [instance["bbox"] for instance in results["instances"]]
         results["gt_densepose_boxes"] = np.array(boxes, dtype=np.float32).reshape(-1, 4)
         return results
 
-    def _convert(self, instance: dict[str, Any]) -> DensePoseAnnotation | list[Finding]:
+    def _convert(
+        self, instance: dict[str, Any], form: AnnotationFormat
+    ) -> DensePoseAnnotation | list[Finding]:
         """One person, or what is wrong with it."""
         found = list(self._problems(instance))
         if found:
@@ -130,7 +139,7 @@ class LoadDensePoseAnnotations(BaseTransform):
         coarse_map = None
         if self.with_coarse_map:
             try:
-                coarse_map = torch.from_numpy(merge_dp_masks(instance["dp_masks"]))
+                coarse_map = torch.from_numpy(merge_dp_masks(instance["dp_masks"], form))
             except ValueError as error:
                 return [("dp_masks", str(error))]
         return DensePoseAnnotation(
@@ -155,3 +164,21 @@ class LoadDensePoseAnnotations(BaseTransform):
             f"{type(self).__name__}(with_coarse_map={self.with_coarse_map}, "
             f"with_keypoints={self.with_keypoints}, num_keypoints={self.num_keypoints})"
         )
+
+
+def _add_dense_maps(
+    annotations: list[DensePoseAnnotation],
+    instances: Sequence[dict[str, Any]],
+    labels: DenseLabelFolder,
+) -> None:
+    """Give persons the dense labels that a folder has of them, in place.
+
+    A person without points counts as annotated then (labels of all persons, methods 4.2); crowds
+    have none.
+    """
+    for item, instance in zip(annotations, instances, strict=True):
+        if instance.get("ignore_flag", 0) or instance.get("ann_id") not in labels:
+            continue
+        dense_map = labels.read(instance["ann_id"], instance["bbox"])
+        item.dense_map = torch.from_numpy(dense_map)
+        item.valid = True

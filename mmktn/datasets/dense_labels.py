@@ -1,0 +1,249 @@
+"""Dense label files: a teacher's answer at every pixel of persons (docs/distillation.md).
+
+A folder of one RGBA picture a person, 256 x 256 over its box as dp_masks are: red the chart, green
+U, blue V, alpha the confidence; and `index.json`, which says what they belong to. Everything is
+checked when it is read. The format is this project's own (methods 4.2).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from mmktn.structures.box_grid import ANNOTATION_GRID
+from mmktn.structures.dense_map import DENSE_CHANNELS
+from mmktn.surface.parts import NUM_CHARTS
+
+FORMAT, VERSION, INDEX = "mmktn dense labels", 1, "index.json"
+_RECORD_FIELDS = ("id", "image_id", "bbox", "file")
+_BOX_TOLERANCE_PX = 0.01
+_HEAD = {
+    "format": FORMAT,
+    "version": VERSION,
+    "side": ANNOTATION_GRID,
+    "channels": list(DENSE_CHANNELS),
+}
+
+
+class DenseLabelWriter:
+    """Writes a folder of dense labels; the index comes last, so an unfinished folder is not read.
+
+    Args:
+        folder: Made if missing.
+        source: What made the labels (config, checkpoint, annotation files); kept in the index.
+
+    Raises:
+        FileExistsError: The folder holds labels already.
+    """
+
+    def __init__(self, folder: str | Path, source: dict[str, Any]) -> None:
+        self.folder = Path(folder)
+        if (self.folder / INDEX).exists():
+            raise FileExistsError(f"{self.folder / INDEX} exists: choose another folder")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.source = source
+        self._records: list[dict[str, Any]] = []
+
+    def add(
+        self,
+        annotation_id: int,
+        dense_map: NDArray[np.uint8],
+        *,
+        image_id: int,
+        box_xyxy: Sequence[float],
+    ) -> Path:
+        """Write the labels of one person.
+
+        Args:
+            annotation_id: Of the annotation file.
+            dense_map: (4, 256, 256) uint8: chart, U, V, confidence.
+            image_id: Its image.
+            box_xyxy: (4,) the person's box, in pixels of the image.
+
+        Returns:
+            The picture.
+
+        Raises:
+            ValueError: Another shape, or a chart above 24.
+        """
+        name = f"{annotation_id % 1000:03d}/{annotation_id}.png"
+        _check_map(dense_map, f"annotation {annotation_id}")
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        pixels = np.ascontiguousarray(dense_map.transpose(1, 2, 0))
+        Image.fromarray(pixels, mode="RGBA").save(path, compress_level=6)
+        labelled = dense_map[0] > 0
+        x1, y1, x2, y2 = (float(value) for value in box_xyxy)
+        self._records.append(
+            {
+                "id": int(annotation_id),
+                "image_id": int(image_id),
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
+                "file": name,
+                "labelled_cells": int(labelled.sum()),
+                "mean_confidence": round(float(dense_map[3][labelled].mean()) / 255, 4)
+                if labelled.any()
+                else 0.0,
+            }
+        )
+        return path
+
+    def close(self) -> Path:
+        """Write the index.
+
+        Returns:
+            Its path.
+        """
+        content = {**_HEAD, "source": self.source, "annotations": self._records}
+        path, part = self.folder / INDEX, self.folder / f"{INDEX}.part"
+        part.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        part.replace(path)
+        return path
+
+
+class DenseLabelFolder:
+    """A folder of dense labels.
+
+    Args:
+        folder: What `DenseLabelWriter` wrote.
+
+    Raises:
+        FileNotFoundError: There is no index.
+        ValueError: The index is not one of this format and version; the field is named.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._index_file = self.folder / INDEX
+        content = self._read_index()
+        self.source: dict[str, Any] = content.get("source", {})
+        self._records: dict[int, dict[str, Any]] = {}
+        for position, record in enumerate(content["annotations"]):
+            self._check_record(record, position)
+            self._records[record["id"]] = record
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __contains__(self, annotation_id: int) -> bool:
+        return annotation_id in self._records
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """Records of the index: id, image_id, bbox (x, y, w, h), file and statistics."""
+        return list(self._records.values())
+
+    def require(self, annotation_ids: Iterable[int], users: str) -> None:
+        """See that persons have labels.
+
+        Args:
+            annotation_ids: Persons that need them.
+            users: Who needs them, for the message.
+
+        Raises:
+            ValueError: Some have none.
+        """
+        missing = [number for number in annotation_ids if number not in self._records]
+        if missing:
+            raise ValueError(
+                f"{self._index_file}: field annotations: {len(missing)} persons of {users} have no "
+                f"dense labels, the first is annotation id {missing[0]}; write labels for this "
+                "file with tools/dataset_converters/write_dense_labels.py"
+            )
+
+    def read(
+        self, annotation_id: int, box_xyxy: Sequence[float] | None = None
+    ) -> NDArray[np.uint8]:
+        """Read the labels of one person.
+
+        Args:
+            annotation_id: Of the annotation file.
+            box_xyxy: (4,) box that the annotation has now; it must be the one of the labels.
+
+        Returns:
+            (4, 256, 256) uint8: chart, U, V, confidence.
+
+        Raises:
+            KeyError: The person has no labels.
+            FileNotFoundError: Its picture is missing.
+            ValueError: The picture is damaged, or the labels belong to another box.
+        """
+        if annotation_id not in self._records:
+            raise KeyError(f"{self._index_file}: no labels of annotation id {annotation_id}")
+        record = self._records[annotation_id]
+        if box_xyxy is not None:
+            x, y, w, h = record["bbox"]
+            off = np.abs(np.asarray(box_xyxy, dtype=np.float64) - (x, y, x + w, y + h)).max()
+            if off > _BOX_TOLERANCE_PX:
+                raise ValueError(
+                    f"{self._index_file}: field bbox: annotation id {annotation_id} was labelled "
+                    f"in the box {record['bbox']} (x, y, w, h), the annotation has "
+                    f"{list(box_xyxy)} (x1, y1, x2, y2)"
+                )
+        return self._read_picture(self.folder / record["file"])
+
+    def _read_picture(self, path: Path) -> NDArray[np.uint8]:
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing, {self._index_file} names it")
+        try:
+            with Image.open(path) as picture:
+                mode, pixels = picture.mode, np.asarray(picture)
+        except (UnidentifiedImageError, OSError, SyntaxError) as error:
+            raise ValueError(f"{path}: not a readable PNG ({error})") from error
+        if mode != "RGBA":
+            raise ValueError(f"{path}: picture of mode {mode}, not RGBA (I, U, V, confidence)")
+        dense_map = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        _check_map(dense_map, str(path))
+        return dense_map
+
+    def _read_index(self) -> dict[str, Any]:
+        if not self._index_file.is_file():
+            raise FileNotFoundError(
+                f"dense labels not found: {self._index_file}; write them with "
+                "tools/dataset_converters/write_dense_labels.py (docs/distillation.md)"
+            )
+        try:
+            content = json.loads(self._index_file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{self._index_file}: not a complete JSON file ({error})") from error
+        if not isinstance(content, dict):
+            raise ValueError(f"{self._index_file}: holds a {type(content).__name__}, not a dict")
+        for field, expected in _HEAD.items():
+            if content.get(field) != expected:
+                raise ValueError(
+                    f"{self._index_file}: field {field}: {content.get(field)!r}, this version of "
+                    f"mmktn reads {expected!r}"
+                )
+        if not isinstance(content.get("annotations"), list):
+            raise ValueError(f"{self._index_file}: field annotations: not a list")
+        return content
+
+    def _check_record(self, record: Any, position: int) -> None:
+        place = f"{self._index_file}: annotations[{position}]"
+        for field in _RECORD_FIELDS:
+            if not isinstance(record, dict) or field not in record:
+                raise ValueError(f"{place}: field {field}: missing")
+        box = record["bbox"]
+        if not isinstance(box, list) or len(box) != 4 or not min(box[2:]) > 0:
+            raise ValueError(f"{place}: field bbox: {box!r}, not [x, y, width, height]")
+        if not isinstance(record["id"], int) or record["id"] in self._records:
+            raise ValueError(f"{place}: field id: {record['id']!r} is no number or occurs twice")
+
+
+def _check_map(dense_map: NDArray[np.uint8], place: str) -> None:
+    """Check shape and charts.
+
+    Raises:
+        ValueError: They are not those of dense labels.
+    """
+    shape = (len(DENSE_CHANNELS), ANNOTATION_GRID, ANNOTATION_GRID)
+    if dense_map.shape != shape or dense_map.dtype != np.uint8:
+        raise ValueError(f"{place}: {dense_map.dtype} {dense_map.shape}, not uint8 {shape}")
+    if dense_map[0].max() > NUM_CHARTS:
+        raise ValueError(f"{place}: chart {dense_map[0].max()} in the red channel, the last is 24")
