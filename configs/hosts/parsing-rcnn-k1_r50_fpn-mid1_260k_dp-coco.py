@@ -1,0 +1,21 @@
+# Parsing R-CNN as KTN's authors rebuilt it for their "+ KTM" row, without KTM: DeepLab trunk on the
+# map of MIDv1, RoIAlign 28. methods.md 10.2.
+_base_ = [
+    "../_base_/models/densepose-rcnn_r50_fpn.py",
+    "../_base_/datasets/densepose_coco.py",
+    "../_base_/schedules/260k.py",
+    "../_base_/default_runtime.py",
+]
+
+model = dict(
+    roi_head=dict(
+        densepose_neck=dict(
+            _delete_=True, type="mmktn.MultiInstanceDecoderV1", channels=256, mode="code"
+        ),
+        densepose_head=dict(
+            trunk=dict(_delete_=True, type="mmktn.DeepLabTrunk", in_channels=256, channels=512),
+            predictor=dict(coarse_channels=15),
+            loss=dict(weight_fine_segm=0.3, weight_uv=0.1, weight_coarse_segm=2.0),
+        ),
+    )
+)

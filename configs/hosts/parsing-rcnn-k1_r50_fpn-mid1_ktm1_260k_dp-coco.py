@@ -1,0 +1,10 @@
+# Row "Parsing R-CNN + KTM, R50", in the form of KTN's authors. methods.md 10.2.
+_base_ = "parsing-rcnn-k1_r50_fpn-mid1_260k_dp-coco.py"
+
+model = dict(
+    roi_head=dict(
+        densepose_head=dict(
+            predictor=dict(type="mmktn.KTMv1ChartPredictor"), loss=dict(weight_keypoint=0.5)
+        )
+    )
+)

@@ -1,0 +1,11 @@
+# Parsing R-CNN as its authors published it, with KTM: the surface classifier generated from the
+# keypoint classifier. The row of the paper is parsing-rcnn-k1_r50_fpn-mid1_ktm1_260k_dp-coco.py.
+_base_ = "parsing-rcnn_r50_fpn_s1x_dp-coco.py"
+
+model = dict(
+    roi_head=dict(
+        densepose_head=dict(
+            predictor=dict(type="mmktn.KTMv1ChartPredictor"), loss=dict(weight_keypoint=0.5)
+        )
+    )
+)

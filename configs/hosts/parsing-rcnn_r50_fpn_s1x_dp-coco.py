@@ -1,0 +1,68 @@
+# Row "Parsing R-CNN, R50": RoIs pooled at 32 from the finest level alone, geometric and context
+# encoding, maps of 128. methods.md 10.2. The authors train on the 2017 split of DensePose-COCO.
+_base_ = [
+    "../_base_/models/densepose-rcnn_r50_fpn.py",
+    "../_base_/datasets/densepose_coco.py",
+    "../_base_/schedules/s1x.py",
+    "../_base_/default_runtime.py",
+]
+
+model = dict(
+    data_preprocessor=dict(mean=[102.9801, 115.9465, 122.7717]),
+    roi_head=dict(
+        densepose_neck=None,
+        densepose_roi_extractor=dict(roi_layer=dict(output_size=32), featmap_strides=[4]),
+        densepose_head=dict(
+            trunk=dict(_delete_=True, type="mmktn.GCETrunk", in_channels=256, channels=512),
+            predictor=dict(coarse_channels=15),
+            loss=dict(weight_fine_segm=0.3, weight_uv=0.1, weight_coarse_segm=2.0),
+        ),
+    ),
+    train_cfg=dict(rcnn=dict(densepose_max_rois=32)),
+    test_cfg=dict(rcnn=dict(max_per_img=20)),
+)
+
+train_pipeline = [
+    dict(type="mmktn.LoadCheckedImage", backend_args={{_base_.backend_args}}),
+    dict(type="mmdet.LoadAnnotations", with_bbox=True),
+    dict(type="mmktn.LoadDensePoseAnnotations"),
+    dict(
+        type="RandomChoiceResize",
+        resize_type="mmdet.Resize",
+        scales=[(1400, 512), (1400, 640), (1400, 704), (1400, 768), (1400, 800), (1400, 864)],
+        keep_ratio=True,
+        backend="pillow",
+    ),
+    dict(type="mmktn.DensePoseRandomFlip", prob=0.5, surface={{_base_.surface}}),
+    dict(type="mmktn.PackDensePoseInputs"),
+]
+train_dataloader = dict(
+    dataset=dict(
+        datasets=[
+            dict(
+                type="mmktn.DensePoseCocoDataset",
+                data_root={{_base_.data_root}},
+                ann_file=f"annotations/densepose_coco_2014_{split}.json",
+                data_prefix=dict(img=""),
+                only_densepose_images=True,
+                pipeline=train_pipeline,
+                backend_args={{_base_.backend_args}},
+            )
+            for split in ("train", "valminusminival")
+        ]
+    )
+)
+
+# Learning rate 0.002 belongs to 16 images an iteration.
+optim_wrapper = dict(optimizer=dict(lr=0.002))
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.1, by_epoch=False, begin=0, end=500),
+    dict(
+        type="MultiStepLR",
+        begin=0,
+        end={{_base_.max_iters}},
+        by_epoch=False,
+        milestones=[100000, 120000],
+        gamma=0.1,
+    ),
+]
