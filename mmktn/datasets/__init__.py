@@ -1,6 +1,8 @@
 """Datasets and pipeline steps."""
 
 from mmktn.datasets.densepose_coco import DensePoseCocoDataset
+from mmktn.datasets.person_crops import DensePosePersonDataset
+from mmktn.datasets.topdown_densepose import TopdownDensePoseDataset
 from mmktn.datasets.transforms import (
     DensePoseRandomFlip,
     LoadCheckedImage,
@@ -10,8 +12,10 @@ from mmktn.datasets.transforms import (
 
 __all__ = [
     "DensePoseCocoDataset",
+    "DensePosePersonDataset",
     "DensePoseRandomFlip",
     "LoadCheckedImage",
     "LoadDensePoseAnnotations",
     "PackDensePoseInputs",
+    "TopdownDensePoseDataset",
 ]

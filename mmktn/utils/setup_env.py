@@ -17,6 +17,7 @@ from mmktn.compat.host_versions import HOSTS
 _REGISTERING = (
     "mmktn.models",
     "mmktn.models.rcnn",
+    "mmktn.models.fcn",
     "mmktn.engine",
     "mmktn.datasets",
     "mmktn.datasets.transforms.box_jitter",
@@ -28,6 +29,7 @@ _REGISTERING_WITH_MMPOSE = (
     "mmktn.models.topdown",
     "mmktn.datasets.keypoint_datasets",
     "mmktn.datasets.transforms.semantic_targets",
+    "mmktn.datasets.transforms.topdown",
 )
 
 

@@ -1,4 +1,4 @@
-"""`DensePoseMetric` for samples that hold one person each.
+"""Dense-pose metrics for samples that hold one person each.
 
 The protocol matches all detections of an image together, but the persons of a top-down system are
 spread over batches and processes; they are brought together before anything is scored.
@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.evaluator import BaseMetric
 
 from mmktn.evaluation.metrics.densepose_metric import DensePoseMetric
+from mmktn.evaluation.metrics.pointwise_metric import PointwiseDensePoseMetric
 from mmktn.evaluation.metrics.sample_inputs import to_numpy
 from mmktn.registry import METRICS
 from mmktn.structures import ChartResult, ChartResults, decode_png, encode_png
 
 
-@METRICS.register_module()
-class TopdownDensePoseMetric(DensePoseMetric):
-    """AP and AR of dense pose for top-down systems; arguments and keys as `DensePoseMetric`.
+class PersonSamples(BaseMetric):
+    """Put before a metric of images, this makes it a metric of persons.
 
     Maps are kept as PNG until the end of the epoch (about 10 kB a person), and similarities are
     computed by the process that gathers them.
@@ -30,7 +31,7 @@ class TopdownDensePoseMetric(DensePoseMetric):
         Args:
             data_batch: Not used.
             data_samples: Dictionaries with `img_id`, `id` (of the person) and `pred_instances` as
-                `DensePoseMetric` takes them.
+                the metric of images takes them.
 
         Raises:
             ValueError: A field is missing; the image is named.
@@ -62,7 +63,7 @@ class TopdownDensePoseMetric(DensePoseMetric):
                 processes) are dropped.
 
         Returns:
-            As `DensePoseMetric.compute_metrics`.
+            As the metric of images.
         """
         persons = {(record["img_id"], record["id"]): record for record in reversed(results)}
         images: dict[Any, list[dict[str, Any]]] = {}
@@ -73,6 +74,16 @@ class TopdownDensePoseMetric(DensePoseMetric):
         records = list(self.results)
         self.results.clear()
         return super().compute_metrics(records)
+
+
+@METRICS.register_module()
+class TopdownDensePoseMetric(PersonSamples, DensePoseMetric):
+    """AP and AR of dense pose for top-down systems; arguments and keys as `DensePoseMetric`."""
+
+
+@METRICS.register_module()
+class TopdownPointwiseMetric(PersonSamples, PointwiseDensePoseMetric):
+    """Pointwise errors of systems that see one person at a time; as `PointwiseDensePoseMetric`."""
 
 
 def _image_sample(image_id: Any, persons: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
