@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mmktn.datasets.annotation_format import DENSEPOSE_COCO, AnnotationFormat
 from mmktn.datasets.coarse_masks import merge_dp_masks
 
 POINT_FIELDS = ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V")
@@ -134,7 +135,7 @@ def value_problems(
         (field, message).
     """
     yield from box_problems(annotation.get("bbox"), image_hw)
-    if "keypoints" in annotation:
+    if has_keypoints(annotation):
         yield from keypoint_problems(annotation["keypoints"], num_keypoints)
     yield from point_problems(annotation)
 
@@ -204,12 +205,14 @@ def point_problems(annotation: dict[str, Any]) -> Iterator[Finding]:
                 yield field, f"{length} values, other dp_ fields have {usual}"
 
 
-def mask_problems(annotation: dict[str, Any]) -> Iterator[Finding]:
+def mask_problems(
+    annotation: dict[str, Any], form: AnnotationFormat = DENSEPOSE_COCO
+) -> Iterator[Finding]:
     """Decode dp_masks, if there are any, and say what does not work (expensive)."""
     if annotation.get("dp_masks") is None:
         return
     try:
-        merge_dp_masks(annotation["dp_masks"])
+        merge_dp_masks(annotation["dp_masks"], form)
     except ValueError as error:
         yield "dp_masks", str(error)
 
@@ -217,6 +220,12 @@ def mask_problems(annotation: dict[str, Any]) -> Iterator[Finding]:
 def has_densepose(annotation: dict[str, Any]) -> bool:
     """Whether a record carries dense-pose fields."""
     return any(annotation.get(field) is not None for field in DENSEPOSE_FIELDS)
+
+
+def has_keypoints(annotation: dict[str, Any]) -> bool:
+    """Whether a record carries keypoints; PoseTrack has empty lists where it does not."""
+    keypoints = annotation.get("keypoints", [])
+    return not isinstance(keypoints, list | np.ndarray) or len(keypoints) > 0
 
 
 def _range_problems(field: str, values: np.ndarray) -> Iterator[Finding]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from mmktn.datasets.annotation_format import DENSEPOSE_COCO, AnnotationFormat
+
 MASK_SIDE = 256
 NUM_PARTS = 14
 
@@ -51,36 +53,58 @@ def rle_runs(rle: Any) -> np.ndarray:
     return runs
 
 
-def merge_dp_masks(dp_masks: Sequence[Any]) -> np.ndarray:
+def merge_dp_masks(dp_masks: Any, form: AnnotationFormat = DENSEPOSE_COCO) -> np.ndarray:
     """Merge the part masks of a person; where masks overlap the later part wins (methods 15).
 
     Args:
-        dp_masks: 14 run-length codes of 256 x 256 masks over the box, or `[]` for an absent part.
+        dp_masks: 14 run-length codes of masks over the box, or `[]` for an absent part; in sets
+            without parts one code, or a list of codes whose union is the body.
+        form: What the set allows.
 
     Returns:
-        (256, 256) uint8, 0 background, 1..14 parts.
+        (256, 256) uint8, 0 background, 1..14 parts; 1 is the whole body in sets without parts.
 
     Raises:
         ValueError: Another number of parts, a code that does not decode or has another size; the
             text names the part.
     """
-    if not isinstance(dp_masks, list | tuple) or len(dp_masks) != NUM_PARTS:
+    if not form.part_masks and isinstance(dp_masks, dict):
+        dp_masks = [dp_masks]
+    expected = NUM_PARTS if form.part_masks else None
+    if not isinstance(dp_masks, list | tuple) or expected not in (None, len(dp_masks)):
         length = len(dp_masks) if isinstance(dp_masks, list | tuple) else _shortened(dp_masks)
-        raise ValueError(f"{length} entries, not {NUM_PARTS}")
-    columns = np.zeros(MASK_SIDE * MASK_SIDE, dtype=np.uint8)
+        raise ValueError(f"{length} entries, not {NUM_PARTS if form.part_masks else 'one mask'}")
+    # Runs go down the columns: in this order they are slices of memory.
+    merged = np.zeros((MASK_SIDE, MASK_SIDE), dtype=np.uint8, order="F")
     for part, rle in enumerate(dp_masks, start=1):
         if isinstance(rle, list) and not rle:
             continue
         try:
-            runs = rle_runs(rle)
+            _paint(merged, rle, part if form.part_masks else 1, form.mask_sides)
         except (ValueError, TypeError) as error:
             raise ValueError(f"part {part}: {error}") from error
-        if list(rle["size"]) != [MASK_SIDE, MASK_SIDE]:
-            raise ValueError(f"part {part}: size {rle['size']}, not {[MASK_SIDE, MASK_SIDE]}")
-        ends = np.cumsum(runs)
-        for start, end in zip(ends[0::2].tolist(), ends[1::2].tolist(), strict=False):
-            columns[start:end] = part
-    return np.ascontiguousarray(columns.reshape(MASK_SIDE, MASK_SIDE).T)
+    return np.ascontiguousarray(merged)
+
+
+def _paint(merged: np.ndarray, rle: Any, label: int, sides: Sequence[int]) -> None:
+    """Write a label where a mask is 1, in place; other sizes are read at the cells' centres."""
+    runs = rle_runs(rle)
+    size = list(rle["size"])
+    if size not in [[side, side] for side in sides]:
+        allowed = " or ".join(str([side, side]) for side in sides)
+        raise ValueError(f"size {size}, not {allowed}")
+    ends = np.cumsum(runs)
+    spans = list(zip(ends[0::2].tolist(), ends[1::2].tolist(), strict=False))
+    if size == [MASK_SIDE, MASK_SIDE]:
+        columns = merged.T.reshape(-1)
+        for start, end in spans:
+            columns[start:end] = label
+        return
+    mask = np.zeros(size[0] * size[1], dtype=bool)
+    for start, end in spans:
+        mask[start:end] = True
+    centres = ((np.arange(MASK_SIDE) + 0.5) * size[0] / MASK_SIDE).astype(np.int64)
+    merged[mask.reshape(size[1], size[0]).T[np.ix_(centres, centres)]] = label
 
 
 def _uncompressed(text: bytes) -> np.ndarray:

@@ -12,6 +12,7 @@ from mmengine import fileio
 
 from mmktn.datasets.annotation_checks import Problem, file_problems, mask_problems
 from mmktn.datasets.annotation_file import read_annotation_file
+from mmktn.datasets.annotation_format import DENSEPOSE_COCO, AnnotationFormat
 from mmktn.datasets.file_layout import ImageFolder
 from mmktn.datasets.image_checks import ImageProblemError, known_hw, read_image
 
@@ -24,6 +25,7 @@ def check_file(
     path: str,
     image_dir: str | None = None,
     *,
+    form: AnnotationFormat = DENSEPOSE_COCO,
     decode_images: bool = False,
     track: Tracker | None = None,
 ) -> Iterator[Problem]:
@@ -32,6 +34,7 @@ def check_file(
     Args:
         path: JSON file.
         image_dir: Folder of its images; None leaves the images out.
+        form: What the set allows.
         decode_images: Also open every image; otherwise only its presence is checked.
         track: Progress display.
 
@@ -48,7 +51,7 @@ def check_file(
     if not isinstance(data, dict):
         return
     for annotation in track(_records(data, "annotations"), "masks"):
-        for field, message in mask_problems(annotation):
+        for field, message in mask_problems(annotation, form):
             yield Problem(path, annotation.get("id"), annotation.get("image_id"), field, message)
     if image_dir is not None:
         folder = ImageFolder(image_dir)

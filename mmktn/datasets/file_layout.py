@@ -1,7 +1,7 @@
 """Where DensePose-COCO files are found on disk, and what to say when they are not.
 
-The annotation files circulate under two names, and the images of the 2014 release lie in one folder
-a split (docs/datasets.md). The images of `valminusminival` and `minival` are in `val2014`.
+The annotation files circulate under several names, and the images of the 2014 release lie in one
+folder a split (docs/datasets.md). The images of `valminusminival` and `minival` are in `val2014`.
 """
 
 from __future__ import annotations
@@ -12,41 +12,42 @@ from typing import Any
 
 from mmengine import fileio
 
-_NAME_PAIRS = (
+from mmktn.datasets.annotation_format import DENSEPOSE_COCO, AnnotationFormat
+
+_NAME_GROUPS = (
     ("densepose_coco_2014_{}.json", "densepose_{}2014.json"),
-    ("densepose_{}2014.json", "densepose_coco_2014_{}.json"),
+    ("densepose_only_posetrack_{}2017.json", "densepose_posetrack_{}2017.json"),
+    ("densepose_chimps_full_v2.json", "densepose_chimps_densepose.json"),
 )
-_SPLITS = ("train", "valminusminival", "minival", "test")
+_SPLITS = ("train", "valminusminival", "minival", "val", "test")
 _SPLIT_IN_NAME = re.compile(r"^COCO_((?:train|val|test)\d{4})_")
 _SPLIT_IN_URL = re.compile(r"/((?:train|val|test)\d{4})/[^/]+$")
 
-DOWNLOAD_HELP = (
-    "DensePose-COCO consists of densepose_coco_2014_{train,valminusminival,minival}.json "
-    "(from the DensePose project page), to be put in data/coco/annotations/, and the COCO 2014 "
-    "images (from cocodataset.org), to be put in data/coco/train2014/ and data/coco/val2014/. "
-    "The synthetic set is made by tools/dataset_converters/make_synthetic.py. See docs/datasets.md."
-)
+SEE_DOCS = "See docs/datasets.md."
 
 
-def find_annotation_file(path: str, backend_args: dict | None = None) -> str:
-    """Find an annotation file under the given name or the other one in circulation.
+def find_annotation_file(
+    path: str, backend_args: dict | None = None, *, form: AnnotationFormat = DENSEPOSE_COCO
+) -> str:
+    """Find an annotation file under the given name or another one in circulation.
 
     Args:
         path: File asked for.
         backend_args: Of mmengine.fileio.
+        form: The set, for the message.
 
     Returns:
         The existing path.
 
     Raises:
-        FileNotFoundError: Neither exists; the text says what to download and where to put it.
+        FileNotFoundError: None of them exists; the text says what to download and where to put it.
     """
     candidates = [path, *_other_names(path)]
     for candidate in candidates:
         if fileio.isfile(candidate, backend_args=backend_args):
             return candidate
     tried = " or ".join(candidates)
-    raise FileNotFoundError(f"annotation file not found: {tried}. {DOWNLOAD_HELP}")
+    raise FileNotFoundError(f"annotation file not found: {tried}. {form.help} {SEE_DOCS}")
 
 
 class ImageFolder:
@@ -59,14 +60,21 @@ class ImageFolder:
     Args:
         root: Folder of images.
         backend_args: Of mmengine.fileio.
+        form: The set, for the message.
 
     Raises:
         FileNotFoundError: There is no such folder; the text says what to download.
     """
 
-    def __init__(self, root: str, backend_args: dict | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        backend_args: dict | None = None,
+        *,
+        form: AnnotationFormat = DENSEPOSE_COCO,
+    ) -> None:
         if root and not fileio.isdir(root, backend_args=backend_args):
-            raise FileNotFoundError(f"image folder not found: {root}. {DOWNLOAD_HELP}")
+            raise FileNotFoundError(f"image folder not found: {root}. {form.help} {SEE_DOCS}")
         self.root = root
         self._backend_args = backend_args
         self._subfolders: dict[str, str] = {}
@@ -97,11 +105,12 @@ def _split_of(image: dict[str, Any]) -> str | None:
 
 
 def _other_names(path: str) -> list[str]:
-    """The same file under the other name in circulation."""
+    """The same file under the other names in circulation."""
     folder, _, name = path.rpartition("/")
-    return [
-        f"{folder}/{other.format(split)}" if folder else other.format(split)
-        for known, other in _NAME_PAIRS
-        for split in _SPLITS
-        if name == known.format(split)
-    ]
+    found = []
+    for group in _NAME_GROUPS:
+        for split in _SPLITS:
+            names = [pattern.format(split) for pattern in group]
+            if name in names:
+                found += [other for other in names if other != name]
+    return [f"{folder}/{other}" if folder else other for other in dict.fromkeys(found)]

@@ -1,6 +1,7 @@
-"""List everything that is wrong with DensePose-COCO annotation files.
+"""List everything that is wrong with DensePose annotation files.
 
     python tools/misc/check_annotations.py ANN.json --img-dir DIR --check-images
+    python tools/misc/check_annotations.py ANN.json --format chimps
 
 Exit status 0 if nothing is wrong, 1 if something is, 2 if a file cannot be read at all.
 """
@@ -16,6 +17,7 @@ from rich.progress import track
 from rich.table import Table
 
 from mmktn.datasets.annotation_checks import Problem
+from mmktn.datasets.annotation_format import FORMATS
 from mmktn.datasets.file_check import check_file
 
 
@@ -23,6 +25,12 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", metavar="ANN.json", help="annotation files")
+    parser.add_argument(
+        "--format",
+        choices=sorted(FORMATS),
+        default="densepose_coco",
+        help="the set that the files belong to (docs/datasets.md)",
+    )
     parser.add_argument("--img-dir", help="folder of the images (or of train2014/, val2014/)")
     parser.add_argument(
         "--check-images", action="store_true", help="open every image (slow); needs --img-dir"
@@ -60,6 +68,7 @@ def main() -> int:
                 check_file(
                     file,
                     args.img_dir,
+                    form=FORMATS[args.format],
                     decode_images=args.check_images,
                     track=lambda items, what: track(
                         items, what, console=progress, disable=not progress.is_terminal

@@ -1,0 +1,112 @@
+"""In what the published DensePose annotation files differ (docs/datasets.md, "Other sets").
+
+Sources: data_format.md of the COCO and PoseTrack DensePose challenges, detectron2's dataset
+documentation (PoseTrack, Chimps), README and reader of the UltraPose repository.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from mmktn.surface.parts import COCO_KEYPOINT_NAMES
+
+
+@dataclass(frozen=True)
+class AnnotationFormat:
+    """What a reader has to know about a set.
+
+    Attributes:
+        name: As in `annotation_format` of configs and `--format` of the checking tool.
+        part_masks: `dp_masks` are 14 parts; otherwise one mask of the whole body, alone or in a
+            list.
+        mask_sides: Sizes that `dp_masks` may have; others than 256 are read at the centres of the
+            256 x 256 grid.
+        help: Where the files come from, for the message when they are missing.
+    """
+
+    name: str
+    part_masks: bool = True
+    mask_sides: tuple[int, ...] = (256,)
+    help: str = ""
+
+
+_SETS = (
+    AnnotationFormat(
+        "densepose_coco",
+        help="DensePose-COCO consists of densepose_coco_2014_{train,valminusminival,minival}.json "
+        "(from the DensePose project page), to be put in data/coco/annotations/, and the COCO 2014 "
+        "images (from cocodataset.org), to be put in data/coco/train2014/ and "
+        "data/coco/val2014/. The synthetic set is made by "
+        "tools/dataset_converters/make_synthetic.py.",
+    ),
+    AnnotationFormat(
+        "posetrack",
+        help="DensePose-PoseTrack consists of densepose_only_posetrack_{train,val}2017.json (from "
+        "the DensePose project) and the images of PoseTrack (posetrack.net, needs an account), all "
+        "to be put in data/posetrack/.",
+    ),
+    AnnotationFormat(
+        "ultrapose",
+        mask_sides=(256, 512),
+        help="UltraPose (annotations and images) is linked from the README of its repository, "
+        "MomoAILab/ultrapose, and goes to data/ultrapose/.",
+    ),
+    AnnotationFormat(
+        "chimps",
+        part_masks=False,
+        help="DensePose-Chimps consists of densepose_chimps_full_v2.json (from the DensePose "
+        "project), to be put in data/densepose_chimps/annotations/, and the images at the URLs in "
+        "it, to be put in data/densepose_chimps/images/.",
+    ),
+)
+FORMATS: Mapping[str, AnnotationFormat] = MappingProxyType({entry.name: entry for entry in _SETS})
+DENSEPOSE_COCO = FORMATS["densepose_coco"]
+
+
+def find_format(name: str) -> AnnotationFormat:
+    """Look a format up.
+
+    Args:
+        name: One of `FORMATS`.
+
+    Raises:
+        ValueError: Unknown name.
+    """
+    if name not in FORMATS:
+        raise ValueError(f"annotation_format must be one of {sorted(FORMATS)}, got {name!r}")
+    return FORMATS[name]
+
+
+def coco_keypoint_order(names: Sequence[str] | None) -> np.ndarray | None:
+    """Where the 17 COCO keypoints are found among those of a file.
+
+    Args:
+        names: `keypoints` of the file's category.
+
+    Returns:
+        (17,) int64 positions, -1 for keypoints that the file lacks; None where the file has COCO's
+        list already, or no list.
+    """
+    if not names or tuple(names) == COCO_KEYPOINT_NAMES:
+        return None
+    place = {name: position for position, name in enumerate(names)}
+    return np.array([place.get(name, -1) for name in COCO_KEYPOINT_NAMES], dtype=np.int64)
+
+
+def reordered_keypoints(keypoints: Any, order: np.ndarray) -> np.ndarray:
+    """Bring keypoints of a record into COCO's order; those that it lacks are not labelled.
+
+    Args:
+        keypoints: 3 K numbers x, y, v.
+        order: Of `coco_keypoint_order`.
+
+    Returns:
+        (51,) float32.
+    """
+    rows = np.asarray(keypoints, dtype=np.float32).reshape(-1, 3)
+    return (rows[np.maximum(order, 0)] * (order >= 0)[:, None]).reshape(-1)
