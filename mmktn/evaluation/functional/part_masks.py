@@ -4,7 +4,7 @@ Source: official evaluator, which resizes with ``scipy.ndimage.zoom`` (order 1);
 last rounding, and faster.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,19 +15,22 @@ GRID = 256
 NUM_PART_MASKS = 14
 
 
-def merged_part_masks(part_masks: Sequence[Any], where: str) -> NDArray[np.uint8]:
+def merged_part_masks(part_masks: Any, where: str) -> NDArray[np.uint8]:
     """Union of the first 14 part masks.
 
     Args:
-        part_masks: RLE dictionaries, or [] for an absent part.
+        part_masks: RLE dictionaries, or [] for an absent part; one RLE dictionary of the whole
+            body, as the Chimps have it.
         where: Annotation, for the message.
 
     Returns:
         (256, 256) uint8 0 or 1.
 
     Raises:
-        ValueError: An RLE cannot be decoded or is not 256 x 256.
+        ValueError: An RLE cannot be decoded or is neither 256 x 256 nor (UltraPose) 512 x 512.
     """
+    if isinstance(part_masks, Mapping):
+        part_masks = [part_masks]
     rles = [rle for rle in part_masks[:NUM_PART_MASKS] if rle]
     if not rles:
         return np.zeros((GRID, GRID), dtype=np.uint8)
@@ -35,6 +38,9 @@ def merged_part_masks(part_masks: Sequence[Any], where: str) -> NDArray[np.uint8
         merged = coco_mask.decode(coco_mask.merge(rles) if len(rles) > 1 else rles[0])
     except (TypeError, KeyError, ValueError, AttributeError, AssertionError) as error:
         raise ValueError(f"{where}: dp_masks cannot be decoded as RLE ({error})") from error
+    if merged.shape == (2 * GRID, 2 * GRID):
+        # The centre of a cell of the grid is the upper left corner of the last of its four cells.
+        merged = merged[1::2, 1::2]
     if merged.shape != (GRID, GRID):
         raise ValueError(f"{where}: dp_masks are {merged.shape}, not {(GRID, GRID)}")
     return merged

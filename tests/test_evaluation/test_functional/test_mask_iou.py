@@ -106,6 +106,15 @@ def test_crop_to_content_keeps_every_pixel():
     assert crop_to_content(np.zeros((5, 5), dtype=np.uint8)).area == 0
 
 
+def test_one_mask_of_the_body_and_masks_of_512_cells():
+    mask = blobs(np.random.default_rng(3), 256)
+    code = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+    for given in (code, [code], [code, []]):
+        assert np.array_equal(merged_part_masks(given, "a"), mask > 0)
+    fine = coco_mask.encode(np.asfortranarray(np.kron(mask, np.ones((2, 2))), dtype=np.uint8))
+    assert np.array_equal(merged_part_masks([fine], "a"), mask > 0)
+
+
 def test_masks_that_cannot_be_decoded_name_the_annotation():
     with pytest.raises(ValueError, match="annotation 7: dp_masks cannot be decoded"):
         merged_part_masks([{"size": [256, 256]}], "annotation 7")
