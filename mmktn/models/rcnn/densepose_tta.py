@@ -154,7 +154,9 @@ class DensePoseTTA(DetTTAModel):
         views = []
         with_flips = any(meta["flip"] for meta in metas)
         for view, meta in zip(features, metas, strict=True):
-            heads, maps = zip(*self.box_maps(view, index, _to_view(boxes, meta)), strict=True)
+            found_maps = self.box_maps(view, index, _to_view(boxes, meta))
+            heads = [head for head, _ in found_maps]
+            maps = [output for _, output in found_maps]
             if meta["flip"]:
                 maps = [output.flip(surface_flip_rules(self.surface)) for output in maps]
             elif with_flips:
