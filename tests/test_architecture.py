@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "compat": set(),
     "surface": set(),
     "structures": set(),
-    "synthetic": {"surface"},
+    "annotation": {"surface"},
+    "synthetic": {"surface", "annotation"},
     "evaluation.functional": {"surface"},
     "evaluation": {"surface", "structures", "evaluation"},
     "visualization": {"surface", "structures"},
@@ -80,6 +81,7 @@ HOST_IMPORTERS = {
 # Part -> packages that it must not import, so that it stays usable without them.
 FORBIDDEN = {
     "surface": {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose", "cv2"},
+    "annotation": {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose"},
     "synthetic": {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose"},
     "evaluation.functional": {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose"},
     "structures": {"mmcv", "mmdet", "mmpose"},

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from mmktn.annotation.points import GRID, sample_parts
 from mmktn.surface.parts import CHART_TO_COARSE, NUM_COARSE
-from mmktn.synthetic.points import GRID, simulate_points
 
 UV_STEPS = 65535
 
@@ -118,12 +118,7 @@ def dense_pose_fields(
     parts = CHART_TO_COARSE[charts]
     pixels = np.stack([columns, rows], axis=1).astype(np.int64)
     cell_size = (GRID / box[2], GRID / box[3])
-    chosen = []
-    for part in range(1, NUM_COARSE + 1):
-        members = np.nonzero(parts == part)[0]
-        if len(members):
-            chosen.append(members[simulate_points(pixels[members], cell_size, rng=rng)])
-    order = np.concatenate(chosen)
+    order = sample_parts(parts, pixels, cell_size, rng=rng)
     x, y = pixels[order, 0], pixels[order, 1]
     grid = coarse_grid(maps.chart, mask, box)
     masks = [grid == part for part in range(1, NUM_COARSE + 1)]

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mmktn.annotation.points import GRID
 from mmktn.surface.parts import NUM_CHARTS
 from mmktn.synthetic.annotate import DenseMaps
-from mmktn.synthetic.points import GRID
 from mmktn.synthetic.sample import COCO_SKELETON, Sample
 
 _TITLES = ("image", "charts", "U", "V", "points", "keypoints")

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmktn.surface.parts import COCO_KEYPOINT_NAMES
+from mmktn.surface.rasterize import RasterResult, rasterize
 from mmktn.synthetic.annotate import UV_STEPS, DenseMaps
 from mmktn.synthetic.background import random_background
 from mmktn.synthetic.body import Template
 from mmktn.synthetic.camera import Camera
 from mmktn.synthetic.noise import blurred, fractal_noise, resized
-from mmktn.synthetic.rasterize import RasterResult, rasterize
 from mmktn.synthetic.scene import Person, Scene
 from mmktn.synthetic.texture import surface_colors
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from mmktn.surface import BodySurface, load_surface
 from mmktn.surface.parts import CHART_NAMES, NUM_CHARTS
-from mmktn.synthetic.rasterize import RasterResult, rasterize
+from mmktn.surface.rasterize import RasterResult, rasterize
 
 # hue of each limb; left is darker than right, a back half is more muted than a front half
 _HUES = {"torso": 208, "hand": 48, "foot": 20, "upper leg": 130, "lower leg": 165, "upper arm": 275}

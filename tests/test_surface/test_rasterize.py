@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from mmktn.surface.rasterize import rasterize
 from mmktn.synthetic.camera import Camera
-from mmktn.synthetic.rasterize import rasterize
 
 
 def slow_raster(points, faces, height, width, cull_back):
@@ -46,7 +46,7 @@ def test_many_passes_give_the_same_as_one(monkeypatch):
     points = np.concatenate([rng.uniform(0, 30, (60, 2)), rng.uniform(1, 4, (60, 1))], axis=1)
     faces = np.stack([rng.permutation(60)[:3] for _ in range(80)])
     whole = rasterize(points, faces, height=30, width=30, cull_back=False)
-    monkeypatch.setattr("mmktn.synthetic.rasterize._CANDIDATES_PER_PASS", 100)
+    monkeypatch.setattr("mmktn.surface.rasterize._CANDIDATES_PER_PASS", 100)
     pieces = rasterize(points, faces, height=30, width=30, cull_back=False)
     np.testing.assert_array_equal(whole.face_ids, pieces.face_ids)
     np.testing.assert_array_equal(whole.depth, pieces.depth)

@@ -7,8 +7,12 @@ not published; here one point stands for 64 cells of the 256 x 256 grid of the p
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from mmktn.surface.parts import NUM_COARSE
 
 GRID = 256
 MAX_POINTS_PER_PART = 14
@@ -58,6 +62,91 @@ def simulate_points(
     centres = _k_means(sample, _seeds(sample, count, rng))
     distance = ((positions[None] - centres[:, None]) ** 2).sum(axis=2)
     return np.unique(distance.argmin(axis=1))
+
+
+def sample_parts(
+    parts: NDArray[np.integer],
+    pixels_xy: NDArray[np.int64],
+    cell_size: tuple[float, float],
+    *,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Pick pixels of every part of a person.
+
+    Args:
+        parts: (N,) coarse part 1..14 of each of the person's pixels; 0 is left out.
+        pixels_xy: (N, 2) integer x, y of these pixels.
+        cell_size: as in `simulate_points`.
+        rng: source of the seeds.
+
+    Returns:
+        (P,) different rows, grouped by part.
+    """
+    chosen = [np.zeros(0, np.int64)]
+    for part in range(1, NUM_COARSE + 1):
+        members = np.nonzero(parts == part)[0]
+        if len(members):
+            chosen.append(members[simulate_points(pixels_xy[members], cell_size, rng=rng)])
+    return np.concatenate(chosen)
+
+
+@dataclass(frozen=True)
+class SampledPoints:
+    """Points of a person to be annotated.
+
+    Attributes:
+        pixels_xy: (P, 2) integer pixels of the part map.
+        grid_xy: (P, 2) `dp_x`, `dp_y`: their centres on the 256 x 256 grid over the box.
+        parts: (P,) coarse part 1..14.
+        box_xywh: (4,) the box that the grid covers, pixels.
+    """
+
+    pixels_xy: NDArray[np.int64]
+    grid_xy: NDArray[np.float64]
+    parts: NDArray[np.int64]
+    box_xywh: NDArray[np.float64]
+
+
+def sample_part_map(
+    part_map: ArrayLike, *, rng: np.random.Generator, box_xywh: ArrayLike | None = None
+) -> SampledPoints:
+    """Choose the points that annotators would be asked about, from a map of one person's parts.
+
+    Args:
+        part_map: (H, W) coarse parts 0..14 of the image's pixels (stage 1 of the annotation).
+        rng: Source of the seeds.
+        box_xywh: The person's box in pixels; by default the tight box of the parts.
+
+    Returns:
+        At most 14 points a part.
+
+    Raises:
+        ValueError: Not a map of parts, no part in it, or a box without size.
+    """
+    values = np.asarray(part_map)
+    if values.ndim != 2 or values.dtype.kind not in "iu":
+        raise ValueError(
+            f"part_map must be (H, W) whole numbers, got {values.shape} {values.dtype}"
+        )
+    if values.size and (values.min() < 0 or values.max() > NUM_COARSE):
+        raise ValueError(
+            f"part_map holds {values.min()}..{values.max()}, parts are 0..{NUM_COARSE}"
+        )
+    rows, columns = np.nonzero(values)
+    if not len(rows):
+        raise ValueError("part_map shows no part")
+    if box_xywh is None:
+        left, top = columns.min(), rows.min()
+        box_xywh = (left, top, columns.max() + 1 - left, rows.max() + 1 - top)
+    box = np.asarray(box_xywh, dtype=np.float64)
+    if box.shape != (4,) or not (box[2:] > 0).all():
+        raise ValueError(f"box_xywh must be x, y, w, h with w, h > 0, got {box.tolist()}")
+    cell_size = (float(GRID / box[2]), float(GRID / box[3]))
+    pixels = np.stack([columns, rows], axis=1).astype(np.int64)
+    parts = values[rows, columns].astype(np.int64)
+    order = sample_parts(parts, pixels, cell_size, rng=rng)
+    grid = (pixels[order] + 0.5 - box[:2]) * cell_size
+    return SampledPoints(pixels[order], grid, parts[order], box)
 
 
 def _seeds(
