@@ -1,0 +1,14 @@
+# Row "DP-RCNN distillations" of Fig. 11 of the DensePose paper: DensePose R-CNN, trained also with
+# the dense labels of a teacher. methods.md 4; docs/distillation.md says how to write the labels.
+_base_ = "../densepose/densepose-rcnn_r50_fpn_s1x_dp-coco.py"
+
+# Any RoI config becomes a student by this one line.
+dense_labels = "data/coco/dense_labels"
+train_dataloader = dict(
+    dataset=dict(
+        datasets=[
+            dict(item, dense_labels=dense_labels)
+            for item in _base_.train_dataloader.dataset.datasets
+        ]
+    )
+)
