@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 import torch
 
 from mmktn.models.targets import build_chart_targets
 from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations
+from mmktn.testing import fake_annotation
 
 
 def annotation(points=((0.5, 0.5),), charts=(3,), *, coarse=None, keypoints=None, visible=None):
@@ -108,3 +110,15 @@ def test_lengths_that_differ_are_an_error():
         build_chart_targets(
             torch.zeros(2, 4), torch.zeros(2, 4), DensePoseAnnotations([annotation()])
         )
+
+
+def test_half_pixel_reads_the_coarse_map_under_the_cell_centres():
+    """Cells of 64 grid cells: the centre lies 32 further than the corner, on either axis."""
+    annotation = fake_annotation(np.random.default_rng(0))
+    box = torch.tensor([[0.0, 0.0, 256.0, 256.0]])
+    targets = build_chart_targets(box, box, DensePoseAnnotations([annotation]))
+    # grid_sample rounds p * 255, hence the grid cell at p * 256 or the one before it.
+    for half, offset in ((False, 0), (True, 32)):
+        found = targets.coarse_target((4, 4), half_pixel=half)[0]
+        index = torch.round((torch.arange(4) * 64 + offset) / 256 * 255).long()
+        assert torch.equal(found, annotation.coarse_map[index][:, index].long())
