@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from ablation_report import spread
 from mmengine.config import Config
 from mmengine.runner import Runner
 from rich.console import Console
@@ -122,15 +123,6 @@ def show(results: list[dict[str, Any]]) -> None:
         seconds = statistics.mean(run["train_cpu_seconds"] for run in runs)
         table.add_row(arm, str(len(runs)), *cells, spread(gains), f"{seconds:.0f}")
     Console(width=200).print(table)
-
-
-def spread(values: list[float]) -> str:
-    """Mean and sample deviation as text."""
-    if not values:
-        return "-"
-    if len(values) == 1:
-        return f"{values[0]:.1f}"
-    return f"{statistics.mean(values):.1f} +- {statistics.stdev(values):.1f}"
 
 
 def main() -> None:

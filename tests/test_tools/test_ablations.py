@@ -1,0 +1,81 @@
+"""The ablation tools: their arms exist, differ as named, and are reported as they came out."""
+
+import argparse
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "tools/analysis_tools"
+
+
+def load(name: str):
+    sys.path.insert(0, str(FOLDER))
+    try:
+        spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(FOLDER))
+    return module
+
+
+densepose = load("densepose_ablation")
+report = load("ablation_report")
+
+
+def options(**changes) -> argparse.Namespace:
+    values = {"iterations": 20, "batch_size": None, "data_root": "data/x", "arms": None}
+    return argparse.Namespace(**{**values, "groups": list(densepose.GROUPS), **changes})
+
+
+def test_spread_is_mean_and_sample_deviation():
+    assert report.spread([]) == "-"
+    assert report.spread([2.0]) == "2.0"
+    assert report.spread([1.0, 2.0, 3.0]) == "2.0 +- 1.0"
+
+
+@pytest.mark.parametrize("arm", densepose.ARMS)
+def test_arms_share_data_length_and_learning_rate(arm, tmp_path):
+    cfg = densepose.arm_config(arm, 7, options(), str(tmp_path))
+    assert cfg.randomness.seed == 7
+    assert cfg.train_cfg.max_iters == cfg.param_scheduler[1].end == 20
+    assert cfg.train_dataloader.dataset.data_root == "data/x/"
+    assert [e.ann_file for e in cfg.test_evaluator] == ["data/x/annotations/densepose_val.json"] * 2
+    assert (cfg.optim_wrapper.optimizer.type, cfg.optim_wrapper.optimizer.lr) == ("AdamW", 2e-3)
+
+
+@pytest.mark.parametrize("arm", densepose.ARMS)
+def test_an_arm_is_compared_with_a_known_one(arm):
+    base = densepose.ARMS[arm].base
+    assert base is None or base in densepose.ARMS
+    if "+ KTM" in arm and not arm.startswith("+"):
+        assert base == arm.removesuffix(" + KTM")
+
+
+def test_gains_are_paired_by_seed(capsys):
+    def run(arm, seed, auc):
+        metrics = {**dict.fromkeys(densepose.COLUMNS.values(), 0.5), "pointwise/AUC30": auc}
+        return {
+            "arm": arm,
+            "seed": seed,
+            "iterations": 20,
+            "parameters": 2_000_000,
+            "train_cpu_seconds": 4.0,
+            "train_peak_mb": 100,
+            "metrics": metrics,
+        }
+
+    runs = [run("HRNet", 0, 0.30), run("HRNet", 1, 0.40)]
+    runs += [run("HRNet + KTM", 0, 0.31), run("HRNet + KTM", 1, 0.43)]
+    densepose.show(runs, options(arms=["HRNet", "HRNet + KTM"], plot=None))
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if "HRNet + KTM" in line)
+    assert "2.0 +- 1.4" in row
+    assert "200" in row  # milliseconds an iteration
+
+
+def test_picture_is_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    report.draw_arms(tmp_path / "a.png", "title", {"one": [1.0, 2.0], "two": [3.0]}, label="AP")
+    assert (tmp_path / "a.png").stat().st_size > 2000

@@ -1,0 +1,248 @@
+"""Train the systems of the papers' ablations on synthetic people; print mean and spread over seeds.
+
+Usage: python tools/analysis_tools/densepose_ablation.py [--groups components hosts forms]
+           [--seeds 0 1 2] [--iterations N] [--data-root DIR] [--workers 2] [--out FILE.json]
+
+All arms have the same data, optimizer, schedule and seeds; they are the CPU-size twins of the
+configs behind the papers' tables. Every run is a process of its own on one thread; results are
+stored as they come, and a run that is already there is not repeated. Charts are scored inside the
+boxes that each system finds (top-down systems: the annotated boxes).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from ablation_report import draw_arms, spread
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[2]
+console = Console(width=160)
+
+
+class Arm(NamedTuple):
+    """A system: its config and the arm that it is compared with."""
+
+    config: str
+    base: str | None = None
+
+
+GROUPS: dict[str, dict[str, Arm]] = {
+    "components": {
+        "RCNN*": Arm("densepose-rcnn-star_r18_fpn_cpu_dp-synth"),
+        "+ MIDv1": Arm("densepose-rcnn-star_r18_fpn-mid1_cpu_dp-synth", "RCNN*"),
+        "+ KTMv1": Arm("densepose-rcnn-star_r18_fpn_ktm1_cpu_dp-synth", "RCNN*"),
+        "KTN v1": Arm("ktn1_r18_fpn_cpu_dp-synth", "RCNN*"),
+        "+ MIDv2": Arm("densepose-rcnn_r18_fpn-mid2_cpu_dp-synth", "RCNN*"),
+        "+ KTMv2": Arm("densepose-rcnn_r18_fpn_ktm2_cpu_dp-synth", "RCNN*"),
+        "KTN v2": Arm("ktn2_r18_fpn_cpu_dp-synth", "RCNN*"),
+    },
+    "forms": {
+        "KTN v2, low rank": Arm("ktn2_r18_fpn_lowrank_cpu_dp-synth", "KTN v2"),
+        "KTN v2, grouped": Arm("ktn2_r18_fpn_grouped_cpu_dp-synth", "KTN v2"),
+    },
+    "hosts": {
+        "DensePose R-CNN": Arm("densepose-rcnn-legacy_r18_fpn_cpu_dp-synth"),
+        "DensePose R-CNN + KTM": Arm(
+            "densepose-rcnn-legacy_r18_fpn_ktm1_cpu_dp-synth", "DensePose R-CNN"
+        ),
+        "Parsing R-CNN": Arm("parsing-rcnn_r18_fpn_cpu_dp-synth"),
+        "Parsing R-CNN + KTM": Arm("parsing-rcnn_r18_fpn_ktm1_cpu_dp-synth", "Parsing R-CNN"),
+        "AMA-net": Arm("ama-net_r18_fpn_cpu_dp-synth"),
+        "AMA-net + KTM": Arm("ama-net_r18_fpn_ktm1_cpu_dp-synth", "AMA-net"),
+        "SimpleBaseline": Arm("densepose-td_r18_cpu_dp-synth"),
+        "SimpleBaseline + KTM": Arm("densepose-td_r18_ktm2_cpu_dp-synth", "SimpleBaseline"),
+        "HRNet": Arm("densepose-td_hrnet-w16n_cpu_dp-synth"),
+        "HRNet + KTM": Arm("densepose-td_hrnet-w16n_ktm2_cpu_dp-synth", "HRNet"),
+    },
+}
+ARMS = {name: arm for group in GROUPS.values() for name, arm in group.items()}
+COLUMNS = {
+    "GPS AP": "densepose/gps/AP",
+    "AP50": "densepose/gps/AP50",
+    "AR": "densepose/gps/AR",
+    "GPSm AP": "densepose/gpsm/AP",
+    "AUC10": "pointwise/AUC10",
+    "AUC30": "pointwise/AUC30",
+}
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--groups", nargs="+", choices=GROUPS, default=list(GROUPS))
+    parser.add_argument("--arms", nargs="+", choices=ARMS, help="instead of whole groups")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--iterations", type=int, default=900)
+    parser.add_argument("--batch-size", type=int, help="default: the configs'")
+    parser.add_argument("--data-root", default="data/synthetic_densepose")
+    parser.add_argument("--workers", type=int, default=2, help="runs at a time")
+    parser.add_argument("--out", type=Path, default=Path("work_dirs/densepose_ablation.json"))
+    parser.add_argument("--plot", type=Path, help="also draw the table into this picture")
+    parser.add_argument("--show", action="store_true", help="only show what is stored")
+    parser.add_argument("--run", nargs=2, metavar=("ARM", "SEED"), help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def arm_config(arm: str, seed: int, args: argparse.Namespace, work_dir: str) -> Any:
+    """Config of one run: the twin with the ablation's data, length, seed and metrics."""
+    from mmengine.config import Config
+
+    (path,) = (ROOT / "configs").rglob(f"{ARMS[arm].config}.py")
+    cfg = Config.fromfile(str(path))
+    data = args.data_root.rstrip("/") + "/"
+    for loader in (cfg.train_dataloader, cfg.test_dataloader):
+        loader.dataset.data_root = data
+    cfg.test_evaluator.ann_file = data + "annotations/densepose_val.json"
+    pointwise = dict(cfg.test_evaluator)
+    pointwise.pop("metric", None)
+    persons = "Topdown" in cfg.test_evaluator.type
+    kind = "TopdownPointwiseMetric" if persons else "PointwiseDensePoseMetric"
+    pointwise["type"] = f"mmktn.{kind}"
+    cfg.test_evaluator = [cfg.test_evaluator, pointwise]
+    if args.batch_size:
+        cfg.train_dataloader.batch_size = args.batch_size
+    cfg.train_cfg.max_iters = args.iterations
+    warm_up, cosine = cfg.param_scheduler
+    warm_up.end = cosine.begin = min(warm_up.end, args.iterations // 5)
+    cosine.end = args.iterations
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.default_hooks.checkpoint = None
+    cfg.randomness = {"seed": seed}
+    cfg.log_level = "WARNING"
+    cfg.work_dir = work_dir
+    return cfg
+
+
+def run_here(arm: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
+    """Train and test one arm with one seed in this process."""
+    import torch
+    from mmengine.runner import Runner
+
+    import mmktn
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as work_dir:
+        runner = Runner.from_cfg(arm_config(arm, seed, args, work_dir))
+        start, cpu_start = time.perf_counter(), time.process_time()
+        runner.train()
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        metrics = runner.test()
+    return {
+        "arm": arm,
+        "config": ARMS[arm].config,
+        "seed": seed,
+        "iterations": args.iterations,
+        "parameters": sum(p.numel() for p in runner.model.parameters()),
+        "train_seconds": round(seconds, 1),
+        "train_cpu_seconds": round(cpu, 1),
+        "train_peak_mb": round(peak),
+        "metrics": metrics,
+        "versions": {"mmktn": mmktn.__version__, "torch": torch.__version__},
+    }
+
+
+def run_child(arm: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
+    """Run one arm in a process of its own; its memory is then its own, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "result.json")
+        command = [sys.executable, __file__, "--run", arm, str(seed), "--out", str(out)]
+        command += ["--iterations", str(args.iterations), "--data-root", args.data_root]
+        if args.batch_size:
+            command += ["--batch-size", str(args.batch_size)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{arm}, seed {seed} failed:\n{done.stderr[-3000:]}")
+        return json.loads(out.read_text())
+
+
+def run_missing(results: list[dict[str, Any]], args: argparse.Namespace) -> None:
+    """Run what is not stored yet, a few processes at a time; store each result at once."""
+    done = {(r["arm"], r["seed"], r["iterations"]) for r in results}
+    jobs = [
+        (arm, seed)
+        for seed in args.seeds
+        for arm in wanted(args)
+        if (arm, seed, args.iterations) not in done
+    ]
+    with ThreadPoolExecutor(args.workers) as pool:
+        futures = [pool.submit(run_child, arm, seed, args) for arm, seed in jobs]
+        for count, future in enumerate(as_completed(futures), 1):
+            result = future.result()
+            results.append(result)
+            args.out.parent.mkdir(parents=True, exist_ok=True)
+            args.out.write_text(json.dumps({"results": results}, indent=1) + "\n")
+            score = 100 * result["metrics"][COLUMNS["GPS AP"]]
+            console.print(
+                f"{count}/{len(jobs)} {result['arm']}, seed {result['seed']}: "
+                f"GPS AP {score:.1f}, {result['train_seconds']:.0f} s"
+            )
+
+
+def wanted(args: argparse.Namespace) -> list[str]:
+    """Names of the arms to run and show."""
+    return args.arms or [name for group in args.groups for name in GROUPS[group]]
+
+
+def show(results: list[dict[str, Any]], args: argparse.Namespace) -> None:
+    """Print mean and sample deviation, and gains over the base with the same seed."""
+    runs = {
+        arm: sorted((r for r in results if r["arm"] == arm), key=lambda r: r["seed"])
+        for arm in wanted(args)
+    }
+    runs = {arm: found for arm, found in runs.items() if found}
+    table = Table(title=f"synthetic people, {args.iterations} iterations, percent")
+    for column in ("arm", "seeds", *COLUMNS, "gain AUC30", "M params", "ms / it.", "peak MB"):
+        table.add_column(column, justify="left" if column == "arm" else "right")
+    for arm, found in runs.items():
+        cells = [spread([100 * r["metrics"][key] for r in found]) for key in COLUMNS.values()]
+        base = {r["seed"]: r["metrics"] for r in runs.get(ARMS[arm].base, [])}
+        key = COLUMNS["AUC30"]
+        paired = [r for r in found if r["seed"] in base]
+        gains = [100 * (r["metrics"][key] - base[r["seed"]][key]) for r in paired]
+        speed = statistics.mean(1000 * r["train_cpu_seconds"] / r["iterations"] for r in found)
+        table.add_row(
+            arm,
+            str(len(found)),
+            *cells,
+            spread(gains),
+            f"{found[0]['parameters'] / 1e6:.2f}",
+            f"{speed:.0f}",
+            f"{statistics.mean(r['train_peak_mb'] for r in found):.0f}",
+        )
+    console.print(table)
+    if args.plot and runs:
+        values = {a: [100 * r["metrics"][COLUMNS["AUC30"]] for r in f] for a, f in runs.items()}
+        draw_arms(args.plot, table.title, values, label="AUC30, percent")
+
+
+def main() -> None:
+    """Run what is missing, store, show."""
+    args = parse_args()
+    if args.run:
+        arm, seed = args.run[0], int(args.run[1])
+        args.out.write_text(json.dumps(run_here(arm, seed, args)))
+        return
+    results = json.loads(args.out.read_text())["results"] if args.out.is_file() else []
+    if not args.show:
+        run_missing(results, args)
+    show([r for r in results if r["iterations"] == args.iterations], args)
+
+
+if __name__ == "__main__":
+    main()
