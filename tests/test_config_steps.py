@@ -60,12 +60,11 @@ def small(cfg: Config) -> Config:
             node["surface"] = "procedural"
         if "crop_size" in node:
             node["crop_size"] = (96, 96)
+    # Few boxes, and whatever a random classifier says about them is kept.
+    limits = {"max_per_img": 8, "nms_pre": 50, "score_thr": -1.0}
     for stage in ("train_cfg", "test_cfg"):
         for node in walk(cfg.model.get(stage) or {}):
-            node.update({key: 8 for key in {"max_per_img"} & set(node)})
-            node.update({key: 50 for key in {"nms_pre"} & set(node)})
-            # Whatever a random classifier says is kept.
-            node.update({key: -1.0 for key in {"score_thr"} & set(node)})
+            node.update({key: value for key, value in limits.items() if key in node})
     rcnn = (cfg.model.get("test_cfg") or {}).get("rcnn")
     if rcnn:
         rcnn.max_per_img = 2
