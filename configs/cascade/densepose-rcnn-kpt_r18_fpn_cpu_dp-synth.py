@@ -28,14 +28,14 @@ model = dict(
 val_evaluator = [
     dict(
         type="mmktn.DensePoseMetric",
-        ann_file={{_base_.data_root}} + "annotations/densepose_val.json",
+        ann_file={{_base_.val_evaluator.ann_file}},
         surface={{_base_.surface}},
         metric=("gps", "gpsm"),
         normaliser=("per_part", "global"),
     ),
     dict(
         type="mmktn.OKSMetric",
-        ann_file={{_base_.data_root}} + "annotations/densepose_val.json",
+        ann_file={{_base_.val_evaluator.ann_file}},
         score_by="box",
         nms=False,
     ),

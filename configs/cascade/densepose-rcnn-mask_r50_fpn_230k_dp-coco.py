@@ -35,14 +35,14 @@ model = dict(
 val_evaluator = [
     dict(
         type="mmktn.DensePoseMetric",
-        ann_file={{_base_.data_root}} + "annotations/densepose_coco_2014_minival.json",
+        ann_file={{_base_.val_evaluator.ann_file}},
         surface={{_base_.surface}},
         metric=("gps", "gpsm"),
         normaliser=("per_part", "global"),
     ),
     dict(
         type="mmdet.CocoMetric",
-        ann_file={{_base_.data_root}} + "annotations/densepose_coco_2014_minival.json",
+        ann_file={{_base_.val_evaluator.ann_file}},
         metric=["bbox", "segm"],
     ),
 ]

@@ -27,7 +27,7 @@ model = dict(
 val_evaluator = dict(
     _delete_=True,
     type="mmktn.BodyMaskMetric",
-    ann_file={{_base_.data_root}} + "annotations/densepose_val.json",
+    ann_file={{_base_.val_evaluator.ann_file}},
 )
 test_evaluator = val_evaluator
 

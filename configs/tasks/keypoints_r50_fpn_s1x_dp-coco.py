@@ -23,7 +23,7 @@ val_evaluator = dict(
     type="mmktn.OKSMetric",
     score_by="box",
     nms=False,
-    ann_file={{_base_.data_root}} + "annotations/densepose_coco_2014_minival.json",
+    ann_file={{_base_.val_evaluator.ann_file}},
 )
 test_evaluator = val_evaluator
 

@@ -21,7 +21,7 @@ model = dict(
 val_evaluator = dict(
     _delete_=True,
     type="mmktn.PartSegmentationMetric",
-    ann_file={{_base_.data_root}} + "annotations/densepose_coco_2014_minival.json",
+    ann_file={{_base_.val_evaluator.ann_file}},
 )
 test_evaluator = val_evaluator
 
