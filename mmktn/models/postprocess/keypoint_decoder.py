@@ -19,7 +19,7 @@ class KeypointDecoder:
     """Decode `keypoint_heatmaps` into `keypoints` (N, K, 2) and `keypoint_scores` (N, K).
 
     The score of a keypoint is the spatial softmax at the best pixel, taken relative to the
-    probability mass of the map before resizing.
+    probability mass of the map before resizing, at most 1.
 
     Args:
         num_keypoints: K, for images without boxes.
@@ -72,7 +72,6 @@ def _best_pixels(maps: Tensor, box_xyxy: Tensor) -> tuple[Tensor, Tensor]:
     pixel = torch.stack((index % width, index // width), dim=1)
     size = extent.new_tensor([width, height])
     keypoints = box_xyxy[:2] + (pixel + 0.5) * extent / size
-    # The peak itself is the reference of the exponentials: they cannot overflow in their sum by
-    # more than bicubic overshoot.
-    mass = (maps.flatten(1) - peaks[:, None]).exp().sum(dim=1)
-    return keypoints, mass.reciprocal()
+    # Bicubic resizing may lift a peak above the map: such a score is cut at 1.
+    scores = (peaks - maps.flatten(1).logsumexp(dim=1)).clamp(max=0).exp()
+    return keypoints, scores
