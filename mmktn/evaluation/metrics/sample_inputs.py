@@ -175,7 +175,7 @@ def _instances(
     sample: Mapping[str, Any], field: str, categories: Sequence[int], where: str
 ) -> tuple[Sequence[Any], _Columns]:
     """Results of one field and the columns beside them, checked."""
-    fields = _fields(sample["pred_instances"], ("bboxes", "scores", field), where)
+    fields = instance_fields(sample["pred_instances"], ("bboxes", "scores", field), where)
     boxes = to_numpy(fields["bboxes"], np.float64).reshape(-1, 4)
     scores = to_numpy(fields["scores"], np.float64).reshape(-1)
     labels = to_numpy(fields.get("labels", np.zeros(len(scores))), np.int64).reshape(-1)
@@ -206,7 +206,20 @@ def _settle_size(box_xywh: NDArray[np.float64], map_hw: tuple[int, ...]) -> None
             box_xywh[side] = cells
 
 
-def _fields(instances: Any, needed: Sequence[str], where: str) -> dict[str, Any]:
+def instance_fields(instances: Any, needed: Sequence[str], where: str) -> dict[str, Any]:
+    """Fields of predicted instances.
+
+    Args:
+        instances: `InstanceData`, or a mapping.
+        needed: Names that have to be there.
+        where: Start of the message.
+
+    Returns:
+        All fields by name.
+
+    Raises:
+        ValueError: One is missing.
+    """
     found = dict(instances) if isinstance(instances, Mapping) else dict(instances.items())
     missing = [name for name in needed if name not in found]
     if missing:

@@ -13,7 +13,7 @@ from mmengine.evaluator import BaseMetric
 
 from mmktn.evaluation.metrics.densepose_metric import DensePoseMetric
 from mmktn.evaluation.metrics.pointwise_metric import PointwiseDensePoseMetric
-from mmktn.evaluation.metrics.sample_inputs import to_numpy
+from mmktn.evaluation.metrics.sample_inputs import instance_fields, to_numpy
 from mmktn.registry import METRICS
 from mmktn.structures import ChartResult, ChartResults, decode_png, encode_png
 
@@ -37,13 +37,8 @@ class PersonSamples(BaseMetric):
             ValueError: A field is missing; the image is named.
         """
         for sample in data_samples:
-            predicted = sample["pred_instances"]
-            missing = {"bboxes", "scores", "labels", "densepose"} - set(predicted)
-            if missing:
-                raise ValueError(
-                    f"prediction of image {sample['img_id']}: pred_instances has no field "
-                    f"{min(missing)!r}"
-                )
+            where = f"prediction of image {sample['img_id']}"
+            predicted = instance_fields(sample["pred_instances"], _FIELDS, where)
             self.results.append(
                 {
                     "img_id": sample["img_id"],
@@ -74,6 +69,9 @@ class PersonSamples(BaseMetric):
         records = list(self.results)
         self.results.clear()
         return super().compute_metrics(records)
+
+
+_FIELDS = ("bboxes", "scores", "labels", "densepose")
 
 
 @METRICS.register_module()
