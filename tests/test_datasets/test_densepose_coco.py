@@ -134,6 +134,19 @@ def test_filter_cfg(tmp_path, data):
     assert len(build(path, filter_cfg={"min_size": 32}, test_mode=True)) == 3
 
 
+def test_images_without_labelled_keypoints_can_be_dropped(tmp_path, data):
+    labelled = [record["image_id"] for record in data["annotations"]]
+    for record in data["annotations"]:
+        if record["image_id"] == labelled[0]:
+            record["keypoints"] = [0.0] * 51
+    path = write_fake_dataset(tmp_path, data)
+    kept = build(path, filter_cfg={"min_keypoints": 1})
+    assert [kept.get_data_info(i)["img_id"] for i in range(len(kept))] == sorted(
+        set(labelled) - {labelled[0]}
+    )
+    assert len(build(path, filter_cfg={"min_keypoints": 1}, test_mode=True)) == 3
+
+
 def test_image_without_persons(tmp_path, data):
     data["annotations"] = data["annotations"][2:]
     sample = build(write_fake_dataset(tmp_path, data))[0]["data_samples"]
