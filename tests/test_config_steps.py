@@ -5,9 +5,11 @@ included. Pictures are small, few boxes are kept, nothing is downloaded, and wei
 averages instead of random numbers: drawing 300 million of them takes longer than the test.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
@@ -15,6 +17,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 
+from mmktn.datasets.dense_labels import DenseLabelWriter
 from mmktn.testing import write_fake_dataset
 from mmktn.utils.setup_env import register_all_modules
 
@@ -33,6 +36,14 @@ BATCH = 2  # batch norm needs more than one value where a map is pooled to one c
 def folder(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("fake")
     write_fake_dataset(path, num_images=BATCH, persons=1, image_hw=IMAGE_HW)
+    writer = DenseLabelWriter(path / "dense_labels", {})
+    for person in json.loads((path / "annotations.json").read_text())["annotations"]:
+        x, y, w, h = person["bbox"]
+        chart_one = np.ones((4, 256, 256), np.uint8)
+        writer.add(
+            person["id"], chart_one, image_id=person["image_id"], box_xyxy=(x, y, x + w, y + h)
+        )
+    writer.close()
     return path
 
 
@@ -60,6 +71,8 @@ def small(cfg: Config) -> Config:
             node["surface"] = "procedural"
         if "crop_size" in node:
             node["crop_size"] = (96, 96)
+        if "longer_side" in node:
+            node["longer_side"] = 96
     # Few boxes, and whatever a random classifier says about them is kept.
     limits = {"max_per_img": 8, "nms_pre": 50, "score_thr": -1.0}
     for stage in ("train_cfg", "test_cfg"):
@@ -96,6 +109,8 @@ def samples(cfg: Config, loader: str, folder: Path) -> dict:
         leaf.data_prefix = ConfigDict(img="images/")
         if "bbox_file" in leaf:
             leaf.bbox_file = None
+        if leaf.get("dense_labels"):
+            leaf.dense_labels = str(folder / "dense_labels")
     built = DATASETS.build(cfg[loader].dataset)
     return pseudo_collate([built[index] for index in range(BATCH)])
 

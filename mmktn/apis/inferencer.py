@@ -40,6 +40,8 @@ class DensePoseInferencer:
         FileNotFoundError, ValueError: See `load_model`.
     """
 
+    crops_persons = False
+
     def __init__(
         self,
         model: str | Path | Config | nn.Module,
@@ -53,6 +55,26 @@ class DensePoseInferencer:
         else:
             self.model = load_model(model, checkpoint, device=device, cfg_options=cfg_options)
         self.pipeline = _array_pipeline(self.model.cfg)
+        self._check_kind()
+
+    def _check_kind(self) -> None:
+        """Check that the config is of the kind this class runs.
+
+        Raises:
+            ValueError: A top-down config here, or another one in the top-down inferencer.
+        """
+        steps = self.pipeline.transforms
+        crops = any(type(step).__name__ == "GetBBoxCenterScale" for step in steps)
+        if crops and not self.crops_persons:
+            raise ValueError(
+                "this is a top-down config, which needs boxes: use TopdownDensePoseInferencer, or "
+                "open_inferencer, which picks the right one"
+            )
+        if self.crops_persons and not crops:
+            raise ValueError(
+                "this is not a top-down config (its test pipeline has no GetBBoxCenterScale): use "
+                "DensePoseInferencer"
+            )
 
     def __call__(
         self,
@@ -140,6 +162,13 @@ class DensePoseInferencer:
         self, pixels: torch.Tensor, samples: list[Any], boxes: Sequence[np.ndarray]
     ) -> list[InstanceData]:
         """Decode charts in given boxes; their scores are 1."""
+        if not hasattr(self.model, "roi_head"):
+            # Fully convolutional: boxes are cut out of the result of the image.
+            for sample, given in zip(samples, boxes, strict=True):
+                kept = _checked_boxes(given)
+                scores = np.ones(len(kept), dtype=np.float32)
+                sample.set_metainfo({"given_boxes": kept, "given_scores": scores})
+            return [found.pred_instances for found in self.model(pixels, samples, mode="predict")]
         rois, results = [], []
         for sample, given in zip(samples, boxes, strict=True):
             kept = torch.as_tensor(_checked_boxes(given), device=pixels.device)

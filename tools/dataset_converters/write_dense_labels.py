@@ -72,8 +72,11 @@ def label_with_teacher(args: argparse.Namespace) -> int:
     model = load_model(args.config, args.checkpoint, device=args.device)
     cfg = model.cfg
     init_default_scope(cfg.get("default_scope", "mmdet"))
-    model.test_cfg = dict(model.test_cfg, scales=tuple(args.scales))
-    model.test_cfg["flip_surface"] = None if args.no_flip else cfg.get("surface", "procedural")
+    model.test_cfg.update(
+        scales=tuple(args.scales),
+        flip=not args.no_flip,
+        surface=cfg.get("surface", "procedural"),
+    )
     datasets = person_datasets(cfg, args.split, all_persons=args.all_persons)
     source = {
         "config": Path(args.config).name,

@@ -52,8 +52,8 @@ class ChartFCN(BaseDetector):
         data_preprocessor: As in mmdet; `pad_seg=True`, `pad_size_divisor` a multiple of 8.
         train_cfg: `background_ratio` (default 1): background points drawn per annotated point; 0
             ignores the background (teacher).
-        test_cfg: `scales` (default (1.0,)): of the input, averaged. `flip_surface`: surface whose
-            tables mirror U, V; averages with the mirrored input too. `person_only` (default
+        test_cfg: `scales` (default (1.0,)): of the input, averaged. `flip` (default False): average
+            with the mirrored input too, U, V by the tables of `surface`. `person_only` (default
             False): charts inside the person's mask only, background never (figure-ground oracle).
         init_cfg: As in `mmengine.model.BaseModule`.
     """
@@ -191,18 +191,19 @@ class ChartFCN(BaseDetector):
     ) -> ChartOutput:
         """Maps of the size of the inputs, averaged over scales and flips (methods 2)."""
         input_hw = (batch_inputs.shape[-2], batch_inputs.shape[-1])
-        surface = self.test_cfg.get("flip_surface")
+        flip = self.test_cfg.get("flip", False)
         views = []
         for scale in self.test_cfg.get("scales", (1.0,)):
             inputs = resized(batch_inputs, scaled_hw(input_hw, scale))
             view = self._view(inputs).map(lambda maps: resized(maps, input_hw))
-            if surface is None:
+            if not flip:
                 views.append(view)
                 continue
             mirrored = self._view(inputs.flip(-1)).map(lambda maps: resized(maps, input_hw))
             # Tables exist for [0, 1] only: mirrored views are clamped, so the others are, too.
             view = ChartOutput(view.fine_segm, *(uv.clamp(0, 1) for uv in (view.u, view.v)))
-            views += [view, mirrored.flip(surface_flip_rules(surface))]
+            rules = surface_flip_rules(self.test_cfg.get("surface", "procedural"))
+            views += [view, mirrored.flip(rules)]
         maps = mean_chart_output(views, uv_by_chart=True)
         if self.test_cfg.get("person_only", False) if person_only is None else person_only:
             return restrict_to_person(maps, samples)

@@ -215,7 +215,7 @@ def test_scales_are_averaged(model):
 
 
 def test_with_flips_a_mirrored_image_gives_the_mirrored_result(model):
-    model.test_cfg = {"flip_surface": "procedural"}
+    model.test_cfg = {"flip": True, "surface": "procedural"}
     with torch.no_grad():
         maps = model._maps(images(), [make_sample()])
         mirrored = model._maps(images().flip(-1), [make_sample()])
