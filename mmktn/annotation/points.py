@@ -82,7 +82,7 @@ def sample_parts(
     Returns:
         (P,) different rows, grouped by part.
     """
-    chosen = [np.zeros(0, np.int64)]
+    chosen: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
     for part in range(1, NUM_COARSE + 1):
         members = np.nonzero(parts == part)[0]
         if len(members):

@@ -1,0 +1,94 @@
+"""The three commands, on small input."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmktn.annotation.part_views import PartViews
+
+TOOLS = Path(__file__).parents[2] / "tools" / "annotation"
+
+
+def tool(name):
+    spec = importlib.util.spec_from_file_location(f"tool_{name}", TOOLS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_points_of_a_part_picture(tmp_path, capsys):
+    parts = np.zeros((60, 40), np.uint8)
+    parts[5:50, 5:30] = 1
+    parts[50:58, 10:20] = 5
+    Image.fromarray(parts).save(tmp_path / "parts.png")
+    arguments = [
+        tmp_path / "parts.png",
+        "--out",
+        tmp_path / "p.json",
+        "--picture",
+        tmp_path / "p.png",
+    ]
+    assert tool("sample_points").main([str(a) for a in arguments]) == 0
+    points = json.loads((tmp_path / "p.json").read_text())
+    assert {1, 5} == set(points["part"])
+    assert points["part"].count(1) == 14
+    assert 0 < min(points["dp_x"]) <= max(points["dp_x"]) < 256
+    assert "torso" in capsys.readouterr().out
+    with Image.open(tmp_path / "p.png") as picture:
+        assert picture.size == (320, 480)
+    with pytest.raises(SystemExit, match="no file"):
+        tool("sample_points").main([str(tmp_path / "none.png"), "--out", str(tmp_path / "x.json")])
+
+
+def test_views_and_a_click(tmp_path, capsys):
+    arguments = [
+        "--out",
+        str(tmp_path),
+        "--parts",
+        "14",
+        "--size",
+        "64",
+        "--click",
+        "0",
+        "32",
+        "32",
+    ]
+    assert tool("render_part_views").main(arguments) == 0
+    views = PartViews.load(tmp_path / "14_head.npz")
+    point = views.pick(0, 32, 32)
+    assert f"I = {point.chart}, U = {point.u:.3f}" in capsys.readouterr().out
+    with Image.open(tmp_path / "14_head.png") as picture:
+        assert picture.size == (192, 128)
+    with pytest.raises(SystemExit, match="outside the picture"):
+        tool("render_part_views").main([*arguments[:-2], "99", "0"])
+
+
+def test_pairs_of_people_are_measured(tmp_path, capsys):
+    pairs = [{"image": "a", "true": [10, 500], "annotated": [10, 500]}]
+    (tmp_path / "pairs.json").write_text(json.dumps(pairs))
+    out = tmp_path / "out"
+    arguments = ["--pairs", str(tmp_path / "pairs.json"), "--out", str(out), "--upper", "0.1"]
+    assert tool("annotator_error").main(arguments) == 0
+    assert json.loads((out / "errors.json").read_text())["mean_m"] == 0
+    assert (out / "error.png").stat().st_size > 0
+    (tmp_path / "pairs.json").write_text('[{"image": "a"}]')
+    with pytest.raises(SystemExit, match="not a list of pairs"):
+        tool("annotator_error").main(arguments)
+
+
+@pytest.mark.slow
+def test_simulated_annotators_err_as_much_as_their_noise(tmp_path):
+    means = []
+    for click in ("0", "0.04"):
+        out = tmp_path / click
+        arguments = ["--simulate", "2", "--out", str(out), "--click-noise", click]
+        arguments += ["--side-confusion", "0", "--size", "160", "128", "--view-size", "128"]
+        assert tool("annotator_error").main(arguments) == 0
+        means.append(json.loads((out / "errors.json").read_text())["mean_m"])
+        assert json.loads((out / "pairs.json").read_text())[0]["true"]
+    # Without noise the step of the views' pixels and of the mesh is left.
+    assert means[0] < 0.01 < means[1] < 0.08

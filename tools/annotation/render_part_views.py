@@ -1,0 +1,85 @@
+"""Render six views of each body part with maps from clicks to surface points.
+
+    python tools/annotation/render_part_views.py --out work_dirs/part_views
+    python tools/annotation/render_part_views.py --out DIR --parts 14 --click 0 120 90
+
+Writes NN_name.png (2 x 3 pictures) and NN_name.npz for every part. With --click VIEW X Y it prints
+the surface point under that pixel and marks it in all views.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+
+from mmktn.annotation.part_views import PartViews, part_title, render_part_views
+from mmktn.surface import load_surface
+from mmktn.surface.parts import NUM_COARSE
+
+_PER_ROW = 3
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder")
+    parser.add_argument("--surface", default="procedural")
+    parser.add_argument(
+        "--parts", type=int, nargs="+", default=range(1, NUM_COARSE + 1), help="default: all"
+    )
+    parser.add_argument("--size", type=int, default=256, help="side of a picture in pixels")
+    parser.add_argument(
+        "--click", type=float, nargs=3, metavar=("VIEW", "X", "Y"), help="view from 0, pixels"
+    )
+    return parser.parse_args(argv)
+
+
+def sheet(pictures: np.ndarray) -> Image.Image:
+    """Pictures (N, S, S, 3) in rows of three."""
+    rows = [
+        np.concatenate(list(pictures[start : start + _PER_ROW]), axis=1)
+        for start in range(0, len(pictures), _PER_ROW)
+    ]
+    return Image.fromarray(np.concatenate(rows))
+
+
+def click(views: PartViews, where: list[float]) -> tuple[str, np.ndarray]:
+    """What a click hits, as text, and the pictures that show it."""
+    point = views.pick(int(where[0]), where[1], where[2])
+    if point is None:
+        return "beside the part", views.pictures
+    place = ", ".join(f"{value:.3f}" for value in point.position)
+    text = (
+        f"I = {point.chart}, U = {point.u:.3f}, V = {point.v:.3f}; "
+        f"vertex {point.vertex} at ({place}) m"
+    )
+    return text, views.mark(point.position)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Render and write; returns the exit status."""
+    args = parse_args(argv)
+    progress = Console(stderr=True)
+    try:
+        surface = load_surface(args.surface)
+        for part in track(
+            list(args.parts), "parts", console=progress, disable=not progress.is_terminal
+        ):
+            views = render_part_views(surface, part, size=args.size)
+            pictures, text = views.pictures, ""
+            if args.click is not None:
+                text, pictures = click(views, args.click)
+            base = args.out / part_title(part)
+            views.save(base.with_suffix(".npz"))
+            sheet(pictures).quantize(64).save(base.with_suffix(".png"), optimize=True)
+            print(f"{base}.png, .npz" + (f": {text}" if text else ""))
+    except (ValueError, IndexError, FileNotFoundError) as error:
+        raise SystemExit(f"render_part_views: {error}") from error
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

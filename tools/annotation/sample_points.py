@@ -1,0 +1,96 @@
+"""Choose the points that annotators place on the surface, from a map of one person's parts.
+
+    python tools/annotation/sample_points.py PARTS.png --out points.json --picture points.png
+
+PARTS.png is an 8-bit single-channel picture whose values are coarse parts, 0 background and 1..14
+(docs/annotation.md). The points are written as `dp_x`, `dp_y` on the 256 x 256 grid over the box.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mmktn.annotation.points import MAX_POINTS_PER_PART, SampledPoints, sample_part_map
+from mmktn.surface.parts import COARSE_PART_NAMES, NUM_COARSE
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", type=Path, help="picture of the parts, or an .npy with the map")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file for the points")
+    parser.add_argument("--picture", type=Path, help="also draw parts and points into this file")
+    parser.add_argument(
+        "--box", type=float, nargs=4, metavar=("X", "Y", "W", "H"), help="default: tight box"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args(argv)
+
+
+def read_parts(path: Path) -> np.ndarray:
+    """The map of a file.
+
+    Raises:
+        SystemExit: No such file, or a colour picture.
+    """
+    if not path.is_file():
+        raise SystemExit(f"sample_points: no file {path}")
+    if path.suffix == ".npy":
+        return np.load(path, allow_pickle=False)
+    with Image.open(path) as picture:
+        values = np.array(picture)
+    if values.ndim != 2:
+        raise SystemExit(f"sample_points: {path} has {values.ndim} axes; save one channel of parts")
+    return values
+
+
+def as_json(points: SampledPoints) -> dict:
+    """Fields of an annotation record that are known before anybody has clicked."""
+    return {
+        "bbox": points.box_xywh.tolist(),
+        "dp_x": points.grid_xy[:, 0].round(4).tolist(),
+        "dp_y": points.grid_xy[:, 1].round(4).tolist(),
+        "part": points.parts.tolist(),
+    }
+
+
+def draw_points(parts: np.ndarray, points: SampledPoints) -> Image.Image:
+    """Parts in muted colours, points as dots with a rim."""
+    hues = (np.arange(NUM_COARSE + 1) * 47 % 256).astype(np.uint8)
+    flat = np.full((NUM_COARSE + 1, 1, 3), 255, np.uint8)
+    flat[:, 0, 0], flat[:, 0, 1], flat[0, 0, 1] = hues, 90, 0
+    table = np.array(Image.fromarray(flat, "HSV").convert("RGB"))[:, 0]
+    scale = max(1, 480 // max(parts.shape))
+    picture = np.repeat(np.repeat(table[parts], scale, axis=0), scale, axis=1)
+    rows, columns = np.mgrid[0 : picture.shape[0], 0 : picture.shape[1]] + 0.5
+    for x, y in (points.pixels_xy + 0.5) * scale:
+        distance = np.hypot(columns - x, rows - y)
+        picture[distance < 4.5] = 255
+        picture[distance < 3] = (30, 30, 40)
+    return Image.fromarray(picture)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Sample, write, draw; returns the exit status."""
+    args = parse_args(argv)
+    parts = read_parts(args.parts)
+    try:
+        points = sample_part_map(parts, rng=np.random.default_rng(args.seed), box_xywh=args.box)
+    except ValueError as error:
+        raise SystemExit(f"sample_points: {args.parts}: {error}") from error
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(as_json(points)))
+    for part, count in zip(*np.unique(points.parts, return_counts=True), strict=True):
+        print(f"{COARSE_PART_NAMES[part]:<18} {count:>2} of at most {MAX_POINTS_PER_PART}")
+    print(f"{args.out}: {len(points.parts)} points")
+    if args.picture:
+        args.picture.parent.mkdir(parents=True, exist_ok=True)
+        draw_points(parts, points).quantize(64).save(args.picture, optimize=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
