@@ -13,7 +13,7 @@ from tests.test_apis.fake_detector import FakeDetector
 def run(monkeypatch, tmp_path):
     """Run the demo on a detector that needs neither config nor weights."""
     monkeypatch.setattr(
-        image_demo, "DensePoseInferencer", lambda *_, **__: DensePoseInferencer(FakeDetector())
+        image_demo, "open_inferencer", lambda *_, **__: DensePoseInferencer(FakeDetector())
     )
 
     def call(*images, options=()):

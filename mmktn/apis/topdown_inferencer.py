@@ -1,0 +1,190 @@
+"""`TopdownDensePoseInferencer`: images and boxes in, dense pose out.
+
+A top-down system looks at one person at a time. Boxes come from the caller or from a detector:
+any config of ours, or a stock one of mmdet, whose label 0 is the person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
+from torch import nn
+
+from mmktn.apis.inferencer import DensePoseInferencer
+from mmktn.apis.model_loading import load_config
+from mmktn.apis.pose_estimator import checked_boxes
+from mmktn.structures import ChartResults
+
+CROPS_PER_PASS = 32
+
+
+class TopdownDensePoseInferencer(DensePoseInferencer):
+    """A top-down dense-pose model ready to be called, as `DensePoseInferencer` is.
+
+    Args:
+        model: Config file of configs/topdown, or a model that `load_model` gave.
+        checkpoint: Weights; None initialises at random, which is of use for timing only.
+        detector: Finds the people where no boxes are given; None: boxes have to be given.
+        min_box_score: Detections at or below this score are not looked at.
+        max_people: Detections looked at in an image, the best ones.
+        device: As in `DensePoseInferencer`.
+        cfg_options: Overrides of the config.
+
+    Raises:
+        FileNotFoundError: See `load_model`.
+        ValueError: See `load_model`; or the config is not a top-down one.
+    """
+
+    crops_persons = True
+
+    def __init__(
+        self,
+        model: str | Path | Config | nn.Module,
+        checkpoint: str | Path | None = None,
+        *,
+        detector: DensePoseInferencer | None = None,
+        min_box_score: float = 0.05,
+        max_people: int = 20,
+        device: str | torch.device | None = None,
+        cfg_options: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(model, checkpoint, device=device, cfg_options=cfg_options)
+        self.detector = detector
+        self.min_box_score = min_box_score
+        self.max_people = max_people
+
+    def predict(
+        self, images: Sequence[np.ndarray], *, boxes: Sequence[np.ndarray] | None = None
+    ) -> list[InstanceData]:
+        """Decode the charts of all people of some images.
+
+        Args:
+            images: (H, W, 3) uint8 BGR arrays, of any sizes.
+            boxes: For each image (N, 4) xyxy boxes in its pixels, or None to detect.
+
+        Returns:
+            For each image `bboxes`, `scores` (of the boxes; 1 for given ones), `labels` and
+            `densepose`, in its own pixels.
+
+        Raises:
+            ValueError: No boxes and no detector, or a box is empty or outside its image.
+        """
+        if boxes is not None:
+            found = [
+                InstanceData(bboxes=given, scores=np.ones(len(given), np.float32))
+                for given in (
+                    checked_boxes(each, (image.shape[0], image.shape[1]))
+                    for each, image in zip(boxes, images, strict=True)
+                )
+            ]
+        else:
+            found = self._detected(images)
+        init_default_scope(self.model.cfg.get("default_scope") or "mmpose")
+        return [self._predict_image(*pair) for pair in zip(images, found, strict=True)]
+
+    def _detected(self, images: Sequence[np.ndarray]) -> list[InstanceData]:
+        """Boxes and scores of the people of each image, as arrays."""
+        if self.detector is None:
+            raise ValueError(
+                "a top-down model needs to know where the people are: give boxes (image_demo: "
+                "--boxes) or a detector (image_demo: --detector)"
+            )
+        found = []
+        for people in self.detector.predict(images):
+            keep = (people.scores > self.min_box_score) & (people.labels == 0)
+            order = people.scores[keep].argsort(descending=True)[: self.max_people]
+            found.append(
+                InstanceData(
+                    bboxes=people.bboxes[keep][order].float().cpu().numpy(),
+                    scores=people.scores[keep][order].float().cpu().numpy(),
+                )
+            )
+        return found
+
+    def _predict_image(self, image: np.ndarray, people: InstanceData) -> InstanceData:
+        """Charts of the people of one image, some crops at a time."""
+        packed = [
+            self.pipeline(_results_of(image, index, box, score))
+            for index, (box, score) in enumerate(zip(people.bboxes, people.scores, strict=True))
+        ]
+        results = []
+        for start in range(0, len(packed), CROPS_PER_PASS):
+            batch = pseudo_collate(packed[start : start + CROPS_PER_PASS])
+            with torch.no_grad():
+                data = self.model.data_preprocessor(batch, training=False)
+                pixels = data["inputs"].to(next(self.model.parameters()).dtype)
+                samples = self.model(pixels, data["data_samples"], mode="predict")
+            results += [sample.pred_instances for sample in samples]
+        if results:
+            return InstanceData.cat(results)
+        return InstanceData(
+            bboxes=torch.zeros(0, 4),
+            scores=torch.zeros(0),
+            labels=torch.zeros(0, dtype=torch.long),
+            densepose=ChartResults(),
+        )
+
+
+def open_inferencer(
+    config: str | Path | Config,
+    checkpoint: str | Path | None = None,
+    *,
+    detector: str | Path | Config | None = None,
+    detector_checkpoint: str | Path | None = None,
+    device: str | torch.device | None = None,
+    cfg_options: dict[str, Any] | None = None,
+) -> DensePoseInferencer:
+    """Open the inferencer that fits a config.
+
+    Args:
+        config: Config of dense pose, top-down or not.
+        checkpoint: Its weights.
+        detector: Config of a detector, for top-down systems.
+        detector_checkpoint: Its weights.
+        device: As in `DensePoseInferencer`.
+        cfg_options: Overrides of `config`.
+
+    Raises:
+        FileNotFoundError: See `load_model`.
+        ValueError: See `load_model`; or a detector is given to a system that finds people itself.
+    """
+    cfg = load_config(config)
+    if not _crops_persons(cfg):
+        if detector is not None:
+            raise ValueError(f"{config}: finds people itself, so detector={detector} has no use")
+        return DensePoseInferencer(cfg, checkpoint, device=device, cfg_options=cfg_options)
+    boxes = (
+        None
+        if detector is None
+        else DensePoseInferencer(detector, detector_checkpoint, device=device)
+    )
+    return TopdownDensePoseInferencer(
+        cfg, checkpoint, detector=boxes, device=device, cfg_options=cfg_options
+    )
+
+
+def _crops_persons(cfg: Config) -> bool:
+    return str(cfg.model.get("type", "")).split(".")[-1] == "TopdownDensePoseEstimator"
+
+
+def _results_of(
+    image: np.ndarray, index: int, box: np.ndarray, score: np.floating
+) -> dict[str, Any]:
+    return {
+        "img": image,
+        "img_id": 0,
+        "id": index,
+        "img_path": "",
+        "img_shape": image.shape[:2],
+        "ori_shape": image.shape[:2],
+        "bbox": np.asarray(box, dtype=np.float32)[None],
+        "bbox_score": np.asarray([score], dtype=np.float32),
+    }
