@@ -96,10 +96,10 @@ class LowRankLinear(nn.Module):
                 f"rank={rank} of a {out_features} x {in_features} matrix: 1 to "
                 f"{min(in_features, out_features)} is possible"
             )
-        self.down = nn.Parameter(torch.empty(rank, in_features).normal_(std=rank**-0.5))
-        self.up = nn.Parameter(
-            torch.empty(out_features, rank).normal_(std=math.sqrt(2.0 / out_features))
-        )
+        self.down = nn.Parameter(torch.empty(rank, in_features))
+        self.up = nn.Parameter(torch.empty(out_features, rank))
+        nn.init.normal_(self.down, std=rank**-0.5)
+        nn.init.normal_(self.up, std=math.sqrt(2.0 / out_features))
         self.bias = nn.Parameter(torch.zeros(out_features))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -138,7 +138,8 @@ class GroupedLinear(nn.Module):
         self.groups = groups
         self.shuffle = shuffle
         shape = (groups, sum(in_parts) // groups, out_features // groups)
-        self.weight = nn.Parameter(torch.empty(shape).normal_(std=math.sqrt(2.0 / shape[2])))
+        self.weight = nn.Parameter(torch.empty(shape))
+        nn.init.normal_(self.weight, std=math.sqrt(2.0 / shape[2]))
         self.bias = nn.Parameter(torch.zeros(out_features))
 
     def forward(self, x: Tensor) -> Tensor:
