@@ -90,9 +90,9 @@ class CascadeDensePoseRoIHead(DensePoseRoIHead):
             **kwargs,
         )
         self.fusion = MODELS.build(fusion)
-        self.refined_densepose_head = MODELS.build(densepose_head)
         self.refined_mask_head = MODELS.build(mask_head) if mask_head else None
         self.refined_keypoint_head = MODELS.build(keypoint_head) if keypoint_head else None
+        self.refined_densepose_head = MODELS.build(densepose_head)
 
     @property
     def stages(self) -> tuple[StageHeads, StageHeads]:
