@@ -55,7 +55,8 @@ def test_first_line_says_what_the_config_is(path):
 def test_words_agree_with_the_content(path):
     words, cfg = path.stem.split("_"), load(path)
     depth = {"r18": 18, "r50": 50, "r101": 101}
-    assert cfg.model.backbone.depth == next(depth[w] for w in words if w in depth)
+    assert cfg.model.backbone.get("depth") == next((depth[w] for w in words if w in depth), None)
+    assert (cfg.model.neck.type == "mmktn.KTNHRFPN") == ("hrfpn" in words)
     branch = cfg.model.roi_head
     mid = branch.densepose_neck and branch.densepose_neck.type == "mmktn.MultiInstanceDecoderV2"
     assert bool(mid) == ("fpn-mid2" in words or "ktn2" in words)
@@ -110,6 +111,11 @@ def test_ktn2_has_the_official_parameters_less_the_unused_head():
         ("densepose-rcnn-dl_r50_fpn_s1x_dp-coco", 4_196_352 + 19_933_696 + 3 * 204_825 + 16_386),
         ("densepose-rcnn-legacy_r50_fpn_s1x_dp-coco", 17_698_816 + 3 * 204_825 + 122_895),
         ("ktn2_r50_fpn_s1x_dp-coco", 14_887_680 + 18_622_464 + 210_420_746),
+        ("ktn2_hrnet-w32_hrfpn_s1x_dp-coco", 20_660_224 + 18_622_464 + 210_420_746),
+        (
+            "ktn1_r50_fpn_260k_dp-coco",
+            4_196_352 + 17_698_816 + 134_234_112 + 25 * 17 + 2 * 204_825 + 139_281 + 16_386,
+        ),
     ],
 )
 def test_densepose_branch_has_the_official_size(name, branch):
