@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 
 def run_tool(name, *arguments, monkeypatch):
     monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-    monkeypatch.syspath_prepend(str(ROOT / "tools/benchmark"))
+    for folder in ("benchmark", "analysis_tools"):
+        monkeypatch.syspath_prepend(str(ROOT / "tools" / folder))
     return runpy.run_path(str(ROOT / "tools" / name), run_name="__main__")
 
 

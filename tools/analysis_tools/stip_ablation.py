@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ablation_report import spread
+from ablation_report import draw_arms, spread
 from mmengine.config import Config
 from mmengine.runner import Runner
 from rich.console import Console
@@ -55,6 +55,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/stip_ablation"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("work_dirs/stip_ablation/results.json"))
+    parser.add_argument("--plot", type=Path, help="also draw the table into this picture")
+    parser.add_argument("--show", action="store_true", help="only show what is stored")
     return parser.parse_args()
 
 
@@ -132,7 +134,7 @@ def main() -> None:
     stored = json.loads(args.out.read_text()) if args.out.is_file() else {"results": []}
     results = stored["results"]
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    for seed in args.seeds:
+    for seed in args.seeds if not args.show else ():
         for arm in args.arms:
             if any((r["arm"], r["seed"]) == (arm, seed) for r in results):
                 continue
@@ -142,6 +144,11 @@ def main() -> None:
             report = {**header, "settings": settings, "results": results}
             args.out.write_text(json.dumps(report, indent=1) + "\n")
     show(results)
+    if args.plot:
+        arms = {name: [] for name in dict.fromkeys(r["arm"] for r in results)}
+        for result in results:
+            arms[result["arm"]].append(100 * result["metrics"][COLUMNS["AP"]])
+        draw_arms(args.plot, "STIP on the synthetic crowd", arms, label="OKS AP, percent")
 
 
 if __name__ == "__main__":
