@@ -119,18 +119,19 @@ class ChartOutput:
             Maps of the mirrored person on the mirrored grid.
 
         Raises:
-            ValueError: The rules have no UV tables.
+            ValueError: There are charts, but the rules have no UV tables.
         """
-        if rules.flip_uv is None:
-            raise ValueError("u, v: cannot be flipped without the surface's UV symmetry tables")
         maps = {name: item.flip(-1) for name, item in self.fields()}
-        charts = torch.tensor(rules.chart_flip, device=self.u.device)
-        maps["fine_segm"] = maps["fine_segm"][:, charts]
-        u, v = (maps[name].detach().float().clamp(0, 1).cpu().numpy() for name in ("u", "v"))
-        numbers = np.arange(u.shape[1])[:, None, None]
-        flipped = rules.flip_uv(np.broadcast_to(numbers, u.shape), u, v)
-        for name, values in zip("uv", flipped, strict=True):
-            maps[name] = torch.from_numpy(values).to(maps[name])[:, charts]
+        if self.fine_segm is not None:
+            maps["fine_segm"] = _permuted(maps["fine_segm"], rules.chart_flip)
+        if "u" in maps:
+            if rules.flip_uv is None:
+                raise ValueError("u, v: cannot be flipped without the surface's UV symmetry tables")
+            u, v = (maps[name].detach().float().clamp(0, 1).cpu().numpy() for name in ("u", "v"))
+            numbers = np.arange(u.shape[1])[:, None, None]
+            flipped = rules.flip_uv(np.broadcast_to(numbers, u.shape), u, v)
+            for name, values in zip("uv", flipped, strict=True):
+                maps[name] = _permuted(torch.from_numpy(values).to(maps[name]), rules.chart_flip)
         if self.coarse_segm is not None and self.coarse_segm.shape[1] == _NUM_PART_CHANNELS:
             maps["coarse_segm"] = _permuted(maps["coarse_segm"], rules.coarse_flip)
         if self.keypoint_heatmaps is not None:

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from mmktn.structures import ChartOutput
+from mmktn.structures import ChartOutput, FlipRules
+from mmktn.surface import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP
 
 
 def make(n=3, **extra):
@@ -65,3 +66,12 @@ def test_no_instances():
     empty = make(0)
     assert len(empty) == 0
     assert len(ChartOutput.cat([empty, empty])) == 0
+
+
+def test_keypoints_alone_are_flipped_without_tables_of_a_surface():
+    maps = torch.randn(2, 17, 4, 6)
+    rules = FlipRules(CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, None)
+    flipped = ChartOutput(keypoint_heatmaps=maps).flip(rules).keypoint_heatmaps
+    assert torch.equal(flipped, maps.flip(-1)[:, torch.tensor(KEYPOINT_FLIP)])
+    with pytest.raises(ValueError, match="symmetry tables"):
+        make().flip(rules)
