@@ -5,8 +5,8 @@ Usage: python tools/analysis_tools/densepose_ablation.py [--groups components ho
 
 All arms have the same data, optimizer, schedule and seeds; they are the CPU-size twins of the
 configs behind the papers' tables. Every run is a process of its own on one thread; results are
-stored as they come, and a run that is already there is not repeated. Charts are scored inside the
-boxes that each system finds (top-down systems: the annotated boxes).
+stored as they come, and a run that is already there is not repeated. Every system, top-down or by
+regions, gets the annotated boxes at test time: what is compared is charts, not detectors.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def run_here(arm: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
         runner.train()
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        metrics = runner.test()
+        metrics = test_in_annotated_boxes(runner)
     return {
         "arm": arm,
         "config": ARMS[arm].config,
@@ -155,6 +155,33 @@ def run_here(arm: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
         "metrics": metrics,
         "versions": {"mmktn": mmktn.__version__, "torch": torch.__version__},
     }
+
+
+def test_in_annotated_boxes(runner: Any) -> dict[str, float]:
+    """Score the charts of annotated boxes; top-down data sets give these boxes by themselves."""
+    import torch
+    from mmengine.dataset import pseudo_collate
+    from mmengine.structures import InstanceData
+
+    model = runner.model.eval()
+    if not hasattr(model, "roi_head"):
+        return runner.test()
+    dataset = runner.build_dataloader(runner.cfg.test_dataloader).dataset
+    evaluator = runner.build_evaluator(runner.cfg.test_evaluator)
+    evaluator.dataset_meta = dataset.metainfo
+    for index in range(len(dataset)):
+        instances = dataset.get_data_info(index)["instances"]
+        boxes = torch.tensor([i["bbox"] for i in instances if not i["ignore_flag"]])
+        with torch.no_grad():
+            data = model.data_preprocessor(pseudo_collate([dataset[index]]), False)
+            (sample,) = data["data_samples"]
+            people = InstanceData(bboxes=boxes.reshape(-1, 4))
+            people.scores, people.labels = torch.ones(len(boxes)), torch.zeros(len(boxes)).long()
+            rois = people.bboxes * people.bboxes.new_tensor(sample.scale_factor).repeat(2)
+            levels = model.extract_feat(data["inputs"])
+            (sample.pred_instances,) = model.roi_head.predict_densepose(levels, [rois], [people])
+        evaluator.process([sample])
+    return evaluator.evaluate(len(dataset))
 
 
 def run_child(arm: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
@@ -171,8 +198,13 @@ def run_child(arm: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
         return json.loads(out.read_text())
 
 
-def run_missing(results: list[dict[str, Any]], args: argparse.Namespace) -> None:
-    """Run what is not stored yet, a few processes at a time; store each result at once."""
+def run_missing(results: list[dict[str, Any]], args: argparse.Namespace) -> list[str]:
+    """Run what is not stored yet, a few processes at a time; store each result at once.
+
+    Returns:
+        What went wrong; the other runs go on.
+    """
+    failed: list[str] = []
     done = {(r["arm"], r["seed"], r["iterations"]) for r in results}
     jobs = [
         (arm, seed)
@@ -183,7 +215,12 @@ def run_missing(results: list[dict[str, Any]], args: argparse.Namespace) -> None
     with ThreadPoolExecutor(args.workers) as pool:
         futures = [pool.submit(run_child, arm, seed, args) for arm, seed in jobs]
         for count, future in enumerate(as_completed(futures), 1):
-            result = future.result()
+            try:
+                result = future.result()
+            except RuntimeError as error:
+                failed.append(str(error))
+                console.print(f"[red]{error}")
+                continue
             results.append(result)
             args.out.parent.mkdir(parents=True, exist_ok=True)
             args.out.write_text(json.dumps({"results": results}, indent=1) + "\n")
@@ -192,6 +229,7 @@ def run_missing(results: list[dict[str, Any]], args: argparse.Namespace) -> None
                 f"{count}/{len(jobs)} {result['arm']}, seed {result['seed']}: "
                 f"GPS AP {score:.1f}, {result['train_seconds']:.0f} s"
             )
+    return failed
 
 
 def wanted(args: argparse.Namespace) -> list[str]:
@@ -239,9 +277,10 @@ def main() -> None:
         args.out.write_text(json.dumps(run_here(arm, seed, args)))
         return
     results = json.loads(args.out.read_text())["results"] if args.out.is_file() else []
-    if not args.show:
-        run_missing(results, args)
+    failed = [] if args.show else run_missing(results, args)
     show([r for r in results if r["iterations"] == args.iterations], args)
+    if failed:
+        raise SystemExit(f"{len(failed)} runs failed, see above")
 
 
 if __name__ == "__main__":
