@@ -63,6 +63,7 @@ val_evaluator = dict(
     type="mmktn.TopdownPointwiseMetric",
     ann_file=_base_.data_root + "annotations/densepose_coco_2014_minival.json",
     surface=_base_.surface,
+    own_points=True,
     with_iou=False,
 )
 test_evaluator = val_evaluator

@@ -57,6 +57,7 @@ val_evaluator = dict(
     type="mmktn.TopdownPointwiseMetric",
     ann_file=_base_.data_root + "annotations/densepose_val.json",
     surface=_base_.surface,
+    own_points=True,
     with_iou=False,
 )
 test_evaluator = val_evaluator

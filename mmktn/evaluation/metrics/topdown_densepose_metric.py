@@ -5,15 +5,23 @@ spread over batches and processes; they are brought together before anything is 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 
+from mmktn.evaluation.functional.point_errors import PointDistances
+from mmktn.evaluation.functional.pointwise import score_image
 from mmktn.evaluation.metrics.densepose_metric import DensePoseMetric
 from mmktn.evaluation.metrics.pointwise_metric import PointwiseDensePoseMetric
-from mmktn.evaluation.metrics.sample_inputs import instance_fields, to_numpy
+from mmktn.evaluation.metrics.sample_inputs import (
+    dense_detections,
+    instance_fields,
+    label_to_category,
+    to_numpy,
+)
 from mmktn.registry import METRICS
 from mmktn.structures import ChartResult, ChartResults, decode_png, encode_png
 
@@ -81,7 +89,69 @@ class TopdownDensePoseMetric(PersonSamples, DensePoseMetric):
 
 @METRICS.register_module()
 class TopdownPointwiseMetric(PersonSamples, PointwiseDensePoseMetric):
-    """Pointwise errors of systems that see one person at a time; as `PointwiseDensePoseMetric`."""
+    """Pointwise errors of systems that see one person at a time.
+
+    Args:
+        *args: Of `PointwiseDensePoseMetric`.
+        own_points: Read the points of each person in that person's own result, as the paper does
+            with crops of single persons; samples say by `ann_id` whom they show. Else all results
+            are painted into their image, where they may hide each other.
+        **kwargs: Of `PointwiseDensePoseMetric`.
+    """
+
+    def __init__(self, *args: Any, own_points: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.own_points = own_points
+
+    def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
+        """Keep the predictions of a batch; see `PersonSamples.process`.
+
+        Raises:
+            ValueError: A field is missing; the image is named.
+        """
+        super().process(data_batch, data_samples)
+        if not self.own_points:
+            return
+        for record, sample in zip(self.results[-len(data_samples) :], data_samples, strict=True):
+            if sample.get("ann_id") is None:
+                raise ValueError(
+                    f"prediction of image {sample['img_id']}: own_points=True needs 'ann_id'; keep "
+                    "it through meta_keys, or set own_points=False for detected boxes"
+                )
+            record["ann_id"] = sample["ann_id"]
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """Score persons in their images, or each by itself.
+
+        Args:
+            results: Records of `process`, one a person.
+
+        Returns:
+            As `PointwiseDensePoseMetric.compute_metrics`.
+        """
+        if not self.own_points:
+            return super().compute_metrics(results)
+        people = {p.annotation_id: (key, p) for key, ps in self.truth.persons.items() for p in ps}
+        errors: dict[Any, list[PointDistances]] = {}
+        for record in {record["ann_id"]: record for record in results}.values():
+            key, person = people[record["ann_id"]]
+            alone = replace(self.truth, persons={key: [person]})
+            found = dense_detections(
+                _image_sample(record["img_id"], [record]),
+                label_to_category(self.truth.categories, self.dataset_meta),
+            )
+            points, _ = score_image(
+                alone, record["img_id"], self.surface.get(),
+                boxes_xywh=found.boxes_xywh, scores=found.scores,
+                maps=[found.iuv(k) for k in range(len(found.scores))],
+                protocol=self.protocol, with_iou=False,
+            )  # fmt: skip
+            errors.setdefault(record["img_id"], []).append(points)
+        records = [
+            {"img_id": key, "errors": PointDistances.merge(parts), "foreground": None}
+            for key, parts in errors.items()
+        ]
+        return PointwiseDensePoseMetric.compute_metrics(self, records)
 
 
 def _image_sample(image_id: Any, persons: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
