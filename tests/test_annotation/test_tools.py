@@ -39,7 +39,7 @@ def test_points_of_a_part_picture(tmp_path, capsys):
     assert 0 < min(points["dp_x"]) <= max(points["dp_x"]) < 256
     assert "torso" in capsys.readouterr().out
     with Image.open(tmp_path / "p.png") as picture:
-        assert picture.size == (320, 480)
+        assert picture.size == (11 * 29, 11 * 57)  # the box and two pixels around it, 640 / 57
     with pytest.raises(SystemExit, match="no file"):
         tool("sample_points").main([str(tmp_path / "none.png"), "--out", str(tmp_path / "x.json")])
 

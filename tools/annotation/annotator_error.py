@@ -126,7 +126,8 @@ def main(argv: list[str] | None = None) -> int:
         (args.out / "pairs.json").write_text(json.dumps(pairs))
     upper = args.upper or float(error.vertices_m.max())
     picture = Image.fromarray(draw_vertex_values(surface, error.vertices_m, upper=upper))
-    picture.quantize(128).save(args.out / "error.png", optimize=True)
+    palette = picture.quantize(255, Image.Quantize.MAXCOVERAGE, kmeans=2)
+    palette.save(args.out / "error.png", optimize=True)
     console.print(f"{args.out}: errors.json, error.png (scale 0..{100 * upper:.1f} cm)")
     return 0
 

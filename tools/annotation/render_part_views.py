@@ -74,7 +74,8 @@ def main(argv: list[str] | None = None) -> int:
                 text, pictures = click(views, args.click)
             base = args.out / part_title(part)
             views.save(base.with_suffix(".npz"))
-            sheet(pictures).quantize(64).save(base.with_suffix(".png"), optimize=True)
+            palette = sheet(pictures).quantize(96, Image.Quantize.MAXCOVERAGE, kmeans=2)
+            palette.save(base.with_suffix(".png"), optimize=True)
             print(f"{base}.png, .npz" + (f": {text}" if text else ""))
     except (ValueError, IndexError, FileNotFoundError) as error:
         raise SystemExit(f"render_part_views: {error}") from error

@@ -16,6 +16,9 @@ from PIL import Image
 from mmktn.annotation.points import MAX_POINTS_PER_PART, SampledPoints, sample_part_map
 from mmktn.surface.parts import COARSE_PART_NAMES, NUM_COARSE
 
+_SIDE = 640
+"""Pixels of the longer side of the drawn person."""
+
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
@@ -58,15 +61,18 @@ def as_json(points: SampledPoints) -> dict:
 
 
 def draw_points(parts: np.ndarray, points: SampledPoints) -> Image.Image:
-    """Parts in muted colours, points as dots with a rim."""
-    hues = (np.arange(NUM_COARSE + 1) * 47 % 256).astype(np.uint8)
+    """The person's parts in muted colours, enlarged, points as dots with a rim."""
+    hues = (np.arange(NUM_COARSE + 1) * 5 % NUM_COARSE * 18).astype(np.uint8)  # all different
     flat = np.full((NUM_COARSE + 1, 1, 3), 255, np.uint8)
     flat[:, 0, 0], flat[:, 0, 1], flat[0, 0, 1] = hues, 90, 0
     table = np.array(Image.fromarray(flat, "HSV").convert("RGB"))[:, 0]
-    scale = max(1, 480 // max(parts.shape))
-    picture = np.repeat(np.repeat(table[parts], scale, axis=0), scale, axis=1)
+    left, top = np.maximum(points.box_xywh[:2].astype(int) - 2, 0)
+    right, bottom = np.ceil(points.box_xywh[:2] + points.box_xywh[2:]).astype(int) + 2
+    person = parts[top:bottom, left:right]
+    scale = max(1, round(_SIDE / max(person.shape)))
+    picture = np.repeat(np.repeat(table[person], scale, axis=0), scale, axis=1)
     rows, columns = np.mgrid[0 : picture.shape[0], 0 : picture.shape[1]] + 0.5
-    for x, y in (points.pixels_xy + 0.5) * scale:
+    for x, y in (points.pixels_xy - [left, top] + 0.5) * scale:
         distance = np.hypot(columns - x, rows - y)
         picture[distance < 4.5] = 255
         picture[distance < 3] = (30, 30, 40)
