@@ -259,7 +259,16 @@ def _checked_boxes(boxes: np.ndarray) -> np.ndarray:
 def _fill(
     prediction: ImagePrediction, image: np.ndarray, found: InstanceData, score_thr: float
 ) -> None:
-    """Move what was found into the prediction, best score first."""
+    """Move what was found into the prediction, best score first.
+
+    Raises:
+        ValueError: The model makes no charts.
+    """
+    if "densepose" not in found:
+        raise ValueError(
+            f"this model makes no charts but {sorted(found.keys())}: call `predict`, or draw with "
+            "tools/test.py --show-dir"
+        )
     order = torch.argsort(found.scores, descending=True, stable=True)
     found = found[order[found.scores[order] > score_thr]]
     prediction.image_hw = (image.shape[0], image.shape[1])

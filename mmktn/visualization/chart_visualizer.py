@@ -21,6 +21,7 @@ from mmktn.visualization.drawing import draw_boxes
 from mmktn.visualization.iuv_files import write_image
 from mmktn.visualization.painting import ChartCanvas, paint_people
 from mmktn.visualization.panels import panel_row, prediction_panels, with_legend
+from mmktn.visualization.task_drawing import draw_tasks
 
 _TITLES = ["boxes", "charts I", "U", "V", "", ""]
 
@@ -103,6 +104,8 @@ class ChartVisualizer(DetLocalVisualizer):
     def draw_predictions(self, image: np.ndarray, instances: InstanceData) -> np.ndarray:
         """Boxes, charts, U and V of an image side by side; boxes alone without `densepose`.
 
+        Keypoints, masks and regions, where there are any, are drawn with the boxes.
+
         Args:
             image: (H, W, 3) uint8 RGB.
             instances: N predictions in pixels of `image`: `bboxes`, `scores`, `labels` and, for the
@@ -110,8 +113,9 @@ class ChartVisualizer(DetLocalVisualizer):
         """
         boxes = as_numpy(instances.bboxes)
         texts = self._texts(instances)
+        with_boxes = draw_boxes(draw_tasks(image, instances), boxes, texts=texts)
         if "densepose" not in instances:
-            return draw_boxes(image, boxes, texts=texts)
+            return with_boxes
         panels = prediction_panels(
             image,
             canvas_of(instances, (image.shape[0], image.shape[1])),
@@ -119,6 +123,7 @@ class ChartVisualizer(DetLocalVisualizer):
             texts=texts,
             preset=self.preset,
         )
+        panels[0] = with_boxes
         if self.legend:
             panels = with_legend(panels, preset_colormap=self.preset.colormap)
         return panel_row(panels, titles=_TITLES[: len(panels)])

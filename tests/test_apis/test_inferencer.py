@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.structures import InstanceData
 
 from mmktn.apis.inferencer import DensePoseInferencer
 from mmktn.visualization.iuv_files import read_iuv_png
@@ -25,6 +26,14 @@ def test_people_come_best_score_first_with_their_own_charts(inferencer):
     assert prediction.boxes_xyxy[0].tolist() == [4, 2, 12, 8]
     assert [int(r.labels[0, 0]) for r in prediction.densepose] == [9, 2]
     assert prediction.image_hw == (20, 30)
+
+
+def test_a_model_that_makes_no_charts_is_named(inferencer, monkeypatch):
+    people = InstanceData(bboxes=torch.zeros(0, 4), scores=torch.zeros(0))
+    people.keypoints = torch.zeros(0, 17, 2)
+    monkeypatch.setattr(inferencer, "predict", lambda images, boxes=None: [people for _ in images])
+    with pytest.raises(ValueError, match=r"no charts but \['bboxes', 'keypoints', 'scores'\]"):
+        list(inferencer(_picture()))
 
 
 def test_threshold_is_strict(inferencer):

@@ -1,0 +1,69 @@
+"""Pictures of the results of other tasks than charts: regions, person masks, keypoints.
+
+Everything is (H, W, 3) uint8 RGB and in image pixels (docs/conventions.md, frame 1).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.structures import InstanceData
+
+from mmktn.structures import RegionResults
+from mmktn.structures.box_grid import result_box_origin_xy
+from mmktn.visualization.annotation_drawing import coarse_colours, draw_keypoints
+
+_MASK_COLOUR = np.array([255, 200, 60])
+_ALPHA = 0.55
+
+
+def draw_regions(image: np.ndarray, labels: np.ndarray, corner_xy: tuple[int, int]) -> np.ndarray:
+    """Lay body (1) or part (1..14) labels over the photo; cut at the image border.
+
+    Args:
+        image: Picture.
+        labels: (h, w) labels of a box, 0 background.
+        corner_xy: Pixel under the top-left label.
+    """
+    drawn = image.copy()
+    x, y = corner_xy
+    left, top = max(-x, 0), max(-y, 0)
+    labels = labels[top : image.shape[0] - y, left : image.shape[1] - x]
+    region = drawn[y + top : y + top + labels.shape[0], x + left : x + left + labels.shape[1]]
+    mixed = (1 - _ALPHA) * region + _ALPHA * coarse_colours()[labels]
+    region[labels > 0] = mixed[labels > 0]
+    return drawn
+
+
+def draw_tasks(
+    image: np.ndarray, instances: InstanceData, *, keypoint_threshold: float = 0.05
+) -> np.ndarray:
+    """Draw what the predictions hold besides boxes and charts; the best score on top.
+
+    Args:
+        image: Picture.
+        instances: N predictions in pixels of `image`: `bboxes`, `scores` and, as far as there,
+            fields of `RegionResults`, `masks` (N, H, W), `keypoints` (N, 17, 2) with
+            `keypoint_scores` (N, 17).
+        keypoint_threshold: Keypoints with a lower score are left out.
+    """
+    drawn = image
+    fields: dict[str, Any] = dict(instances.items())
+    regions = [values for values in fields.values() if isinstance(values, RegionResults)]
+    boxes = torch.as_tensor(getattr(instances.bboxes, "tensor", instances.bboxes))
+    corners = result_box_origin_xy(boxes.detach().cpu()).tolist()
+    for k in instances.scores.argsort().tolist():
+        for results in regions:
+            labels = results[k].labels.cpu().numpy()
+            drawn = draw_regions(drawn, labels, (corners[k][0], corners[k][1]))
+        if "masks" in fields:
+            inside = fields["masks"][k].cpu().numpy().astype(bool)
+            drawn = np.where(
+                inside[..., None], (1 - _ALPHA) * drawn + _ALPHA * _MASK_COLOUR, drawn
+            ).astype(np.uint8)
+        if "keypoints" in fields and fields["keypoints"].shape[1] == 17:
+            shown = fields["keypoint_scores"][k].cpu().numpy() >= keypoint_threshold
+            drawn = draw_keypoints(drawn, fields["keypoints"][k].cpu().numpy(), 2 * shown)
+    return drawn
