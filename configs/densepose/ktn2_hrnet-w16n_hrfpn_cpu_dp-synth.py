@@ -4,7 +4,7 @@ _base_ = "densepose-rcnn_hrnet-w16n_hrfpn_cpu_dp-synth.py"
 model = dict(
     roi_head=dict(
         densepose_neck=dict(
-            _delete_=True, type="mmktn.MultiInstanceDecoderV2", channels=64, num_levels=5
+            _delete_=True, type="mmktn.MultiInstanceDecoderV2", channels=64, num_levels=4
         ),
         densepose_head=dict(
             trunk=dict(

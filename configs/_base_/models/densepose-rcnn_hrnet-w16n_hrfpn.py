@@ -1,9 +1,9 @@
 # Narrow and shallow twin of densepose-rcnn_hrnet-w32_hrfpn.py for a CPU, from random weights. Its
-# pyramid is the aligned one: of these small images the released geometry would lose a quarter.
+# pyramid is the aligned one: of these small images the released geometry would lose a quarter. They
+# need no level of stride 64.
 _base_ = "densepose-rcnn_r18_fpn.py"
 
 model = dict(
-    data_preprocessor=dict(pad_size_divisor=64),
     backbone=dict(
         _delete_=True,
         type="mmdet.HRNet",
@@ -45,10 +45,8 @@ model = dict(
         type="mmktn.KTNHRFPN",
         in_channels=[16, 32, 64, 128],
         out_channels=64,
+        num_outs=4,
         aligned=True,
     ),
-    roi_head=dict(
-        bbox_roi_extractor=dict(featmap_strides=[4, 8, 16, 32, 64]),
-        densepose_neck=dict(num_levels=5),
-    ),
+    rpn_head=dict(anchor_generator=dict(strides=[4, 8, 16, 32])),
 )
