@@ -61,6 +61,8 @@ def width_options(weights: Weights, neck_type: str | None) -> dict[str, Any]:
     if _is_resnet(weights) and not _is_grouped(weights):
         options["backbone.stem_channels"] = shape("backbone.conv1.weight")[0]
         options["backbone.base_channels"] = shape("backbone.layer1.0.conv1.weight")[0]
+    elif _is_hrnet(weights):
+        options |= _hrnet_widths(weights)
     if "neck.lateral_convs.0.conv.weight" in weights:
         laterals = _count(weights, "neck.lateral_convs.")
         lateral = [shape(f"neck.lateral_convs.{i}.conv.weight") for i in range(laterals)]
@@ -106,6 +108,27 @@ def describe(weights: Weights) -> str:
 
 def _is_resnet(weights: Weights) -> bool:
     return "backbone.layer4.0.conv1.weight" in weights
+
+
+def _is_hrnet(weights: Weights) -> bool:
+    return "backbone.stage2.0.branches.0.0.conv1.weight" in weights
+
+
+def _hrnet_widths(weights: Weights) -> dict[str, Any]:
+    """Modules, blocks and channels of every stage; the stem is fixed in all implementations."""
+    table: dict[str, Any] = {
+        "stage1.num_blocks": (_count(weights, "backbone.layer1."),),
+        "stage1.num_channels": (weights["backbone.layer1.0.conv1.weight"].shape[0],),
+    }
+    for stage in ("stage2", "stage3", "stage4"):
+        branches = f"backbone.{stage}.0.branches."
+        indices = range(_count(weights, branches))
+        table[f"{stage}.num_modules"] = _count(weights, f"backbone.{stage}.")
+        table[f"{stage}.num_blocks"] = tuple(_count(weights, f"{branches}{i}.") for i in indices)
+        table[f"{stage}.num_channels"] = tuple(
+            weights[f"{branches}{i}.0.conv1.weight"].shape[0] for i in indices
+        )
+    return {f"backbone.extra.{key}": value for key, value in table.items()}
 
 
 def _is_grouped(weights: Weights) -> bool:

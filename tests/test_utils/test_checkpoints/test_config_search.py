@@ -6,11 +6,13 @@ import torch
 from mmengine.config import Config
 
 from mmktn.utils.checkpoints import (
+    DetectorConversion,
     check_constants,
     convert_detector,
     describe,
     find_config,
     hint_for,
+    model_shapes,
     part_types,
     width_options,
 )
@@ -81,6 +83,32 @@ def test_narrow_checkpoint_adapts_the_config_of_its_structure():
     assert found.config.model.backbone.base_channels == 8
     assert found.widths["neck.out_channels"] == 32
     assert "neck.num_outs" not in found.widths
+
+
+def test_narrow_hrnet_adapts_the_config_of_its_structure():
+    name = "densepose-rcnn_hrnet-w32_hrfpn_s1x_dp-coco"
+    narrow = Config.fromfile(str(CONFIGS / f"{name}.py"))
+    widths = [8, 16, 32, 64]
+    for stage in (2, 3, 4):
+        narrow.model.backbone.extra[f"stage{stage}"].update(
+            num_modules=1, num_blocks=(1,) * stage, num_channels=tuple(widths[:stage])
+        )
+    narrow.model.neck.update(in_channels=widths)
+    weights = {key: torch.zeros(()).expand(size) for key, size in model_shapes(narrow).items()}
+    conversion = DetectorConversion(weights, {key: key for key in weights}, {}, {})
+    found = find_config(conversion, CONFIGS)
+    assert found.path.stem == name
+    assert found.config.model.backbone.extra == narrow.model.backbone.extra
+    assert found.widths["neck.in_channels"] == widths
+    assert set(found.widths) == {
+        "neck.in_channels",
+        *(
+            f"backbone.extra.stage{stage}.{key}"
+            for stage in (2, 3, 4)
+            for key in ("num_modules", "num_blocks", "num_channels")
+            if (stage, key) != (2, "num_modules")
+        ),
+    }
 
 
 def test_structure_without_a_config_finds_none(tmp_path):
