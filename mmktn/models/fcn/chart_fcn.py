@@ -137,6 +137,7 @@ class ChartFCN(BaseDetector):
             `densepose`.
         """
         maps = self._maps(batch_inputs, batch_data_samples)
+        device = batch_inputs.device
         results = []
         for index, sample in enumerate(batch_data_samples):
             boxes, scores = given_boxes(sample, rescale=rescale)
@@ -147,9 +148,9 @@ class ChartFCN(BaseDetector):
             )  # fmt: skip
             results.append(
                 InstanceData(
-                    bboxes=boxes.to(maps.u.device),
-                    scores=scores.to(maps.u.device),
-                    labels=torch.zeros(len(boxes), dtype=torch.int64, device=maps.u.device),
+                    bboxes=boxes.to(device),
+                    scores=scores.to(device),
+                    labels=torch.zeros(len(boxes), dtype=torch.int64, device=device),
                     densepose=found,
                 )
             )
@@ -168,7 +169,7 @@ class ChartFCN(BaseDetector):
             confidence is the share of the chosen chart among the 24.
         """
         maps = self._maps(batch_inputs, batch_data_samples, person_only=True)
-        grid = maps.u.new_tensor([[0, 0, ANNOTATION_GRID, ANNOTATION_GRID]])
+        grid = maps.require("u").new_tensor([[0, 0, ANNOTATION_GRID, ANNOTATION_GRID]])
         labels = []
         for index, sample in enumerate(batch_data_samples):
             box, _ = given_boxes(sample)
@@ -201,7 +202,8 @@ class ChartFCN(BaseDetector):
                 continue
             mirrored = self._view(inputs.flip(-1)).map(lambda maps: resized(maps, input_hw))
             # Tables exist for [0, 1] only: mirrored views are clamped, so the others are, too.
-            view = ChartOutput(view.fine_segm, *(uv.clamp(0, 1) for uv in (view.u, view.v)))
+            u, v = (view.require(name).clamp(0, 1) for name in ("u", "v"))
+            view = ChartOutput(view.fine_segm, u, v)
             rules = surface_flip_rules(self.test_cfg.get("surface", "procedural"))
             views += [view, mirrored.flip(rules)]
         maps = mean_chart_output(views, uv_by_chart=True)

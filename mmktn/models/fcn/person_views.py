@@ -125,7 +125,7 @@ def box_results(
     Returns:
         M results. Several boxes are cut out of one decoded image: where they overlap they agree.
     """
-    device = maps.u.device
+    device = maps.require("u").device
     if sample.metainfo.get("person_box") is not None:
         return decode(maps, boxes_xyxy.to(device), regions_xyxy=region_xyxy[None].to(device))
     height, width = sample.metainfo["ori_shape" if rescale else "img_shape"][:2]
@@ -143,7 +143,7 @@ def cut_result(image: ChartResult, box_xyxy: Tensor) -> ChartResult:
     y1, y2 = max(top, 0), min(top + height, image.hw[0])
     x1, x2 = max(left, 0), min(left + width, image.hw[1])
     if y1 < y2 and x1 < x2:
-        inner = (slice(y1 - top, y2 - top), slice(x1 - left, x2 - left))
-        labels[inner] = image.labels[y1:y2, x1:x2]
-        uv[(slice(None), *inner)] = image.uv[:, y1:y2, x1:x2]
+        rows, columns = slice(y1 - top, y2 - top), slice(x1 - left, x2 - left)
+        labels[rows, columns] = image.labels[y1:y2, x1:x2]
+        uv[:, rows, columns] = image.uv[:, y1:y2, x1:x2]
     return ChartResult(labels=labels, uv=uv)
