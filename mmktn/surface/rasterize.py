@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 _CANDIDATES_PER_PASS = 1_500_000
 
@@ -28,16 +29,18 @@ class RasterResult:
             where no face.
     """
 
-    face_ids: np.ndarray
-    barycentric: np.ndarray
-    depth: np.ndarray
+    face_ids: NDArray[np.int32]
+    barycentric: NDArray[np.float64]
+    depth: NDArray[np.float64]
 
     @property
-    def hit(self) -> np.ndarray:
+    def hit(self) -> NDArray[np.bool_]:
         """`(H, W)` bool, whether any face is seen."""
         return self.face_ids >= 0
 
-    def interpolate(self, corner_values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def interpolate(
+        self, corner_values: NDArray[np.float64], mask: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
         """Interpolate per-corner values at the pixels of `mask`.
 
         Args:
@@ -64,8 +67,8 @@ def empty_raster(height: int, width: int) -> RasterResult:
 
 
 def rasterize(
-    points: np.ndarray,
-    faces: np.ndarray,
+    points: NDArray[np.float64],
+    faces: NDArray[np.int64],
     *,
     height: int,
     width: int,
@@ -104,8 +107,8 @@ def rasterize(
 
 
 def _facing_faces(
-    points: np.ndarray, faces: np.ndarray, cull_back: bool, near: float
-) -> tuple[np.ndarray, np.ndarray]:
+    points: NDArray[np.float64], faces: NDArray[np.int64], cull_back: bool, near: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Drawable faces and their doubled signed area in the y-down image (negative: facing)."""
     corners = points[faces]
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
@@ -117,13 +120,13 @@ def _facing_faces(
 
 
 def _pixel_boxes(
-    points: np.ndarray,
-    faces: np.ndarray,
-    kept: np.ndarray,
-    area: np.ndarray,
+    points: NDArray[np.float64],
+    faces: NDArray[np.int64],
+    kept: NDArray[np.int64],
+    area: NDArray[np.float64],
     height: int,
     width: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
     """Clipped ranges (x0, y0, columns, rows) of pixel centres inside each face's bounding box."""
     xy = points[faces[kept], :2]
     low = np.ceil(xy.min(axis=1) - 0.5)
@@ -136,7 +139,7 @@ def _pixel_boxes(
     return kept[some], area[some], boxes
 
 
-def _passes(counts: np.ndarray) -> list[tuple[int, int]]:
+def _passes(counts: NDArray[np.int64]) -> list[tuple[int, int]]:
     """Split faces into runs of at most about `_CANDIDATES_PER_PASS` candidate pixels."""
     ends = np.cumsum(counts)
     passes, start, done = [], 0, 0
@@ -150,11 +153,11 @@ def _passes(counts: np.ndarray) -> list[tuple[int, int]]:
 
 def _draw(
     raster: RasterResult,
-    points: np.ndarray,
-    faces: np.ndarray,
-    kept: np.ndarray,
-    area: np.ndarray,
-    boxes: np.ndarray,
+    points: NDArray[np.float64],
+    faces: NDArray[np.int64],
+    kept: NDArray[np.int64],
+    area: NDArray[np.float64],
+    boxes: NDArray[np.int64],
 ) -> None:
     """Test all candidates of some faces and merge the nearest into the raster."""
     width = raster.face_ids.shape[1]
@@ -186,8 +189,12 @@ def _draw(
 
 
 def _edge_weights(
-    corners: np.ndarray, area: np.ndarray, row: np.ndarray, x: np.ndarray, y: np.ndarray
-) -> np.ndarray:
+    corners: NDArray[np.float64],
+    area: NDArray[np.float64],
+    row: NDArray[np.int64],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+) -> NDArray[np.float64]:
     """Image-plane barycentric weights `(N, 3)` of points in their faces."""
     weights = np.zeros((len(row), 3))
     for k in range(3):
