@@ -207,13 +207,13 @@ class CascadeDensePoseRoIHead(DensePoseRoIHead):
         if heads.keypoint is not None:
             found |= heads.keypoint.no_results(boxes_xyxy[:0])
         results = [found]
-        logits = []
         for part in heads.densepose.chunks(len(rois)):
             _, maps = self._run(self._pool(features, rois[part]), decoded_only=True)
             found = heads.densepose.decode(maps.charts, boxes_xyxy[part])
             if heads.keypoint is not None and maps.keypoints is not None:
                 found |= heads.keypoint.decode(maps.keypoints, boxes_xyxy[part])
+            if maps.mask_logits is not None:
+                found["mask_logits"] = maps.mask_logits
             results.append(found)
-            logits.append(maps.mask_logits)
-        masks = {} if heads.mask is None or not logits else {"mask_logits": torch.cat(logits)}
-        return cat_results(results) | masks
+        # The empty result has no mask logits: it only says which fields there are without RoIs.
+        return cat_results(results[1:] or results)

@@ -153,3 +153,25 @@ def test_branches_with_their_own_pooling_are_refused():
             "cascade/densepose-cascade-mask_r18_fpn",
             **{"model.roi_head.mask_roi_extractor": extractor},
         )
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_bfloat16_training_step_on_the_cpu(name):
+    model = build(name)
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = losses_of(model, batch_of())
+    total = model.parse_losses(losses)[0]
+    total.backward()
+    assert torch.isfinite(total)
+    assert all(torch.isfinite(p.grad).all() for p in model.roi_head.parameters())
+
+
+@pytest.mark.cuda
+def test_training_step_and_prediction_on_cuda():
+    model = build("cascade/densepose-cascade-mask_r18_fpn").cuda()
+    with torch.autocast("cuda", torch.float16):
+        losses = losses_of(model, batch_of())
+    model.parse_losses(losses)[0].backward()
+    people = predict(model)[0]
+    assert people.masks.is_cuda
+    assert people.densepose[0].labels.is_cuda
