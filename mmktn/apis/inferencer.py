@@ -171,16 +171,16 @@ class DensePoseInferencer:
             return [found.pred_instances for found in self.model(pixels, samples, mode="predict")]
         rois, results = [], []
         for sample, given in zip(samples, boxes, strict=True):
-            kept = torch.as_tensor(_checked_boxes(given), device=pixels.device)
-            scale = kept.new_tensor(sample.scale_factor).repeat(2)
+            bboxes = torch.as_tensor(_checked_boxes(given), device=pixels.device)
+            scale = bboxes.new_tensor(sample.scale_factor).repeat(2)
             results.append(
                 InstanceData(
-                    bboxes=kept,
-                    scores=kept.new_ones(len(kept)),
-                    labels=torch.zeros(len(kept), dtype=torch.long, device=pixels.device),
+                    bboxes=bboxes,
+                    scores=bboxes.new_ones(len(bboxes)),
+                    labels=torch.zeros(len(bboxes), dtype=torch.long, device=pixels.device),
                 )
             )
-            rois.append((kept * scale).to(pixels.dtype))
+            rois.append((bboxes * scale).to(pixels.dtype))
         features = self.model.extract_feat(pixels)
         return self.model.roi_head.predict_densepose(features, rois, results)
 

@@ -177,8 +177,9 @@ def _add_dense_maps(
     have none.
     """
     for item, instance in zip(annotations, instances, strict=True):
-        if instance.get("ignore_flag", 0) or instance.get("ann_id") not in labels:
+        ann_id = instance.get("ann_id")
+        if instance.get("ignore_flag", 0) or ann_id is None or ann_id not in labels:
             continue
-        dense_map = labels.read(instance["ann_id"], instance["bbox"])
+        dense_map = labels.read(ann_id, instance["bbox"])
         item.dense_map = torch.from_numpy(dense_map)
         item.valid = True

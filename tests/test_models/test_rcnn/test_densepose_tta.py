@@ -39,10 +39,10 @@ def pictures(tmp_path_factory):
     return folder
 
 
-def build(*, name="densepose-rcnn_r18_fpn_smoke_dp-synth"):
+def build(*, name="densepose/smoke/densepose-rcnn_r18_fpn_smoke_dp-synth"):
     register_all_modules(init_default_scope=False)
     init_default_scope("mmdet")
-    cfg = Config.fromfile(str(CONFIGS / "densepose/smoke" / f"{name}.py"))
+    cfg = Config.fromfile(str(CONFIGS / f"{name}.py"))
     torch.manual_seed(0)
     module = MODELS.build(cfg.model)
     # Untrained weights: every proposal is kept as a person, and maps get contrast, so that no
@@ -165,9 +165,20 @@ def test_nothing_found_gives_empty_results(pictures):
     assert len(found.pred_instances.bboxes) == len(found.pred_instances.densepose) == 0
 
 
-def test_keypoints_of_ktn_are_not_decoded_but_its_mask_is_averaged(pictures):
-    (found,) = run(build(name="ktn2_r18_fpn_smoke_dp-synth"), pictures, "plain")
-    assert len(found.pred_instances.densepose) == len(found.pred_instances.bboxes) > 0
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("densepose/smoke/ktn2_r18_fpn_smoke_dp-synth", {"densepose"}),
+        ("cascade/densepose-cascade-kpt_r18_fpn_cpu_dp-synth", {"densepose", "keypoints"}),
+        ("cascade/densepose-rcnn-mask_r18_fpn_cpu_dp-synth", {"densepose"}),
+    ],
+)
+def test_other_systems_give_what_their_heads_decode(pictures, name, fields):
+    (found,) = run(build(name=name), pictures, "plain")
+    instances = found.pred_instances
+    assert fields <= set(instances.keys())
+    assert "masks" not in instances
+    assert all(len(instances[field]) == len(instances.bboxes) > 0 for field in fields)
 
 
 def test_missing_meta_key_is_named(pictures):
