@@ -83,3 +83,22 @@ def test_region_without_size_is_an_error():
 def test_crop_without_size_is_an_error(scale):
     with pytest.raises(ValueError, match="scale_wh"):
         crop_matrix((0, 0), scale, size_wh=(8, 8))
+
+
+def test_training_and_decoding_see_the_box_in_the_same_place():
+    """The box in crop pixels over the crop's size is the box's share of the crop's region."""
+    center, scale, size = (50.5, 80.25), (60.0, 80.0), (96, 128)
+    box = torch.tensor([33.0, 51.0, 71.5, 117.25], dtype=torch.float64)
+    there = upright_box(box, crop_matrix(center, scale, size_wh=size))
+    region = crop_region(torch.tensor(center), torch.tensor(scale)).double()
+    shares = box_in_region(box[None], region[None])[0]
+    torch.testing.assert_close(there / torch.tensor([*size, *size]), shares)
+
+
+@pytest.mark.parametrize("rotation", [0.0, 33.0, -120.0])
+def test_there_and_back_is_the_identity(rotation):
+    matrix = crop_matrix((50.5, 80.25), (60, 80), size_wh=(96, 128), rotation=rotation)
+    inverse = torch.linalg.inv(torch.cat((matrix, torch.tensor([[0.0, 0, 1]]).double())))[:2]
+    points = torch.rand(50, 2, generator=torch.Generator().manual_seed(0)).double() * 100
+    back = move_image_points(move_image_points(points, matrix), inverse)
+    torch.testing.assert_close(back, points)
