@@ -62,12 +62,15 @@ model = dict(
             # Maps of 28 x 28 cells, of the transposed convolutions alone: enough for these small
             # images.
             predictor=dict(in_channels=64, upscale=1),
-            loss=dict(uv_reference_images=8),
+            # Half a cell of these maps is up to two pixels of a person; there are no released
+            # weights to agree with.
+            loss=dict(uv_reference_images=8, half_pixel=True),
         ),
     ),
     train_cfg=dict(
         rpn_proposal=dict(nms_pre=200, max_per_img=100),
-        rcnn=dict(sampler=dict(num=48), densepose_fg_iou=0.6),
+        # Up to five boxes of people an image: more of the same person cost more than they teach.
+        rcnn=dict(sampler=dict(num=20), densepose_fg_iou=0.6),
     ),
     test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=100), rcnn=dict(max_per_img=20)),
 )
