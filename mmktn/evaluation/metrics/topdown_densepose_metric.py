@@ -63,7 +63,7 @@ class PersonSamples(BaseMetric):
 
         Args:
             results: Records of `process`, one a person; repetitions (the last batch of several
-                processes) are dropped.
+                processes) are dropped. Annotated images without a record count as missed.
 
         Returns:
             As the metric of images.
@@ -73,6 +73,9 @@ class PersonSamples(BaseMetric):
         for (image_id, _), record in reversed(persons.items()):
             images.setdefault(image_id, []).append(record)
         self.results.clear()
+        # Where a detector found nobody there is no sample, yet every point was missed.
+        for image_id, _ in self.truth.persons:
+            images.setdefault(image_id, [])
         super().process(None, [_image_sample(key, group) for key, group in images.items()])
         records = list(self.results)
         self.results.clear()
@@ -156,9 +159,10 @@ class TopdownPointwiseMetric(PersonSamples, PointwiseDensePoseMetric):
 
 def _image_sample(image_id: Any, persons: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Records of the persons of one image -> a sample of `DensePoseMetric`."""
+    nobody = {"bboxes": np.zeros((0, 4)), "scores": np.zeros(0), "labels": np.zeros(0, np.int64)}
     joined = {
-        key: torch.from_numpy(np.concatenate([person[key] for person in persons]))
-        for key in ("bboxes", "scores", "labels")
+        key: torch.from_numpy(np.concatenate([person[key] for person in persons] or [empty]))
+        for key, empty in nobody.items()
     }
     maps = [decode_png(text) for person in persons for text in person["maps"]]
     densepose = ChartResults(ChartResult.from_iuv_uint8(iuv) for iuv in maps)

@@ -5,7 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from mmktn.evaluation.metrics import DensePoseMetric, TopdownDensePoseMetric
+from mmktn.evaluation.metrics import (
+    DensePoseMetric,
+    PointwiseDensePoseMetric,
+    TopdownDensePoseMetric,
+    TopdownPointwiseMetric,
+)
 from tests.test_evaluation.test_metrics.test_densepose_metric import sample
 
 
@@ -46,6 +51,21 @@ def test_same_numbers_as_whole_images(world, ann_file, surface):
     assert single.evaluate(len(persons) + 2) == pytest.approx(expected)
     assert single.results == []
     assert expected["densepose/gps/AP"] > 0
+
+
+def test_images_in_which_nobody_was_found_count_as_missed(world, ann_file, surface):
+    images = image_samples(world)
+    empty = images[0]["pred_instances"]
+    images[0] = {**images[0], "pred_instances": empty[:0]}
+    whole = PointwiseDensePoseMetric(str(ann_file), surface)
+    whole.process({}, images)
+    expected = whole.evaluate(len(images))
+    single = TopdownPointwiseMetric(str(ann_file), surface)
+    persons = person_samples(images)
+    assert images[0]["img_id"] not in {person["img_id"] for person in persons}
+    single.process({}, persons)
+    assert single.evaluate(len(persons)) == pytest.approx(expected)
+    assert expected["pointwise/missed"] > 0
 
 
 def test_result_file_holds_every_person_once(world, ann_file, surface, tmp_path):
