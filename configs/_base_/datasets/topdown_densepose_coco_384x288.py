@@ -63,7 +63,7 @@ val_dataloader = dict(
         data_root=data_root,
         ann_file="annotations/densepose_coco_2014_minival.json",
         data_prefix=dict(img=""),
-        # Annotated boxes; for a detector's, the result file of its test (configs/topdown/README.md).
+        # Annotated boxes; for a detector's, the result file of its test (configs/topdown).
         bbox_file=None,
         max_per_image=20,
         test_mode=True,
