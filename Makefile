@@ -25,6 +25,8 @@ endif
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 # One thread is as fast on the tests' tiny tensors, and much faster where the cores are shared.
 TEST_ENV := OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1)
+# Up to four test processes, where pytest-xdist is installed.
+WORKERS = $(shell $(RUN) -c 'import os, xdist; print("-n", min(4, os.cpu_count() or 1), "--dist loadfile")' 2>/dev/null)
 
 .PHONY: quickstart test test-fast test-cuda env lint clean-env has-pytest
 
@@ -32,10 +34,10 @@ quickstart: $(ENV)
 	$(RUN) tools/quickstart.py $(ARGS)
 
 test: $(ENV) has-pytest
-	$(TEST_ENV) $(RUN) -m pytest $(ARGS)
+	$(TEST_ENV) $(RUN) -m pytest $(WORKERS) $(ARGS)
 
 test-fast: $(ENV) has-pytest
-	$(TEST_ENV) $(RUN) -m pytest -m "not slow" $(ARGS)
+	$(TEST_ENV) $(RUN) -m pytest $(WORKERS) -m "not slow" $(ARGS)
 
 test-cuda: $(ENV) has-pytest
 	$(RUN) -m pytest -m cuda -v $(ARGS)

@@ -58,6 +58,16 @@ def walk(node: Any):
             yield from walk(value)
 
 
+SMALL = {
+    "surface": "procedural",  # instead of the user's own official files
+    "crop_size": (96, 96),
+    "longer_side": 96,
+    "input_size": (96, 128),
+}
+# Few boxes, and whatever a random classifier says about them is kept.
+LIMITS = {"max_per_img": 8, "nms_pre": 50, "score_thr": -1.0}
+
+
 def small(cfg: Config) -> Config:
     """Small pictures, few boxes, no downloads."""
     for node in walk(cfg._cfg_dict):
@@ -67,20 +77,17 @@ def small(cfg: Config) -> Config:
             for key in {"scale", "scales"} & set(node):
                 size = IMAGE_HW[::-1]
                 node[key] = [size] if isinstance(node[key][0], (list, tuple)) else size
-        if "surface" in node:  # the user's own official files
-            node["surface"] = "procedural"
-        if "crop_size" in node:
-            node["crop_size"] = (96, 96)
-        if "longer_side" in node:
-            node["longer_side"] = 96
-    # Few boxes, and whatever a random classifier says about them is kept.
-    limits = {"max_per_img": 8, "nms_pre": 50, "score_thr": -1.0}
+        node.update({key: value for key, value in SMALL.items() if key in node})
     for stage in ("train_cfg", "test_cfg"):
         for node in walk(cfg.model.get(stage) or {}):
-            node.update({key: value for key, value in limits.items() if key in node})
+            node.update({key: value for key, value in LIMITS.items() if key in node})
     rcnn = (cfg.model.get("test_cfg") or {}).get("rcnn")
     if rcnn:
         rcnn.max_per_img = 2
+    # The branch costs most; its convolutions do not mind how many cells a box has.
+    layer = cfg.model.get("roi_head", {}).get("densepose_roi_extractor", {}).get("roi_layer")
+    if layer and isinstance(layer.get("output_size"), int):
+        layer.output_size = 8
     return cfg
 
 
