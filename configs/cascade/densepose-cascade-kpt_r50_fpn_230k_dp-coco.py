@@ -1,10 +1,5 @@
-# Row "Cascade: + keypoints, R50": the stages exchange charts and keypoints. methods.md 3.3.
-_base_ = [
-    "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
-    "../_base_/datasets/densepose_coco.py",
-    "../_base_/schedules/multitask_230k.py",
-    "../_base_/default_runtime.py",
-]
+# Row "Cascade: + keypoints, R50": the stages exchange charts and keypoints. methods 3.3.
+_base_ = "densepose-rcnn-kpt_r50_fpn_230k_dp-coco.py"
 
 model = dict(
     roi_head=dict(
@@ -15,42 +10,5 @@ model = dict(
             prediction_channels=107,
             channels=256,
         ),
-        # The multi-task configs pool boxes at 14 as well.
-        bbox_roi_extractor=dict(roi_layer=dict(output_size=14)),
-        bbox_head=dict(roi_feat_size=14),
-        densepose_head=dict(loss=dict(uv_reference_images=1)),
-        keypoint_head=dict(
-            type="mmktn.DensePoseHead",
-            trunk=dict(type="mmktn.ConvTrunk", in_channels=256, channels=512, num_convs=8),
-            predictor=dict(
-                type="mmktn.ChartPredictor",
-                in_channels=512,
-                coarse_channels=0,
-                num_keypoints=17,
-                with_charts=False,
-            ),
-            loss=dict(type="mmktn.ChartLoss", weight_keypoint=1.0),
-            task_decoders=[dict(type="mmktn.KeypointDecoder", num_keypoints=17)],
-        ),
-    ),
+    )
 )
-
-val_evaluator = [
-    dict(
-        type="mmktn.DensePoseMetric",
-        ann_file={{_base_.val_evaluator.ann_file}},
-        surface={{_base_.surface}},
-        metric=("gps", "gpsm"),
-        normaliser=("per_part", "global"),
-    ),
-    dict(
-        type="mmktn.OKSMetric",
-        ann_file={{_base_.val_evaluator.ann_file}},
-        score_by="box",
-        nms=False,
-    ),
-]
-test_evaluator = val_evaluator
-
-# One image a GPU, eight GPUs; the weights of U and V belong to it.
-train_dataloader = dict(batch_size=1)

@@ -1,10 +1,5 @@
-# Row "Cascade: + masks, R50": the stages exchange charts and masks. methods.md 3.3.
-_base_ = [
-    "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
-    "../_base_/datasets/densepose_coco_masks.py",
-    "../_base_/schedules/multitask_230k.py",
-    "../_base_/default_runtime.py",
-]
+# Row "Cascade: + masks, R50": the stages exchange charts and masks. methods 3.3.
+_base_ = "densepose-rcnn-mask_r50_fpn_230k_dp-coco.py"
 
 model = dict(
     roi_head=dict(
@@ -15,38 +10,7 @@ model = dict(
             prediction_channels=91,
             channels=256,
         ),
-        # The multi-task configs pool boxes at 14 as well.
-        bbox_roi_extractor=dict(roi_layer=dict(output_size=14)),
-        bbox_head=dict(roi_feat_size=14),
-        densepose_head=dict(loss=dict(uv_reference_images=1)),
-        mask_head=dict(
-            type="mmdet.FCNMaskHead",
-            num_convs=4,
-            in_channels=256,
-            conv_out_channels=256,
-            num_classes=1,
-            loss_mask=dict(type="mmdet.CrossEntropyLoss", use_mask=True, loss_weight=1.0),
-        ),
-    ),
-    train_cfg=dict(rcnn=dict(mask_size=28)),
-    test_cfg=dict(rcnn=dict(mask_thr_binary=0.5)),
+        # Masks read the features of the DensePose branch, not some pooled apart.
+        mask_roi_extractor=None,
+    )
 )
-
-val_evaluator = [
-    dict(
-        type="mmktn.DensePoseMetric",
-        ann_file={{_base_.val_evaluator.ann_file}},
-        surface={{_base_.surface}},
-        metric=("gps", "gpsm"),
-        normaliser=("per_part", "global"),
-    ),
-    dict(
-        type="mmdet.CocoMetric",
-        ann_file={{_base_.val_evaluator.ann_file}},
-        metric=["bbox", "segm"],
-    ),
-]
-test_evaluator = val_evaluator
-
-# One image a GPU, eight GPUs; the weights of U and V belong to it.
-train_dataloader = dict(batch_size=1)

@@ -1,13 +1,9 @@
 # CPU-size twin of densepose-rcnn-legacy_r50_fpn_s1x_dp-coco.py.
-_base_ = "densepose-rcnn_r18_fpn_cpu_dp-synth.py"
+_base_ = [
+    "../_base_/models/densepose-rcnn-legacy_r18_fpn.py",
+    "../_base_/datasets/densepose_synthetic.py",
+    "../_base_/schedules/cpu.py",
+    "../_base_/default_runtime.py",
+]
 
-model = dict(
-    roi_head=dict(
-        densepose_neck=None,
-        densepose_roi_extractor=dict(featmap_strides=[4, 8, 16, 32]),
-        densepose_head=dict(
-            predictor=dict(coarse_channels=15),
-            loss=dict(weight_fine_segm=0.3, weight_uv=0.1, weight_coarse_segm=2.0),
-        ),
-    )
-)
+default_hooks = dict(checkpoint=dict(interval={{_base_.max_iters}}), logger=dict(interval=20))

@@ -1,18 +1,10 @@
 # Row "DensePose R-CNN legacy, R50": no decoder, RoIAlign 14 from all levels, 15-way coarse
-# segmentation. methods.md 1.1.
-_base_ = "densepose-rcnn_r50_fpn_s1x_dp-coco.py"
-
-model = dict(
-    roi_head=dict(
-        densepose_neck=None,
-        densepose_roi_extractor=dict(
-            roi_layer=dict(output_size=14), featmap_strides=[4, 8, 16, 32]
-        ),
-        densepose_head=dict(
-            predictor=dict(coarse_channels=15),
-            loss=dict(weight_fine_segm=0.3, weight_uv=0.1, weight_coarse_segm=2.0),
-        ),
-    )
-)
+# segmentation. methods 1.1.
+_base_ = [
+    "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
+    "../_base_/datasets/densepose_coco.py",
+    "../_base_/schedules/s1x.py",
+    "../_base_/default_runtime.py",
+]
 
 optim_wrapper = dict(optimizer=dict(lr=0.002))

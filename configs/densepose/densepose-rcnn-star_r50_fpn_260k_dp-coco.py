@@ -1,8 +1,11 @@
 # Row "RCNN* (KTN's baseline), R50": the legacy system with a two-way body mask instead of coarse
-# parts. methods.md 1.1, 9.4.
-_base_ = "densepose-rcnn-legacy_r50_fpn_s1x_dp-coco.py"
-
-max_iters = 260000
+# parts. methods 1.1, 9.4.
+_base_ = [
+    "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
+    "../_base_/datasets/densepose_coco.py",
+    "../_base_/schedules/260k.py",
+    "../_base_/default_runtime.py",
+]
 
 model = dict(
     roi_head=dict(
@@ -13,18 +16,3 @@ model = dict(
         )
     )
 )
-
-# Learning rate 0.002 belongs to 8 images an iteration, 260 k iterations.
-train_cfg = dict(max_iters=max_iters)
-param_scheduler = [
-    dict(type="LinearLR", start_factor=0.1, by_epoch=False, begin=0, end=1000),
-    dict(
-        type="MultiStepLR",
-        begin=0,
-        end=max_iters,
-        by_epoch=False,
-        milestones=[200000, 240000],
-        gamma=0.1,
-    ),
-]
-auto_scale_lr = dict(base_batch_size=8)

@@ -3,7 +3,7 @@
 # config the paper's row had is not known. Without KTM:
 # configs/densepose/densepose-rcnn-legacy_r50_fpn_s1x_dp-coco.py.
 _base_ = [
-    "../_base_/models/densepose-rcnn_r50_fpn.py",
+    "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
     "../_base_/datasets/densepose_coco.py",
     "../_base_/schedules/260k.py",
     "../_base_/default_runtime.py",
@@ -12,15 +12,10 @@ _base_ = [
 model = dict(
     roi_head=dict(
         bbox_head=dict(loss_bbox=dict(_delete_=True, type="mmdet.SmoothL1Loss", beta=0.5)),
-        densepose_neck=None,
-        densepose_roi_extractor=dict(
-            roi_layer=dict(output_size=14), featmap_strides=[4, 8, 16, 32]
-        ),
         densepose_head=dict(
-            predictor=dict(type="mmktn.KTMv1ChartPredictor", coarse_channels=15),
-            loss=dict(
-                weight_fine_segm=0.3, weight_uv=0.1, weight_coarse_segm=2.0, weight_keypoint=0.5
-            ),
+            # Keypoints on 56 x 56 cells, as in all rows of KTM v1.
+            predictor=dict(type="mmktn.KTMv1ChartPredictor", keypoint_upscale=2),
+            loss=dict(weight_keypoint=0.5),
         ),
     )
 )
