@@ -116,6 +116,9 @@ class ChartFCN(BaseDetector):
             DensePoseAnnotations.cat(people),
             roi_of_person=torch.tensor(image, dtype=torch.int64, device=whole.device),
         )
+        # Crops of persons differ in size and lose points at their edges.
+        shapes = [s.metainfo.get("img_shape", (height, width))[:2] for s in batch_data_samples]
+        targets = targets.inside_images(shapes)
         ratio = self.train_cfg.get("background_ratio", 1.0)
         if ratio:
             free = background_pixels(batch_data_samples, (height, width), whole.device)

@@ -29,7 +29,7 @@ def fine_segm_loss(
     num_cells = 0 if cells is None else len(cells)
     if not len(targets.roi_index) + num_cells:
         return zero_connected_to(fine_segm)
-    grid = targets.point_grid(fine_segm.shape[-2:]) - 0.5 * half_pixel
+    grid = targets.point_grid(fine_segm.shape[-2:], half_pixel=half_pixel)
     logits = sample_maps_at_points(fine_segm, targets.roi_index, grid)
     if cells is None:
         return F.cross_entropy(logits, targets.point_charts)

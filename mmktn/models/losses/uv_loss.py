@@ -37,7 +37,7 @@ def chart_coordinate_loss(
     count = targets.num_surface_points
     if not count + (0 if cells is None else len(cells)):
         return zero_connected_to(maps)
-    grid = targets.point_grid(maps.shape[-2:])[:count] - 0.5 * half_pixel
+    grid = targets.point_grid(maps.shape[-2:], half_pixel=half_pixel)[:count]
     charts, index = targets.point_charts[:count], targets.roi_index[:count]
     values = sample_maps_at_points(maps, index, grid, channels=charts)
     labels = targets.point_uv[:count, coordinate].to(values.dtype)

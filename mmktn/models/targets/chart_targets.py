@@ -91,20 +91,35 @@ class ChartTargets:
             num_background=self.num_background + count,
         )
 
-    def point_grid(self, map_hw: Sequence[int]) -> Tensor:
-        """Cell coordinates (P, 2) of the points on maps of that size."""
-        return image_to_map_grid(self.point_xy, self.rois_xyxy[self.roi_index], _pair(map_hw))
+    def inside_images(self, image_hw: Sequence[Sequence[int]]) -> ChartTargets:
+        """Drop points that lie beyond their image, in the padding of a batch.
+
+        Args:
+            image_hw: Height and width of the image of each RoI, whose corner is (0, 0).
+
+        Returns:
+            New targets, before background is added.
+        """
+        limits = self.point_xy.new_tensor([(w, h) for h, w in image_hw]).view(-1, 2)
+        kept = (self.point_xy < limits[self.roi_index]).all(dim=1)
+        names = ("roi_index", "point_xy", "point_charts", "point_uv")
+        return replace(self, **{name: getattr(self, name)[kept] for name in names})
+
+    def point_grid(self, map_hw: Sequence[int], *, half_pixel: bool = False) -> Tensor:
+        """Cell coordinates (P, 2) of the points on maps of that size.
+
+        With `half_pixel` cell centres lie at index + 0.5. Before the first centre its value holds,
+        as in decoding.
+        """
+        grid = image_to_map_grid(self.point_xy, self.rois_xyxy[self.roi_index], _pair(map_hw))
+        return (grid - 0.5).clamp(min=0) if half_pixel else grid
 
     def coarse_target(self, map_hw: Sequence[int], *, half_pixel: bool = False) -> Tensor:
         """Part ids (M, h, w) int64 of the RoIs `coarse_index`; 0 outside the person's box.
 
         With `half_pixel` each cell shows what lies under its centre, otherwise under its corner.
         """
-        rois = self.rois_xyxy[self.coarse_index]
-        if half_pixel:
-            h, w = map_hw
-            half_cell = (rois[:, 2:] - rois[:, :2]) / (2 * rois.new_tensor([w, h]))
-            rois = rois + half_cell.repeat(1, 2)
+        rois = self._read_rois(self.coarse_index, map_hw, half_pixel=half_pixel)
         return _on_roi_cells(self.coarse_maps[:, None], self.coarse_boxes_xyxy, rois, map_hw)[:, 0]
 
     def merged_coarse_target(
@@ -128,8 +143,23 @@ class ChartTargets:
             merged[k] = torch.where(part > 0, part, merged[k])
         return rois, merged
 
-    def dense_target(self, map_hw: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+    def _read_rois(self, index: Tensor, map_hw: Sequence[int], *, half_pixel: bool) -> Tensor:
+        """RoIs (M, 4) whose cells' corners are where labels are read: centres if `half_pixel`."""
+        rois = self.rois_xyxy[index]
+        if not half_pixel:
+            return rois
+        h, w = map_hw
+        half_cell = (rois[:, 2:] - rois[:, :2]) / (2 * rois.new_tensor([w, h]))
+        return rois + half_cell.repeat(1, 2)
+
+    def dense_target(
+        self, map_hw: Sequence[int], *, half_pixel: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Dense labels on the cells of the RoIs `dense_index`, read as the coarse map is.
+
+        Args:
+            map_hw: Size of the maps in cells.
+            half_pixel: As in `coarse_target`.
 
         Returns:
             Charts (M', h, w) int64, 0 where nothing is labelled; U, V (M', 2, h, w) and
@@ -138,7 +168,7 @@ class ChartTargets:
         if self.dense_maps is None or self.dense_index is None or self.dense_boxes_xyxy is None:
             empty = self.rois_xyxy.new_zeros((0, *map_hw), dtype=torch.float32)
             return empty.long(), empty[:, None].expand(-1, 2, -1, -1), empty
-        rois = self.rois_xyxy[self.dense_index]
+        rois = self._read_rois(self.dense_index, map_hw, half_pixel=half_pixel)
         labels = _on_roi_cells(self.dense_maps, self.dense_boxes_xyxy, rois, map_hw)
         return labels[:, 0], decode_unit_bytes(labels[:, 1:3]), decode_unit_bytes(labels[:, 3])
 

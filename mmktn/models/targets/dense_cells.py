@@ -71,11 +71,11 @@ def find_dense_cells(
     """
     if targets.dense_maps is None or targets.dense_index is None:
         return None
-    charts, uv, confidence = targets.dense_target(map_hw)
+    charts, uv, confidence = targets.dense_target(map_hw, half_pixel=half_pixel)
     labelled = (charts > 0) & (confidence >= min_confidence)
     if targets.num_surface_points:
         # The nearest cell of each point, on every map of its RoI.
-        grid = targets.point_grid(map_hw)[: targets.num_surface_points] - 0.5 * half_pixel
+        grid = targets.point_grid(map_hw, half_pixel=half_pixel)[: targets.num_surface_points]
         h, w = map_hw
         cell = grid.round().long()
         flat = cell[:, 1].clamp(0, h - 1) * w + cell[:, 0].clamp(0, w - 1)

@@ -124,6 +124,19 @@ def test_loss_of_one_point_by_hand(model):
     assert float(found["loss_u"]) == pytest.approx(expected, rel=1e-3)
 
 
+def test_points_in_the_padding_of_a_batch_teach_nothing(model):
+    """A crop of 40 of the 64 columns: points that it cut off at the right stay out."""
+    model.train_cfg = {"background_ratio": 0.0}
+    sample = make_sample(num_persons=1, img_shape=(HW[0], 40))
+    sample.gt_instances.bboxes = torch.tensor([[0.0, 0.0, HW[1], HW[0]]])
+    person = sample.gt_instances.densepose[0]
+    person.point_xy = torch.tensor([[20.5 / 64, 10.5 / 48], [45.5 / 64, 10.5 / 48]])
+    person.point_charts, person.point_uv = torch.tensor([7, 7]), torch.full((2, 2), 0.5)
+    logs = model(images()).fine_segm[0, :, 10, 20].log_softmax(dim=0)
+    found = model.loss(images(), [sample])["loss_fine_segm"]
+    torch.testing.assert_close(found, -logs[7], rtol=1e-4, atol=1e-5)
+
+
 def test_background_pixels_teach_chart_0(model):
     seg_map = np.full(HW, 1)
     seg_map[3, 5] = 0

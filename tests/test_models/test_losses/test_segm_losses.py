@@ -56,9 +56,19 @@ def test_cells_away_from_points_do_not_matter():
 def test_half_pixel_option_moves_the_points_by_half_a_cell():
     targets = make_targets(num_rois=1, num_points=3)
     maps = torch.randn(1, 25, 8, 8, dtype=torch.float64)
-    grid = targets.point_grid((8, 8)) - 0.5
+    grid = (targets.point_grid((8, 8)) - 0.5).clamp(min=0)
     logits = sample_maps_at_points(maps, targets.roi_index, grid)
     expected = F.cross_entropy(logits, targets.point_charts)
+    torch.testing.assert_close(fine_segm_loss(maps, targets, half_pixel=True), expected)
+
+
+def test_half_pixel_reads_the_first_cell_before_its_centre():
+    """As decoding, which repeats the outermost cells."""
+    targets = make_targets(num_rois=1, num_points=1)
+    x1, y1, x2, y2 = targets.rois_xyxy[0].tolist()
+    targets.point_xy = torch.tensor([[x1 + (x2 - x1) / 100, y1 + (y2 - y1) / 100]]).double()
+    maps = torch.randn(1, 25, 8, 8, dtype=torch.float64)
+    expected = F.cross_entropy(maps[:, :, 0, 0], targets.point_charts)
     torch.testing.assert_close(fine_segm_loss(maps, targets, half_pixel=True), expected)
 
 

@@ -47,6 +47,14 @@ def test_cells_by_hand():
     torch.testing.assert_close(cells.uv[at][0], torch.tensor([96.5, 64.5]) / 255)
 
 
+def test_half_pixel_reads_labels_under_the_cell_centres():
+    """Cell i of 8 then lies at column 32 i + 16, where points of the same place are read."""
+    cells = find_dense_cells(targets(person(points=())), (8, 8), half_pixel=True)
+    at = (cells.rows == 2) & (cells.columns == 3)
+    # Positions 3.5 / 8 and 2.5 / 8: indices 111.6 and 79.7.
+    torch.testing.assert_close(cells.uv[at][0], torch.tensor([112.5, 80.5]) / 255)
+
+
 def test_annotated_points_win():
     cells = find_dense_cells(targets(person(points=((0.5, 0.25), (0.13, 0.9)))), (8, 8))
     taken = {(2, 4), (7, 1)}  # rows 0.25 * 8, 7.2; columns 0.5 * 8, 1.04
