@@ -7,7 +7,13 @@ model = dict(
     roi_head=dict(
         bbox_head=dict(loss_bbox=dict(_delete_=True, type="mmdet.SmoothL1Loss", beta=0.5)),
         densepose_head=dict(
-            predictor=dict(type="mmktn.KTMv1ChartPredictor", graph=dict(trainable=False), mlp=True),
+            predictor=dict(
+                type="mmktn.KTMv1ChartPredictor",
+                graph=dict(trainable=False),
+                mlp=True,
+                # Keypoints on 56 x 56 cells, as in all rows of KTM v1.
+                keypoint_upscale=2,
+            ),
             loss=dict(weight_keypoint=0.5),
         ),
     )

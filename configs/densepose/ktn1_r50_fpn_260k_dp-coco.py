@@ -8,7 +8,8 @@ model = dict(
             predictor=dict(type="mmktn.KTMv1ChartPredictor", graph=dict(trainable=True), mlp=True),
             loss=dict(weight_keypoint=0.5),
         )
-    )
+    ),
+    train_cfg=dict(rcnn=dict(densepose_fg_iou=0.65)),
 )
 
 # Learning rate 0.01 belongs to 8 images an iteration.

@@ -13,5 +13,5 @@ model = dict(
             decoder=dict(mask_source="body_mask", mask_threshold=0.3),
         ),
     ),
-    train_cfg=dict(rpn_proposal=dict(nms_pre=1200), rcnn=dict(densepose_fg_iou=0.65)),
+    train_cfg=dict(rpn_proposal=dict(nms_pre=1200)),
 )
