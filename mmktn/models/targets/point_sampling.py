@@ -1,7 +1,8 @@
 """Bilinear reading of maps at annotated points (methods 1.4; no half-pixel offset).
 
-All points of all RoIs are read at once. Cell indices are coordinates: `g = 3.0` is exactly cell 3;
-outside the outermost cells the border value holds.
+All points of all RoIs are read at once. Cell indices are coordinates: `g = 3.0` is exactly cell 3.
+Beyond the last cell its value holds; before the first the official weights extrapolate, so half-
+pixel coordinates are clamped before they come here (`ChartTargets.point_grid`).
 """
 
 from typing import NamedTuple
