@@ -1,4 +1,4 @@
-# Row "Cascade: DensePose-ST, R50": two stages of the DensePose branch alone. methods.md 3.3.
+# Row "Cascade: DensePose-ST, R50": two stages of the DensePose branch alone. methods 3.3.
 _base_ = [
     "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
     "../_base_/datasets/densepose_coco.py",

@@ -1,5 +1,5 @@
 # Row "Multi-task: + keypoints, R50": a keypoint branch beside the DensePose branch, on the features
-# that it pools. methods.md 3.2.
+# that it pools. methods 3.2.
 _base_ = [
     "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
     "../_base_/datasets/densepose_coco.py",

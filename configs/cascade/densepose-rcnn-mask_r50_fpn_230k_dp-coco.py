@@ -1,4 +1,4 @@
-# Row "Multi-task: + masks, R50": Mask R-CNN's mask branch beside the DensePose branch. methods.md
+# Row "Multi-task: + masks, R50": Mask R-CNN's mask branch beside the DensePose branch. methods
 # 3.2.
 _base_ = [
     "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",

@@ -1,5 +1,5 @@
 # Row "+ KTMv1, R50": RCNN* with its surface classifier generated from the keypoint classifier; the
-# knowledge graph stays as given. methods.md 7.1, 9.4. The paper starts from a keypoint-pretrained
+# knowledge graph stays as given. methods 7.1, 9.4. The paper starts from a keypoint-pretrained
 # detector that was never released; this config starts from ImageNet.
 _base_ = "densepose-rcnn-star_r50_fpn_260k_dp-coco.py"
 

@@ -1,4 +1,4 @@
-# Row "DensePose R-CNN, HRNet-W32 + HRFPN". methods.md 9.3: as in the released geometry,
+# Row "DensePose R-CNN, HRNet-W32 + HRFPN". methods 9.3: as in the released geometry,
 # the right and lower 32 pixels of an image reach no level; `neck.aligned=True` mends that.
 _base_ = [
     "../_base_/models/densepose-rcnn_hrnet-w32_hrfpn.py",

@@ -1,4 +1,4 @@
-# Row "+ MIDv2, R50": MIDv2 and the KTN trunk, ordinary predictors, no keypoints. methods.md 6.5,
+# Row "+ MIDv2, R50": MIDv2 and the KTN trunk, ordinary predictors, no keypoints. methods 6.5,
 # 9.4.
 _base_ = "densepose-rcnn_r50_fpn_s1x_dp-coco.py"
 

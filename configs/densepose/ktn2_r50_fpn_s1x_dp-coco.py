@@ -1,4 +1,4 @@
-# Row "KTN v2 (MIDv2 + KTMv2), R50". methods.md 9.2. The paper starts from a keypoint-pretrained
+# Row "KTN v2 (MIDv2 + KTMv2), R50". methods 9.2. The paper starts from a keypoint-pretrained
 # detector that was never released; this config starts from ImageNet.
 _base_ = "densepose-rcnn_r50_fpn-mid2_s1x_dp-coco.py"
 

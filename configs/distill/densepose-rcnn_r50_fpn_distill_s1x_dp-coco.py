@@ -1,5 +1,5 @@
 # Row "DP-RCNN distillations" of Fig. 11 of the DensePose paper: DensePose R-CNN, trained also with
-# the dense labels of a teacher. methods.md 4; docs/distillation.md says how to write the labels.
+# the dense labels of a teacher. methods 4; docs/distillation.md says how to write the labels.
 _base_ = "../densepose/densepose-rcnn_r50_fpn_s1x_dp-coco.py"
 
 # Any RoI config becomes a student by this one line.

@@ -1,5 +1,5 @@
 # Row "DensePose R-CNN + KTM, R50": the network of the CVPR paper (coarse parts, mask by their
-# argmax), its surface classifier generated from the keypoint classifier. methods.md 10.1; which
+# argmax), its surface classifier generated from the keypoint classifier. methods 10.1; which
 # config the paper's row had is not known. Without KTM:
 # configs/densepose/densepose-rcnn-legacy_r50_fpn_s1x_dp-coco.py.
 _base_ = [

@@ -1,6 +1,6 @@
 # COCO 2017 keypoints for detectors with a keypoint branch: all persons of an image, images with at
 # least one labelled keypoint. Its training images hold no image of DensePose-COCO minival.
-# methods.md 7.3.
+# methods 7.3.
 data_root = "data/coco/"
 backend_args = None
 

@@ -1,5 +1,5 @@
 # DensePose-COCO, one annotated person an item: the box times 1.2, its longer side 320 pixels.
-# methods.md 2, single-person setting.
+# methods 2, single-person setting.
 _base_ = "densepose_coco.py"
 
 augmentation = [

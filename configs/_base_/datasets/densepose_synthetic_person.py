@@ -1,4 +1,4 @@
-# The synthetic set, one person an item, its longer side 128 pixels. methods.md 2, single-person
+# The synthetic set, one person an item, its longer side 128 pixels. methods 2, single-person
 # setting.
 _base_ = "densepose_synthetic.py"
 

@@ -1,4 +1,4 @@
-"""Raw maps of a box -> chart and U, V of every pixel (methods 1.5; evaluation notes, section 5).
+"""Raw maps of a box -> chart and U, V of every pixel (methods 1.5; docs/evaluation.md).
 
 The official code resizes all channels of all maps to the integer box. Here U and V are read only in
 the channel of the winning chart, and large boxes are worked off in bands of rows, which bounds
