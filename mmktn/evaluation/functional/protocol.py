@@ -5,7 +5,7 @@ Sources: the official DensePose evaluator (detectron2), COCO's and CrowdPose's k
 without its defects; docs/evaluation.md lists them side by side.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -171,22 +171,6 @@ def keypoint_protocol(protocol: str | KeypointProtocol) -> KeypointProtocol:
     if protocol not in KEYPOINT_PROTOCOLS:
         raise ValueError(f"protocol {protocol!r} is not one of {sorted(KEYPOINT_PROTOCOLS)}")
     return KEYPOINT_PROTOCOLS[protocol]
-
-
-def protocol_differences(
-    first: DensePoseProtocol | KeypointProtocol, second: DensePoseProtocol | KeypointProtocol
-) -> dict[str, tuple[object, object]]:
-    """Name the switches in which two protocols of one kind differ.
-
-    Args:
-        first: A protocol.
-        second: Another one of the same class.
-
-    Returns:
-        Switch name to its value in the first and in the second, without the names.
-    """
-    pairs = {f.name: (getattr(first, f.name), getattr(second, f.name)) for f in fields(first)}
-    return {name: pair for name, pair in pairs.items() if name != "name" and pair[0] != pair[1]}
 
 
 def similarity_thresholds(minimum: float = 0.5) -> NDArray[np.float64]:
