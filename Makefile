@@ -26,7 +26,7 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 # One thread is as fast on the tests' tiny tensors, and much faster where the cores are shared.
 TEST_ENV := OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1)
 # Up to four test processes, where pytest-xdist is installed.
-WORKERS = $(shell $(RUN) -c 'import os, xdist; print("-n", min(4, os.cpu_count() or 1), "--dist loadfile")' 2>/dev/null)
+WORKERS = $(shell $(RUN) -c 'import os, xdist; print("-n", min(4, os.cpu_count() or 1), "--dist worksteal")' 2>/dev/null)
 
 .PHONY: quickstart test test-fast test-cuda env lint clean-env has-pytest
 

@@ -10,6 +10,7 @@ model = dict(
                 in_channels=64,
                 coarse_channels=15,
                 with_body_mask=True,
+                upscale=1,
             )
         )
     )

@@ -9,6 +9,7 @@ model = dict(
                 type="mmktn.KTMv2ChartPredictor",
                 in_channels=64,
                 box_dim=128,
+                upscale=1,
             ),
             loss=dict(weight_body_mask=2.0, weight_keypoint=0.1),
             decoder=dict(mask_source="body_mask", mask_threshold=0.3),

@@ -46,6 +46,13 @@ def test_arms_share_data_length_and_learning_rate(arm, tmp_path):
     assert (cfg.optim_wrapper.optimizer.type, cfg.optim_wrapper.optimizer.lr) == ("AdamW", 2e-3)
 
 
+@pytest.mark.parametrize("arm", [*densepose.GROUPS["components"], *densepose.GROUPS["forms"]])
+def test_components_predict_maps_of_the_same_size(arm, tmp_path):
+    head = densepose.arm_config(arm, 0, options(), str(tmp_path)).model.roi_head
+    assert head.densepose_head.predictor.upscale == 1
+    assert head.densepose_roi_extractor.roi_layer.output_size == 14
+
+
 @pytest.mark.parametrize("arm", densepose.ARMS)
 def test_an_arm_is_compared_with_a_known_one(arm):
     base = densepose.ARMS[arm].base

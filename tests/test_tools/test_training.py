@@ -16,6 +16,7 @@ from mmktn.testing import write_fake_dataset
 
 ROOT = Path(__file__).parents[2]
 SMOKE = ROOT / "configs/densepose/smoke/ktn2_r18_fpn_smoke_dp-synth.py"
+TOPDOWN = ROOT / "configs/topdown/densepose-td_r18_cpu_dp-synth.py"
 ENV = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1")
 
 
@@ -116,7 +117,7 @@ def test_train_script_with_bfloat16_on_the_cpu(data_folder, tmp_path):
         ("train.py", ["missing.py"], "missing.py"),
         ("train.py", [str(SMOKE), "--resume", "none.pth"], "no checkpoint at none.pth"),
         ("test.py", [str(SMOKE), "none.pth"], "no checkpoint at none.pth"),
-        ("test.py", [str(SMOKE), str(SMOKE), "--tta"], "tta_model"),
+        ("test.py", [str(TOPDOWN), str(TOPDOWN), "--tta"], "tta_model"),
     ],
 )
 def test_wrong_arguments_are_named(script, arguments, message, monkeypatch):
