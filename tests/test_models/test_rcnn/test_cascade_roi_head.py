@@ -143,6 +143,7 @@ def test_fields_of_results_with_and_without_detections(name, fields, score_thr):
 
 def test_branches_with_their_own_pooling_are_refused():
     extractor = {
+        "_delete_": True,  # the config has None there, which mmengine does not merge into
         "type": "mmdet.SingleRoIExtractor",
         "roi_layer": {"type": "RoIAlign", "output_size": 14},
         "out_channels": 64,
