@@ -12,7 +12,7 @@ model = dict(
                 upscale=1,
             ),
             loss=dict(weight_body_mask=2.0, weight_keypoint=0.1),
-            decoder=dict(mask_source="body_mask", mask_threshold=0.3),
+            decoder=dict(mask_source="body_mask", mask_threshold=0.1),
         )
     )
 )

@@ -24,7 +24,7 @@ model = dict(
                 weight_body_mask=5.0,
                 weight_keypoint=0.1,
             ),
-            decoder=dict(mask_source="body_mask", mask_threshold=0.3),
+            decoder=dict(mask_source="body_mask", mask_threshold=0.1),
         ),
     ),
 )

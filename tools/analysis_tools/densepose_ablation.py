@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from ablation_report import draw_arms, spread
+from ablation_report import draw_arms, spread, test_in_annotated_boxes
 from rich.console import Console
 from rich.table import Table
 
@@ -146,6 +146,7 @@ def run_here(arm: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     return {
         "arm": arm,
         "config": ARMS[arm].config,
+        "base": ARMS[arm].base,
         "seed": seed,
         "iterations": args.iterations,
         "parameters": sum(p.numel() for p in runner.model.parameters()),
@@ -155,33 +156,6 @@ def run_here(arm: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
         "metrics": metrics,
         "versions": {"mmktn": mmktn.__version__, "torch": torch.__version__},
     }
-
-
-def test_in_annotated_boxes(runner: Any) -> dict[str, float]:
-    """Score the charts of annotated boxes; top-down data sets give these boxes by themselves."""
-    import torch
-    from mmengine.dataset import pseudo_collate
-    from mmengine.structures import InstanceData
-
-    model = runner.model.eval()
-    if not hasattr(model, "roi_head"):
-        return runner.test()
-    dataset = runner.build_dataloader(runner.cfg.test_dataloader).dataset
-    evaluator = runner.build_evaluator(runner.cfg.test_evaluator)
-    evaluator.dataset_meta = dataset.metainfo
-    for index in range(len(dataset)):
-        instances = dataset.get_data_info(index)["instances"]
-        boxes = torch.tensor([i["bbox"] for i in instances if not i["ignore_flag"]])
-        with torch.no_grad():
-            data = model.data_preprocessor(pseudo_collate([dataset[index]]), False)
-            (sample,) = data["data_samples"]
-            people = InstanceData(bboxes=boxes.reshape(-1, 4))
-            people.scores, people.labels = torch.ones(len(boxes)), torch.zeros(len(boxes)).long()
-            rois = people.bboxes * people.bboxes.new_tensor(sample.scale_factor).repeat(2)
-            levels = model.extract_feat(data["inputs"])
-            (sample.pred_instances,) = model.roi_head.predict_densepose(levels, [rois], [people])
-        evaluator.process([sample])
-    return evaluator.evaluate(len(dataset))
 
 
 def run_child(arm: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:

@@ -1,15 +1,29 @@
-"""Write the tables of config READMEs from their metafile.yml, between the two marker lines.
+"""Write the tables of config READMEs and of docs/results.md, between the two marker lines.
 
 Usage: python tools/dev/make_tables.py [--check]
---check writes nothing and exits 1 if a table is out of date.
+--check writes nothing and exits 1 if a table is out of date. Figures of the papers come from the
+metafiles, those on synthetic people from docs/results/densepose_ablation_synthetic.json.
 """
 
 import argparse
+import json
+import re
+import statistics
 from pathlib import Path
 
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+ABLATION = ROOT / "docs/results/densepose_ablation_synthetic.json"
+RESULTS = ROOT / "docs/results.md"
+FAMILIES = ("densepose", "cascade", "fcn", "distill", "hosts", "topdown", "tasks")
+ABLATION_COLUMNS = (
+    "densepose/gps/AP",
+    "densepose/gps/AP50",
+    "densepose/gpsm/AP",
+    "pointwise/AUC10",
+    "pointwise/AUC30",
+)
 START, END = "<!-- table: made by tools/dev/make_tables.py -->", "<!-- end of table -->"
 
 
@@ -30,12 +44,95 @@ def table_of(metafile: Path) -> str:
     return "\n".join(lines)
 
 
-def renewed(readme: Path) -> str:
-    """Give the README's text with a fresh table."""
-    text = readme.read_text()
-    before, rest = text.split(START)
-    after = rest.split(END)[1]
-    return f"{before}{START}\n{table_of(readme.with_name('metafile.yml'))}\n{END}{after}"
+def synthetic_twin(config: Path) -> Path | None:
+    """Find the CPU-size form of a config on synthetic people by its name."""
+    name = re.sub(r"_r(50|101)_", "_r18_", config.stem).replace("_hrnet-w32_", "_hrnet-w16n_")
+    name = re.sub(r"_(s1x|\d+k|\d+xb\d+-\d+e)_(dp-coco|coco-kpt).*$", "_cpu_dp-synth", name)
+    twin = config.with_name(f"{name}.py")
+    return twin if twin.is_file() and twin != config else None
+
+
+def synthetic_figure(twin: Path, runs: list[dict]) -> str:
+    """GPS AP and AUC30 of a twin over the seeds of the ablation's longest runs, percent."""
+    own = [run for run in runs if run["config"] == twin.stem]
+    if not own:
+        return "not run"
+    longest = max(run["iterations"] for run in own)
+    found = [run["metrics"] for run in own if run["iterations"] == longest]
+    keys = ("densepose/gps/AP", "pointwise/AUC30")
+    figures = " / ".join(spread([100 * metrics[key] for metrics in found]) for key in keys)
+    return f"{figures} ({longest} it.)"
+
+
+def systems_table() -> str:
+    """Make the table of all systems: paper figure, ours, and that of the synthetic twin."""
+    runs = json.loads(ABLATION.read_text())["results"] if ABLATION.is_file() else []
+    lines = [
+        "| config | paper: GPS AP | paper: AUC10 / AUC30 | ours on DensePose-COCO "
+        "| twin on synthetic people: GPS AP / AUC30 |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for family in FAMILIES:
+        metafile = ROOT / "configs" / family / "metafile.yml"
+        for model in yaml.safe_load(metafile.read_text())["Models"]:
+            meta, config = model["Metadata"], ROOT / model["Config"]
+            areas = [meta.get(f"Paper AUC{radius}") for radius in (10, 30)]
+            pointwise = " / ".join(f"{100 * a:.1f}" for a in areas) if all(areas) else "-"
+            twin = synthetic_twin(config)
+            ours = [r["Metrics"].get("GPS AP") for r in model["Results"] or []]
+            lines.append(
+                f"| [{model['Name']}](../{model['Config']}) | {meta['Paper GPS AP']} | {pointwise} "
+                f"| {ours[0] if ours else 'not run'} "
+                f"| {synthetic_figure(twin, runs) if twin else 'no twin'} |"
+            )
+    return "\n".join(lines)
+
+
+def ablation_table() -> str:
+    """Make the table of the ablation's arms: mean and sample deviation over seeds, percent."""
+    runs = json.loads(ABLATION.read_text())["results"] if ABLATION.is_file() else []
+    lines = [
+        "| arm | iterations | GPS AP | AP50 | GPSm AP | AUC10 | AUC30 | gain in AUC30 | parameters "
+        "| CPU ms an iteration | peak MB |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for iterations, arm in dict.fromkeys((run["iterations"], run["arm"]) for run in runs):
+        same = [run for run in runs if run["iterations"] == iterations]
+        found = [run for run in same if run["arm"] == arm]
+        cells = [spread([100 * run["metrics"][key] for run in found]) for key in ABLATION_COLUMNS]
+        base = {r["seed"]: r["metrics"] for r in same if r["arm"] == found[0]["base"]}
+        gains = [
+            100 * (run["metrics"]["pointwise/AUC30"] - base[run["seed"]]["pointwise/AUC30"])
+            for run in found
+            if run["seed"] in base
+        ]
+        gain = f"{spread(gains)} on {found[0]['base']}" if gains else "-"
+        speed = statistics.mean(1000 * r["train_cpu_seconds"] / r["iterations"] for r in found)
+        memory = statistics.mean(run["train_peak_mb"] for run in found)
+        lines.append(
+            f"| {arm} | {iterations} | {' | '.join(cells)} | {gain} "
+            f"| {found[0]['parameters'] / 1e6:.2f} M | {speed:.0f} | {memory:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def spread(values: list[float]) -> str:
+    """Mean and sample deviation."""
+    deviation = f" +- {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{deviation}"
+
+
+def renewed(page: Path) -> str:
+    """Give the page's text with fresh tables."""
+    tables = (
+        [systems_table(), ablation_table()]
+        if page == RESULTS
+        else [table_of(page.with_name("metafile.yml"))]
+    )
+    text, *rest = page.read_text().split(START)
+    for table, part in zip(tables, rest, strict=True):
+        text += f"{START}\n{table}\n{END}{part.split(END)[1]}"
+    return text
 
 
 def main() -> int:
@@ -43,13 +140,13 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
     stale = []
-    for readme in (ROOT / "configs").rglob("README.md"):
-        if START in readme.read_text() and renewed(readme) != readme.read_text():
-            stale.append(readme)
+    for page in [*(ROOT / "configs").rglob("README.md"), RESULTS]:
+        if START in page.read_text() and renewed(page) != page.read_text():
+            stale.append(page)
             if not args.check:
-                readme.write_text(renewed(readme))
-    for readme in stale:
-        print(f"{readme.relative_to(ROOT)}: {'out of date' if args.check else 'written'}")
+                page.write_text(renewed(page))
+    for page in stale:
+        print(f"{page.relative_to(ROOT)}: {'out of date' if args.check else 'written'}")
     return int(args.check and bool(stale))
 
 
