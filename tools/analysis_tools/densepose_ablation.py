@@ -1,6 +1,7 @@
 """Train the systems of the papers' ablations on synthetic people; print mean and spread over seeds.
 
-Usage: python tools/analysis_tools/densepose_ablation.py [--groups components hosts forms]
+Usage: python tools/analysis_tools/densepose_ablation.py
+           [--groups components forms switches tasks hosts]
            [--seeds 0 1 2] [--iterations N] [--data-root DIR] [--workers 2] [--out FILE.json]
 
 All arms have the same data, optimizer, schedule and seeds; they are the CPU-size twins of the
@@ -55,6 +56,21 @@ GROUPS: dict[str, dict[str, Arm]] = {
         "KTN v2, low rank": Arm("ktn2_r18_fpn_lowrank_cpu_dp-synth", "KTN v2"),
         "KTN v2, grouped": Arm("ktn2_r18_fpn_grouped_cpu_dp-synth", "KTN v2"),
     },
+    "switches": {
+        "+ MIDv1, figure": Arm("densepose-rcnn-star_r18_fpn-mid1_figure_cpu_dp-synth", "+ MIDv1"),
+        "+ MIDv2, cascade": Arm("densepose-rcnn_r18_fpn-mid2_cascade_cpu_dp-synth", "+ MIDv2"),
+        "+ MIDv2, plain": Arm("densepose-rcnn_r18_fpn-mid2_plain_cpu_dp-synth", "+ MIDv2"),
+        "+ KTMv2, location": Arm("densepose-rcnn_r18_fpn_ktm2_location_cpu_dp-synth", "+ KTMv2"),
+        "+ KTMv2, keypoint": Arm("densepose-rcnn_r18_fpn_ktm2_keypoint_cpu_dp-synth", "+ KTMv2"),
+        "+ KTMv2, part": Arm("densepose-rcnn_r18_fpn_ktm2_part_cpu_dp-synth", "+ KTMv2"),
+    },
+    "tasks": {
+        "+ masks": Arm("densepose-rcnn-mask_r18_fpn_cpu_dp-synth", "DensePose R-CNN"),
+        "+ keypoints": Arm("densepose-rcnn-kpt_r18_fpn_cpu_dp-synth", "DensePose R-CNN"),
+        "cascade": Arm("densepose-cascade_r18_fpn_cpu_dp-synth", "DensePose R-CNN"),
+        "cascade + masks": Arm("densepose-cascade-mask_r18_fpn_cpu_dp-synth", "+ masks"),
+        "cascade + keypoints": Arm("densepose-cascade-kpt_r18_fpn_cpu_dp-synth", "+ keypoints"),
+    },
     "hosts": {
         "DensePose R-CNN": Arm("densepose-rcnn-legacy_r18_fpn_cpu_dp-synth"),
         "DensePose R-CNN + KTM": Arm(
@@ -107,13 +123,15 @@ def arm_config(arm: str, seed: int, args: argparse.Namespace, work_dir: str) -> 
     data = args.data_root.rstrip("/") + "/"
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = data
-    cfg.test_evaluator.ann_file = data + "annotations/densepose_val.json"
-    pointwise = dict(cfg.test_evaluator)
+    # Systems with further tasks measure these, too, and GPS with both normalisers.
+    charts = cfg.test_evaluator[0] if isinstance(cfg.test_evaluator, list) else cfg.test_evaluator
+    charts.pop("normaliser", None)
+    charts.ann_file = data + "annotations/densepose_val.json"
+    pointwise = dict(charts)
     pointwise.pop("metric", None)
-    persons = "Topdown" in cfg.test_evaluator.type
-    kind = "TopdownPointwiseMetric" if persons else "PointwiseDensePoseMetric"
+    kind = "TopdownPointwiseMetric" if "Topdown" in charts.type else "PointwiseDensePoseMetric"
     pointwise["type"] = f"mmktn.{kind}"
-    cfg.test_evaluator = [cfg.test_evaluator, pointwise]
+    cfg.test_evaluator = [charts, pointwise]
     if args.batch_size:
         cfg.train_dataloader.batch_size = args.batch_size
     cfg.train_cfg.max_iters = args.iterations
