@@ -77,13 +77,15 @@ for mim in ${MIMS:-openmim==0.3.9 onedl-mim==0.5.1}; do
       *distill*)
         rm -rf $people/dense_labels/teacher
         "$venv/bin/python" "$tools/dataset_converters/write_dense_labels.py" "mmktn::fcn/$teacher.py" \
-          "work_dirs/${mim%%=*}/$teacher/iter_$iterations.pth" --out $people/dense_labels/teacher --scales 1 || failed=1 ;;
+          "$(cat "work_dirs/${mim%%=*}/$teacher/last_checkpoint")" --out $people/dense_labels/teacher --scales 1 || failed=1 ;;
     esac
+    loop="train_cfg.max_iters=$iterations"
+    [[ $config != *synthcrowd* ]] || loop="train_cfg.max_epochs=$iterations"
     mim train mmktn "$config" --gpus 0 --work-dir "$out" \
-      --cfg-options train_cfg.max_iters="$iterations" train_cfg.val_interval="$iterations" \
+      --cfg-options $loop train_cfg.val_interval="$iterations" \
       default_hooks.checkpoint.interval="$iterations" default_hooks.logger.interval=1 || failed=1
     note "$mim: mim test mmktn $config"
-    mim test mmktn "$config" --checkpoint "$out/iter_$iterations.pth" --gpus 0 --work-dir "$out/test" || failed=1
+    mim test mmktn "$config" --checkpoint "$(cat "$out/last_checkpoint")" --gpus 0 --work-dir "$out/test" || failed=1
   done
 done
 note "$([ $failed = 0 ] && echo 'mim trains and tests mmktn from the wheel' || echo 'FAILED, see above')"
