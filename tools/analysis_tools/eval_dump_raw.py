@@ -37,7 +37,7 @@ class MapRecorder:
         self.decoder = head.decoder
         self.rows: list[dict[str, np.ndarray]] = []
 
-    def __call__(self, output: Any, boxes_xyxy: Any) -> Any:
+    def __call__(self, output: Any, boxes_xyxy: Any, **options: Any) -> Any:
         """Keep the maps, then decode as before."""
         person = output.coarse_segm if self.decoder.mask_source == "coarse" else output.body_mask
         columns = {"fine_segm": output.fine_segm, "coarse_segm": person, "u": output.u,
@@ -49,7 +49,7 @@ class MapRecorder:
             arrays["coarse_segm"][:, 1] -= np.log(threshold / (1 - threshold))
         for k in range(len(boxes_xyxy)):
             self.rows.append({name: maps[k].astype(np.float16) for name, maps in arrays.items()})
-        return self.decode(output, boxes_xyxy)
+        return self.decode(output, boxes_xyxy, **options)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -93,7 +93,10 @@ def main(argv: list[str] | None = None) -> int:
     runner = Runner.from_cfg(cfg)
     load_checkpoint(runner.model, args.checkpoint, map_location="cpu")
     runner.model.eval()
-    head = runner.model.roi_head.densepose_head
+    roi_head = runner.model.roi_head
+    # Results of a cascade come from its last stage.
+    stages = getattr(roi_head, "stages", None)
+    head = stages[-1].densepose if stages else roi_head.densepose_head
     recorder = MapRecorder(head)
     head.predict_by_feat = recorder
     loader = runner.build_dataloader(cfg.test_dataloader)

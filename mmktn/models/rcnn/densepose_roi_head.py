@@ -278,14 +278,13 @@ class DensePoseRoIHead(StandardRoIHead):
         return x, x if self.densepose_neck is None else self.densepose_neck(x)
 
     def _pool(self, features: Features, rois: Tensor) -> Tensor:
-        extractor = self.densepose_roi_extractor
-        return extractor(features[1][: extractor.num_inputs], rois)
+        return _pooled(self.densepose_roi_extractor, features[1], rois)
 
     def _pool_keypoints(self, features: Features, rois: Tensor) -> Tensor:
         extractor = self.keypoint_roi_extractor
         if extractor is None:
             return self._pool(features, rois)
-        return extractor(features[0][: extractor.num_inputs], rois)
+        return _pooled(extractor, features[0], rois)
 
     def _densepose_forward(self, features: Features, rois: Tensor) -> ChartOutput:
         return self.densepose_head(self._pool(features, rois), box_weights=self._box_weights())
@@ -308,6 +307,22 @@ class DensePoseRoIHead(StandardRoIHead):
 def _built(config: OptConfigType) -> Any:
     """Build a module; None stays None."""
     return None if config is None else MODELS.build(config)
+
+
+def _pooled(extractor: Any, levels: tuple[Tensor, ...], rois: Tensor) -> Any:
+    """Features of N RoIs (N, 5), connected to all levels even if there are none.
+
+    mmdet's extractors give new zeros without RoIs. The neck would then have no gradient, for which
+    distributed training waits.
+    """
+    used = levels[: extractor.num_inputs]
+    pooled = extractor(used, rois)
+    if len(rois):
+        return pooled
+    nothing = sum(level.flatten()[:0].sum() for level in used)
+    if isinstance(pooled, Tensor):
+        return pooled + nothing
+    return type(pooled)(path + nothing for path in pooled)
 
 
 def _has_area(boxes: Tensor) -> Tensor:

@@ -6,18 +6,25 @@ from pathlib import Path
 import pytest
 import torch
 import torch.multiprocessing as mp
+from mmengine.registry import init_default_scope
 
-SYSTEMS = ["cascade/densepose-cascade-mask_r18_fpn", "cascade/densepose-cascade-kpt_r18_fpn"]
+from mmktn.utils.setup_env import register_all_modules
+from tests.test_models.test_rcnn.small_models import batch_of, build
+
+SYSTEMS = ["densepose/ktn2_r18_fpn", "cascade/densepose-cascade-kpt_r18_fpn"]
+OTHERS = [
+    "cascade/densepose-cascade-mask_r18_fpn",
+    "densepose/densepose-rcnn_r18_fpn",
+    "densepose/ktn1_r18_fpn",
+    "hosts/ama-net_r18_fpn",
+    "hosts/parsing-rcnn-k1_r18_fpn-mid1",
+    "tasks/body-seg_r18_fpn-mid1",
+]
 
 
 def train(rank: int, name: str, folder: str) -> None:
     """Two steps; rank 1 has no persons. Writes a few weights."""
     import torch.distributed as dist
-    from mmengine.registry import init_default_scope
-
-    from mmktn.utils.setup_env import register_all_modules
-    from tests.test_models.test_rcnn.small_models import batch_of, build
-
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=2)
     register_all_modules(init_default_scope=False)
@@ -49,3 +56,18 @@ def test_a_rank_without_persons_trains_along(name, tmp_path):
     first, second = (json.loads((tmp_path / f"{k}.json").read_text()) for k in (0, 1))
     assert first == second
     assert all(torch.isfinite(torch.tensor(list(first.values()))))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_without_persons_every_parameter_has_a_gradient(name):
+    """What distributed training waits for."""
+    register_all_modules(init_default_scope=False)
+    init_default_scope("mmdet")
+    model = build(name).train()
+    batch = batch_of(1)
+    for sample in batch["data_samples"]:
+        sample.gt_instances = sample.gt_instances[:0]
+    losses = model(**model.data_preprocessor(batch, training=True), mode="loss")
+    model.parse_losses(losses)[0].backward()
+    waiting = [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert waiting == []
