@@ -8,9 +8,12 @@ import os
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
+from torch import nn
 
 import mmktn  # noqa: F401  # repairs the host packages before they are imported
+from mmktn.apis.model_loading import fit_weights, read_checkpoint
 from mmktn.utils.config_path import read_config
 
 
@@ -83,10 +86,27 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     return cfg
 
 
+def check_checkpoint(model: nn.Module, checkpoint: str) -> None:
+    """End the tool with one line if a file does not hold the model's weights.
+
+    The runner reads them once more, but only logs what is missing and then scores random weights.
+    URLs are left to it.
+    """
+    if "://" in checkpoint:
+        return
+    while isinstance(model, BaseTTAModel) or is_model_wrapper(model):
+        model = model.module
+    try:
+        fit_weights(model, read_checkpoint(checkpoint)["state_dict"], source=checkpoint)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
+
+
 def main() -> None:
     args = parse_args()
     cfg = merge_args(load_config(args.config), args)
     runner = Runner.from_cfg(cfg)
+    check_checkpoint(runner.model, args.checkpoint)
     if args.out is not None:
         if not args.out.endswith((".pkl", ".pickle")):
             raise SystemExit(f"--out writes a pickle, so {args.out} should end in .pkl")

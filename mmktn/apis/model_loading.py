@@ -10,6 +10,7 @@ import difflib
 import logging
 import pickle
 import re
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,12 @@ from mmktn.utils.config_path import read_config, resolve_config
 
 _SIZE_MISMATCH = re.compile(
     r"size mismatch for (\S+): .*?shape (.*?) from checkpoint.*?is (.*?)\.$", re.MULTILINE
+)
+
+# What PyTorch's restricted reader raises on files of other kinds.
+_UNREADABLE = (
+    *(pickle.UnpicklingError, RuntimeError, EOFError),
+    *(KeyError, IndexError, UnicodeDecodeError),
 )
 
 
@@ -129,7 +136,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
                 raise FileNotFoundError(f"checkpoint not found: {path}")
             else:
                 content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+    except _UNREADABLE as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         hint = (
             "detectron2 and Detectron1 .pkl files go through tools/model_converters first"
@@ -142,7 +149,13 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if "state_dict" not in content:
         if not content or not all(isinstance(v, torch.Tensor) for v in content.values()):
             keys = ", ".join(list(map(str, content))[:5])
-            raise ValueError(f"{path}: no 'state_dict' in the checkpoint; it has: {keys}")
+            hint = (
+                "; 'model' is how detectron2 saves: convert the file with "
+                "tools/model_converters/convert_detectron2.py"
+                if "model" in content
+                else ""
+            )
+            raise ValueError(f"{path}: no 'state_dict' in the checkpoint; it has: {keys}{hint}")
         content = {"state_dict": content}
     return content
 
@@ -158,7 +171,9 @@ def fit_weights(model: nn.Module, state_dict: dict[str, torch.Tensor], *, source
     Raises:
         ValueError: A parameter is missing or has another shape; the message names the first.
     """
-    state = {key.removeprefix("module."): value for key, value in state_dict.items()}
+    state = OrderedDict((key.removeprefix("module."), v) for key, v in state_dict.items())
+    if hasattr(state_dict, "_metadata"):
+        state._metadata = state_dict._metadata  # versions by which modules read old names
     try:
         outcome = model.load_state_dict(state, strict=False)
     except RuntimeError as error:

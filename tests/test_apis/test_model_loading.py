@@ -68,6 +68,19 @@ def test_detectron_pickles_point_to_the_converter(tmp_path):
         read_checkpoint(tmp_path / "model.pkl")
 
 
+@pytest.mark.parametrize("content", [b"no checkpoint", b"(a", b"\x80\x02X\x02\0\0\0\xff\xff", b"."])
+def test_garbage_is_named(content, tmp_path):
+    (tmp_path / "a.pth").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.pth: not a readable checkpoint"):
+        read_checkpoint(tmp_path / "a.pth")
+
+
+def test_files_of_detectron2_point_to_the_converter(tmp_path):
+    torch.save({"model": {"a": torch.zeros(1)}, "iteration": 3}, tmp_path / "a.pth")
+    with pytest.raises(ValueError, match=r"it has: model, iteration; .*convert_detectron2\.py"):
+        read_checkpoint(tmp_path / "a.pth")
+
+
 def test_files_without_weights_list_what_they_hold(tmp_path):
     torch.save({"optimizer": {}, "epoch": 3}, tmp_path / "a.pth")
     with pytest.raises(ValueError, match="no 'state_dict' in the checkpoint; it has: optimizer"):
@@ -100,6 +113,19 @@ def test_official_names_point_to_the_converter():
     state = {"backbone.bottom_up.stem.conv1.weight": torch.zeros(1)}
     with pytest.raises(ValueError, match="names of detectron2: convert the file"):
         fit_weights(_net(), state, source="a.pth")
+
+
+def test_module_versions_travel_with_the_weights():
+    class Versioned(nn.Linear):
+        _version = 2
+
+        def _load_from_state_dict(self, state_dict, prefix, local_metadata, *rest):
+            self.seen = local_metadata.get("version")
+            super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
+    target = Versioned(1, 1)
+    fit_weights(target, Versioned(1, 1).state_dict(), source="a.pth")
+    assert target.seen == 2
 
 
 def test_unused_weights_are_no_error():
