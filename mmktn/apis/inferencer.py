@@ -21,6 +21,7 @@ from torch import nn
 
 from mmktn.apis.image_inputs import ImageInput, list_inputs
 from mmktn.apis.model_loading import load_model
+from mmktn.apis.person_crops import predict_crops
 from mmktn.apis.prediction import ImagePrediction, save_prediction
 from mmktn.visualization.colormaps import get_preset
 from mmktn.visualization.iuv_files import ChannelOrder, write_image
@@ -63,8 +64,7 @@ class DensePoseInferencer:
         Raises:
             ValueError: A top-down config here, or another one in the top-down inferencer.
         """
-        steps = self.pipeline.transforms
-        crops = any(type(step).__name__ == "GetBBoxCenterScale" for step in steps)
+        crops = self._has_step("GetBBoxCenterScale")
         if crops and not self.crops_persons:
             raise ValueError(
                 "this is a top-down config, which needs boxes: use TopdownDensePoseInferencer, or "
@@ -75,6 +75,9 @@ class DensePoseInferencer:
                 "this is not a top-down config (its test pipeline has no GetBBoxCenterScale): use "
                 "DensePoseInferencer"
             )
+
+    def _has_step(self, name: str) -> bool:
+        return any(type(step).__name__ == name for step in self.pipeline.transforms)
 
     def __call__(
         self,
@@ -139,12 +142,18 @@ class DensePoseInferencer:
 
         Args:
             images: (H, W, 3) uint8 BGR arrays, of any sizes.
-            boxes: For each image (N, 4) xyxy boxes in its pixels, or None to detect.
+            boxes: For each image (N, 4) xyxy boxes in its pixels, or None to detect. Single-person
+                systems look at each box by itself; without boxes they take the image for a person.
 
         Returns:
             For each image `bboxes`, `scores`, `labels` and `densepose`, in its own pixels.
         """
         init_default_scope(self.model.cfg.get("default_scope") or "mmdet")
+        if boxes is not None and self._has_step("WarpToPerson"):
+            return [
+                predict_crops(self.model, self.pipeline, image, _as_people(_checked_boxes(given)))
+                for image, given in zip(images, boxes, strict=True)
+            ]
         packed = [self.pipeline(_results_of(image)) for image in images]
         batch = {
             "inputs": [item["inputs"] for item in packed],
@@ -254,6 +263,11 @@ def _checked_boxes(boxes: np.ndarray) -> np.ndarray:
     if empty.any():
         raise ValueError(f"box {array[empty][0].tolist()} (xyxy) has no area")
     return array
+
+
+def _as_people(boxes: np.ndarray) -> InstanceData:
+    """Boxes (N, 4) with a score of 1 each."""
+    return InstanceData(bboxes=boxes, scores=np.ones(len(boxes), dtype=np.float32))
 
 
 def _fill(

@@ -13,17 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from torch import nn
 
 from mmktn.apis.inferencer import DensePoseInferencer
 from mmktn.apis.model_loading import load_config
+from mmktn.apis.person_crops import predict_crops
 from mmktn.apis.pose_estimator import checked_boxes
-from mmktn.structures import ChartResults
-
-CROPS_PER_PASS = 32
 
 
 class TopdownDensePoseInferencer(DensePoseInferencer):
@@ -88,7 +85,10 @@ class TopdownDensePoseInferencer(DensePoseInferencer):
         else:
             found = self._detected(images)
         init_default_scope(self.model.cfg.get("default_scope") or "mmpose")
-        return [self._predict_image(*pair) for pair in zip(images, found, strict=True)]
+        return [
+            predict_crops(self.model, self.pipeline, image, people)
+            for image, people in zip(images, found, strict=True)
+        ]
 
     def _detected(self, images: Sequence[np.ndarray]) -> list[InstanceData]:
         """Boxes and scores of the people of each image, as arrays."""
@@ -108,29 +108,6 @@ class TopdownDensePoseInferencer(DensePoseInferencer):
                 )
             )
         return found
-
-    def _predict_image(self, image: np.ndarray, people: InstanceData) -> InstanceData:
-        """Charts of the people of one image, some crops at a time."""
-        packed = [
-            self.pipeline(_results_of(image, index, box, score))
-            for index, (box, score) in enumerate(zip(people.bboxes, people.scores, strict=True))
-        ]
-        results = []
-        for start in range(0, len(packed), CROPS_PER_PASS):
-            batch = pseudo_collate(packed[start : start + CROPS_PER_PASS])
-            with torch.no_grad():
-                data = self.model.data_preprocessor(batch, training=False)
-                pixels = data["inputs"].to(next(self.model.parameters()).dtype)
-                samples = self.model(pixels, data["data_samples"], mode="predict")
-            results += [sample.pred_instances for sample in samples]
-        if results:
-            return InstanceData.cat(results)
-        return InstanceData(
-            bboxes=torch.zeros(0, 4),
-            scores=torch.zeros(0),
-            labels=torch.zeros(0, dtype=torch.long),
-            densepose=ChartResults(),
-        )
 
 
 def open_inferencer(
@@ -173,18 +150,3 @@ def open_inferencer(
 
 def _crops_persons(cfg: Config) -> bool:
     return str(cfg.model.get("type", "")).split(".")[-1] == "TopdownDensePoseEstimator"
-
-
-def _results_of(
-    image: np.ndarray, index: int, box: np.ndarray, score: np.floating
-) -> dict[str, Any]:
-    return {
-        "img": image,
-        "img_id": 0,
-        "id": index,
-        "img_path": "",
-        "img_shape": image.shape[:2],
-        "ori_shape": image.shape[:2],
-        "bbox": np.asarray(box, dtype=np.float32)[None],
-        "bbox_score": np.asarray([score], dtype=np.float32),
-    }

@@ -39,3 +39,17 @@ def test_given_boxes_are_cut_out_of_it(inferencer, image):
     for box, result in zip(boxes.astype(int).tolist(), found.densepose, strict=True):
         x1, y1, x2, y2 = box
         assert torch.equal(result.labels, whole.densepose[0].labels[y1:y2, x1:x2])
+
+
+def test_a_single_person_system_looks_at_each_box_by_itself(image):
+    torch.manual_seed(0)
+    config = CONFIG.with_name("dp-fcn-person_r18_cpu_dp-synth.py")
+    inferencer = DensePoseInferencer(config, device="cpu")
+    boxes = np.array([[10.0, 20.0, 50.0, 90.0], [40.0, 0.0, 80.0, 70.0]], np.float32)
+    (both,) = inferencer.predict([image], boxes=[boxes])
+    np.testing.assert_allclose(both.bboxes.numpy(), boxes)
+    for index in range(2):
+        (alone,) = inferencer.predict([image], boxes=[boxes[index : index + 1]])
+        assert torch.equal(alone.densepose[0].labels, both.densepose[index].labels)
+    (nobody,) = inferencer.predict([image], boxes=[np.zeros((0, 4), np.float32)])
+    assert len(nobody) == 0

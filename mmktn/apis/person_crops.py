@@ -1,0 +1,67 @@
+"""Charts of the people of one image by a model that looks at one person at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmengine.dataset import pseudo_collate
+from mmengine.structures import InstanceData
+from torch import nn
+
+from mmktn.structures import ChartResults
+
+CROPS_PER_PASS = 32
+
+
+def predict_crops(
+    model: nn.Module, pipeline: Compose, image: np.ndarray, people: InstanceData
+) -> InstanceData:
+    """Predict, some crops at a time.
+
+    Args:
+        model: Its test pipeline crops one `bbox`.
+        pipeline: That pipeline, without loading.
+        image: (H, W, 3) uint8 BGR.
+        people: `bboxes` (N, 4) xyxy in pixels of the image and `scores` (N,), arrays.
+
+    Returns:
+        `bboxes`, `scores`, `labels` and `densepose` of N people, in pixels of the image.
+    """
+    packed = [
+        pipeline(_results_of(image, index, box, score))
+        for index, (box, score) in enumerate(zip(people.bboxes, people.scores, strict=True))
+    ]
+    results = []
+    for start in range(0, len(packed), CROPS_PER_PASS):
+        batch = pseudo_collate(packed[start : start + CROPS_PER_PASS])
+        with torch.no_grad():
+            data = model.data_preprocessor(batch, training=False)
+            pixels = data["inputs"].to(next(model.parameters()).dtype)
+            samples = model(pixels, data["data_samples"], mode="predict")
+        results += [sample.pred_instances for sample in samples]
+    if results:
+        return InstanceData.cat(results)
+    return InstanceData(
+        bboxes=torch.zeros(0, 4),
+        scores=torch.zeros(0),
+        labels=torch.zeros(0, dtype=torch.long),
+        densepose=ChartResults(),
+    )
+
+
+def _results_of(
+    image: np.ndarray, index: int, box: np.ndarray, score: np.floating
+) -> dict[str, Any]:
+    return {
+        "img": image,
+        "img_id": 0,
+        "id": index,
+        "img_path": "",
+        "img_shape": image.shape[:2],
+        "ori_shape": image.shape[:2],
+        "bbox": np.asarray(box, dtype=np.float32)[None],
+        "bbox_score": np.asarray([score], dtype=np.float32),
+    }
