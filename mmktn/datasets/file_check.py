@@ -13,7 +13,7 @@ from mmengine import fileio
 from mmktn.datasets.annotation_checks import Problem, file_problems, mask_problems
 from mmktn.datasets.annotation_file import read_annotation_file
 from mmktn.datasets.annotation_format import DENSEPOSE_COCO, AnnotationFormat
-from mmktn.datasets.file_layout import ImageFolder
+from mmktn.datasets.file_layout import ImageFolder, find_annotation_file
 from mmktn.datasets.image_checks import ImageProblemError, known_hw, read_image
 
 Item = TypeVar("Item")
@@ -32,7 +32,7 @@ def check_file(
     """Check an annotation file.
 
     Args:
-        path: JSON file.
+        path: JSON file; another of its names in circulation will do.
         image_dir: Folder of its images; None leaves the images out.
         form: What the set allows.
         decode_images: Also open every image; otherwise only its presence is checked.
@@ -46,6 +46,7 @@ def check_file(
         ValueError: The file is not JSON.
     """
     track = track or (lambda items, _: items)
+    path = find_annotation_file(path, form=form)
     data = read_annotation_file(path)
     yield from file_problems(data, path)
     if not isinstance(data, dict):

@@ -13,13 +13,8 @@ from typing import Any
 from mmengine import fileio
 
 from mmktn.datasets.annotation_format import DENSEPOSE_COCO, AnnotationFormat
+from mmktn.utils.annotation_names import names_in_circulation
 
-_NAME_GROUPS = (
-    ("densepose_coco_2014_{}.json", "densepose_{}2014.json"),
-    ("densepose_only_posetrack_{}2017.json", "densepose_posetrack_{}2017.json"),
-    ("densepose_chimps_full_v2.json", "densepose_chimps_densepose.json"),
-)
-_SPLITS = ("train", "valminusminival", "minival", "val", "test")
 _SPLIT_IN_NAME = re.compile(r"^COCO_((?:train|val|test)\d{4})_")
 _SPLIT_IN_URL = re.compile(r"/((?:train|val|test)\d{4})/[^/]+$")
 
@@ -42,7 +37,7 @@ def find_annotation_file(
     Raises:
         FileNotFoundError: None of them exists; the text says what to download and where to put it.
     """
-    candidates = [path, *_other_names(path)]
+    candidates = names_in_circulation(path)
     for candidate in candidates:
         if fileio.isfile(candidate, backend_args=backend_args):
             return candidate
@@ -102,15 +97,3 @@ def _split_of(image: dict[str, Any]) -> str | None:
     match = _SPLIT_IN_NAME.match(image["file_name"])
     match = match or _SPLIT_IN_URL.search(str(image.get("coco_url", "")))
     return match.group(1) if match else None
-
-
-def _other_names(path: str) -> list[str]:
-    """The same file under the other names in circulation."""
-    folder, _, name = path.rpartition("/")
-    found = []
-    for group in _NAME_GROUPS:
-        for split in _SPLITS:
-            names = [pattern.format(split) for pattern in group]
-            if name in names:
-                found += [other for other in names if other != name]
-    return [f"{folder}/{other}" if folder else other for other in dict.fromkeys(found)]

@@ -32,6 +32,13 @@ def found(problems):
     return sorted((str(p.annotation_id), p.image_id, p.field) for p in problems)
 
 
+def test_file_is_found_under_its_other_name(spoilt):
+    other = spoilt.rename(spoilt.with_name("densepose_train2014.json"))
+    problems = list(check_file(str(spoilt.with_name("densepose_coco_2014_train.json"))))
+    assert problems
+    assert {problem.file for problem in problems} == {str(other)}
+
+
 def test_all_problems_of_a_file_are_listed_at_once(spoilt):
     expected = [
         ("102", 2, "dp_I"),

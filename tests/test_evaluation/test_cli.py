@@ -45,6 +45,16 @@ def test_dense_results_are_scored_from_either_form(files, results, capsys):
     assert "no ground truth in the area range 'large'" in printed
 
 
+def test_ground_truth_is_found_under_its_other_name(files, capsys):
+    (files / "gt.json").rename(files / "densepose_minival2014.json")
+    arguments = ["--results", str(files / "res.json"), "--metric", "iou", "--quiet"]
+    asked = ["--gt", str(files / "densepose_coco_2014_minival.json")]
+    assert main([*asked, *arguments]) == 0
+    (files / "densepose_minival2014.json").unlink()
+    assert main([*asked, *arguments]) == 1
+    assert "densepose_coco_2014_minival.json" in capsys.readouterr().err
+
+
 def test_both_normalisers_have_keys_of_their_own(files):
     _, found = run(files, "--metric", "gps", "--normaliser", "per_part", "global", "--quiet")
     assert {"gps/AP", "gps_kappa0.255/AP"} <= found["values"].keys()

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmktn.utils.annotation_names import local_annotation_file
+
 POINT_FIELDS = ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V")
 
 
@@ -89,7 +91,7 @@ class DensePoseTruth:
         """Read a DensePose-COCO JSON file.
 
         Args:
-            path: The file.
+            path: The file; another of its names in circulation will do.
 
         Returns:
             The ground truth.
@@ -98,7 +100,8 @@ class DensePoseTruth:
             FileNotFoundError: There is no such file.
             ValueError: It is no JSON, or an entry is unusable; the entry is named.
         """
-        return cls.from_coco(read_json(path, "ground truth (ann_file, --gt)"), name=str(path))
+        file = local_annotation_file(path) or path
+        return cls.from_coco(read_json(file, "ground truth (ann_file, --gt)"), name=str(file))
 
     @classmethod
     def from_coco(cls, data: Mapping[str, Any], name: str = "ground truth") -> "DensePoseTruth":

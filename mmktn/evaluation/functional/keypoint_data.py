@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmktn.evaluation.functional.ground_truth import category_table, numbers, read_json
+from mmktn.utils.annotation_names import local_annotation_file
 
 
 @dataclass
@@ -52,7 +53,7 @@ class KeypointTruth:
         """Read a COCO keypoint JSON file.
 
         Args:
-            path: The file.
+            path: The file; another of its names in circulation will do.
 
         Returns:
             The ground truth.
@@ -61,7 +62,8 @@ class KeypointTruth:
             FileNotFoundError: There is no such file.
             ValueError: It is no JSON, or an entry is unusable; the entry is named.
         """
-        return cls.from_coco(read_json(path, "ground truth (ann_file, --gt)"), name=str(path))
+        file = local_annotation_file(path) or path
+        return cls.from_coco(read_json(file, "ground truth (ann_file, --gt)"), name=str(file))
 
     @classmethod
     def from_coco(cls, data: Mapping[str, Any], name: str = "ground truth") -> "KeypointTruth":

@@ -16,6 +16,7 @@ from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.regions import RegionDetections
 from mmktn.evaluation.functional.surface_like import SurfaceLike
 from mmktn.surface import load_surface
+from mmktn.utils.annotation_names import local_annotation_file, names_in_circulation
 
 _ROUNDING = 1e-3
 
@@ -36,22 +37,23 @@ def to_numpy(values: Any, dtype: type) -> NDArray[Any]:
 
 
 def existing_file(path: str | Path, argument: str) -> Path:
-    """Check early that a file is there.
+    """Check early that an annotation file is there, under any of its names in circulation.
 
     Args:
         path: The file.
         argument: Argument of the metric, for the message.
 
     Returns:
-        The path.
+        The path of the existing file.
 
     Raises:
         FileNotFoundError: There is no such file.
     """
-    file = Path(path)
-    if not file.is_file():
+    file = local_annotation_file(path)
+    if file is None:
+        names = " or ".join(names_in_circulation(str(path)))
         raise FileNotFoundError(
-            f"{argument}: no file {file}; name the DensePose-COCO JSON of the evaluated split"
+            f"{argument}: no file {names}; name the DensePose-COCO JSON of the evaluated split"
         )
     return file
 
