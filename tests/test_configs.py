@@ -80,6 +80,19 @@ def test_model_builds(path):
     assert sum(p.numel() for p in model.parameters()) > 1e5
 
 
+@pytest.mark.parametrize("data", ["posetrack", "ultrapose"])
+def test_other_data_bring_no_other_system(data):
+    ours, coco = (
+        load(ROOT / f"densepose/ktn2_r50_fpn_s1x_dp-{name}.py") for name in (data, "coco")
+    )
+    for key in ("model", "train_cfg", "optim_wrapper", "param_scheduler"):
+        assert ours[key] == coco[key]
+    assert ours.train_dataloader.batch_size == coco.train_dataloader.batch_size
+    for part in (ours.train_dataloader, ours.test_dataloader):
+        assert part.dataset.annotation_format == data
+    assert ours.test_evaluator.ann_file.startswith(f"data/{data}/")
+
+
 def parameters_of(name: str) -> int:
     with torch.device("meta"):
         model = MODELS.build(load(ROOT / "densepose" / f"{name}.py").model)

@@ -1,30 +1,10 @@
 # Row "+ MIDv2, R50": MIDv2 and the KTN trunk, ordinary predictors, no keypoints. methods 6.5,
 # 9.4.
-_base_ = "densepose-rcnn_r50_fpn_s1x_dp-coco.py"
-
-model = dict(
-    roi_head=dict(
-        densepose_neck=dict(
-            _delete_=True,
-            type="mmktn.MultiInstanceDecoderV2",
-            channels=256,
-            num_levels=4,
-        ),
-        densepose_head=dict(
-            trunk=dict(_delete_=True, type="mmktn.KTNTrunk", in_channels=256, channels=512),
-            predictor=dict(coarse_channels=15, with_body_mask=True),
-            # The weights of U and V belong to 4 images a GPU in the KTN configs.
-            loss=dict(
-                weight_fine_segm=1.0,
-                weight_uv=0.01,
-                weight_coarse_segm=2.0,
-                weight_body_mask=5.0,
-                uv_reference_images=4,
-            ),
-            decoder=dict(mask_source="body_mask", mask_threshold=0.3),
-        ),
-    ),
-    train_cfg=dict(rcnn=dict(densepose_fg_iou=0.65)),
-)
+_base_ = [
+    "../_base_/models/densepose-rcnn_r50_fpn-mid2.py",
+    "../_base_/datasets/densepose_coco.py",
+    "../_base_/schedules/s1x.py",
+    "../_base_/default_runtime.py",
+]
 
 train_dataloader = dict(batch_size=4)
