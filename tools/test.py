@@ -83,7 +83,19 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
             raise SystemExit(f"{args.config}: --tta needs tta_model and tta_pipeline in the config")
         cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        leave_out_masks(cfg)
     return cfg
+
+
+def leave_out_masks(cfg: Config) -> None:
+    """Take mask AP out of the evaluators: test-time augmentation makes no instance masks."""
+    evaluators = cfg.test_evaluator
+    for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
+        wanted = evaluator.get("metric") or []
+        names = [wanted] if isinstance(wanted, str) else list(wanted)
+        if evaluator["type"].endswith("CocoMetric") and "segm" in names:
+            evaluator["metric"] = [name for name in names if name != "segm"] or ["bbox"]
+            print("--tta makes no instance masks: 'segm' is left out of the evaluation")
 
 
 def check_checkpoint(model: nn.Module, checkpoint: str) -> None:

@@ -74,8 +74,9 @@ def test_in_annotated_boxes(runner: Runner) -> dict[str, float]:
         with torch.no_grad():
             data = model.data_preprocessor(pseudo_collate([dataset[index]]), False)
             (sample,) = data["data_samples"]
-            people = InstanceData(bboxes=boxes.reshape(-1, 4))
-            people.scores, people.labels = torch.ones(len(boxes)), torch.zeros(len(boxes)).long()
+            people = InstanceData(bboxes=boxes.reshape(-1, 4).to(data["inputs"].device))
+            people.scores = people.bboxes.new_ones(len(people))
+            people.labels = people.bboxes.new_zeros(len(people), dtype=torch.long)
             rois = people.bboxes * people.bboxes.new_tensor(sample.scale_factor).repeat(2)
             levels = model.extract_feat(data["inputs"])
             (sample.pred_instances,) = model.roi_head.predict_densepose(levels, [rois], [people])

@@ -167,6 +167,8 @@ def run_here(arm: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
         "base": ARMS[arm].base,
         "seed": seed,
         "iterations": args.iterations,
+        "data_root": args.data_root.rstrip("/"),
+        "batch_size": args.batch_size,
         "parameters": sum(p.numel() for p in runner.model.parameters()),
         "train_seconds": round(seconds, 1),
         "train_cpu_seconds": round(cpu, 1),
@@ -197,13 +199,8 @@ def run_missing(results: list[dict[str, Any]], args: argparse.Namespace) -> list
         What went wrong; the other runs go on.
     """
     failed: list[str] = []
-    done = {(r["arm"], r["seed"], r["iterations"]) for r in results}
-    jobs = [
-        (arm, seed)
-        for seed in args.seeds
-        for arm in wanted(args)
-        if (arm, seed, args.iterations) not in done
-    ]
+    done = {(r["arm"], r["seed"]) for r in results if is_of(r, args)}
+    jobs = [(arm, seed) for seed in args.seeds for arm in wanted(args) if (arm, seed) not in done]
     with ThreadPoolExecutor(args.workers) as pool:
         futures = [pool.submit(run_child, arm, seed, args) for arm, seed in jobs]
         for count, future in enumerate(as_completed(futures), 1):
@@ -222,6 +219,12 @@ def run_missing(results: list[dict[str, Any]], args: argparse.Namespace) -> list
                 f"GPS AP {score:.1f}, {result['train_seconds']:.0f} s"
             )
     return failed
+
+
+def is_of(result: dict[str, Any], args: argparse.Namespace) -> bool:
+    """Whether a stored run has the length, data and batch that are asked for."""
+    asked = (args.iterations, args.data_root.rstrip("/"), args.batch_size)
+    return (result["iterations"], result["data_root"], result["batch_size"]) == asked
 
 
 def wanted(args: argparse.Namespace) -> list[str]:
@@ -270,7 +273,7 @@ def main() -> None:
         return
     results = json.loads(args.out.read_text())["results"] if args.out.is_file() else []
     failed = [] if args.show else run_missing(results, args)
-    show([r for r in results if r["iterations"] == args.iterations], args)
+    show([r for r in results if is_of(r, args)], args)
     if failed:
         raise SystemExit(f"{len(failed)} runs failed, see above")
 

@@ -85,8 +85,9 @@ def run_config(path: Path, name: str, *, seed: int, iters: int | None, ann: Path
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = root
     cfg.train_dataloader.dataset.ann_file = str(ann)
-    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
-        evaluator.ann_file = root + "annotations/densepose_val.json"
+    if isinstance(cfg.test_evaluator, list):
+        cfg.test_evaluator = cfg.test_evaluator[0]  # charts; further tasks are not compared
+    cfg.test_evaluator.ann_file = root + "annotations/densepose_val.json"
     if iters:
         cfg.train_cfg.max_iters = cfg.train_cfg.val_interval = iters
         cfg.param_scheduler[0].end = cfg.param_scheduler[1].begin = min(50, iters // 4)
@@ -106,7 +107,8 @@ def train_teacher(ann: Path, args: argparse.Namespace) -> dict[str, Any]:
     folder = Path(cfg.work_dir)
     checkpoint = folder / f"iter_{cfg.train_cfg.max_iters}.pth"
     entry: dict[str, Any] = {"iterations": cfg.train_cfg.max_iters}
-    if not checkpoint.is_file():
+    # Written last, so a teacher that was interrupted starts anew.
+    if not (checkpoint.is_file() and (folder / "entry.json").is_file()):
         runner = Runner.from_cfg(cfg)
         start = time.process_time()
         runner.train()
@@ -176,9 +178,21 @@ def main() -> None:
     args.work_dir.mkdir(parents=True, exist_ok=True)
     path = args.work_dir / "results.json"
     stored = json.loads(path.read_text()) if path.is_file() else {"students": []}
-    stored |= {"mmktn": mmktn.__version__, "torch": torch.__version__, "images": args.images}
-    if stored.setdefault("student", args.student.stem) != args.student.stem:
-        raise SystemExit(f"{path} is about {stored['student']}: give --work-dir another folder")
+    settings = {
+        "student": args.student.stem,
+        "images": args.images,
+        "data_root": args.data_root.rstrip("/"),
+        "teacher_iters": args.teacher_iters,
+        "student_iters": args.student_iters,
+        "views": [list(args.scales), not args.no_flip],
+    }
+    if stored.setdefault("settings", settings) != settings:
+        raise SystemExit(
+            f"{path} was made with {stored['settings']}, asked for is {settings}: give another "
+            "--work-dir, or the same settings to go on"
+        )
+    stored |= {"mmktn": mmktn.__version__, "torch": torch.__version__}
+    path.write_text(json.dumps(stored, indent=1), encoding="utf-8")
     ann = training_file(args)
     if {"teacher", "truth"} & set(args.arms):
         stored["teacher"] = train_teacher(ann, args)

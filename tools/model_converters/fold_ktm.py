@@ -72,6 +72,8 @@ def fold(cfg: Config, state_dict: Mapping[str, Tensor]) -> Folded:
     state = {key.removeprefix("module."): value for key, value in state_dict.items()}
     head_path, predictor_cfg = _find_predictor(cfg)
     prefix = f"{head_path}.predictor."
+    if any("refined_densepose_head." in key for key in state):
+        raise ValueError("a cascade has a machine in each stage; only one can be folded")
     weights = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
     with torch.device("meta"):  # the weights of the checkpoint are taken over, not copied
         predictor = MODELS.build(predictor_cfg)

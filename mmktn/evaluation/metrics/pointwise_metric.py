@@ -109,22 +109,24 @@ class PointwiseDensePoseMetric(BaseMetric):
         for sample in data_samples:
             detections = dense_detections(sample, categories)
             check_detections(detections, self.truth)
-            image_id = int(sample["img_id"])
-            kept = np.flatnonzero(detections.scores >= self.min_score)
-            maps = [detections.iuv(k) for k in kept.tolist()]
-            errors, count = score_image(
-                self.truth,
-                image_id,
-                self.surface.get(),
-                boxes_xywh=detections.boxes_xywh[kept],
-                scores=detections.scores[kept],
-                maps=maps,
-                protocol=self.protocol,
-                with_iou=self.with_iou,
-            )
-            if self.dense_dir is not None:
-                errors = self._dense(image_id, detections, kept)
-            self.results.append({"img_id": image_id, "errors": errors, "foreground": count})
+            self.results.append(self._record(int(sample["img_id"]), detections))
+
+    def _record(self, image_id: int, detections: DenseDetections) -> dict[str, Any]:
+        """Errors of the points of one image."""
+        kept = np.flatnonzero(detections.scores >= self.min_score)
+        errors, count = score_image(
+            self.truth,
+            image_id,
+            self.surface.get(),
+            boxes_xywh=detections.boxes_xywh[kept],
+            scores=detections.scores[kept],
+            maps=[detections.iuv(k) for k in kept.tolist()],
+            protocol=self.protocol,
+            with_iou=self.with_iou,
+        )
+        if self.dense_dir is not None:
+            errors = self._dense(image_id, detections, kept)
+        return {"img_id": image_id, "errors": errors, "foreground": count}
 
     def _dense(
         self, image_id: int, detections: DenseDetections, kept: np.ndarray
@@ -156,24 +158,25 @@ class PointwiseDensePoseMetric(BaseMetric):
         """Join the errors of all ranks.
 
         Args:
-            results: Records of ``process``, one per image.
+            results: Records of ``process``, one per image. All points of an annotated image
+                without a record are missed, as in ``DensePoseMetric``.
 
         Returns:
             AUC10, AUC30, missed, IoU, IoU_image_mean.
         """
         logger = MMLogger.get_current_instance()
         unique = {record["img_id"]: record for record in reversed(results)}
+        unseen = {key[0] for key in self.truth.persons} - unique.keys()
+        unique |= {image_id: self._record(image_id, _nothing()) for image_id in unseen}
         ordered = [unique[key] for key in sorted(unique)]
-        annotated = {key[0] for key in self.truth.persons}
         scores = PointwiseScores(
             PointDistances.merge([record["errors"] for record in ordered]),
             {r["img_id"]: r["foreground"] for r in ordered if r["foreground"] is not None},
             list(self.truth.notes),
         )
-        unseen = annotated - unique.keys()
         if unseen:
             scores.notes.append(
-                f"{len(unseen)} annotated images were not processed and are left out"
+                f"{len(unseen)} annotated images were not processed: nothing is found on them"
             )
         for note in scores.notes:
             logger.info("note: %s", note)
@@ -184,3 +187,10 @@ class PointwiseDensePoseMetric(BaseMetric):
             path.write_text(json.dumps(table, indent=1), encoding="utf-8")
             logger.info("Wrote errors by part to %s", path)
         return scores.values()
+
+
+def _nothing() -> DenseDetections:
+    """No detection at all."""
+    return DenseDetections.from_maps(
+        np.zeros(0, np.int64), np.zeros((0, 4)), scores=np.zeros(0), maps=[]
+    )

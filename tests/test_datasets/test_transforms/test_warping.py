@@ -215,15 +215,15 @@ def test_given_boxes(tmp_path):
     }
     assert LoadGivenBoxes()(dict(results))["given_boxes"].tolist() == [[1, 2, 3, 4]]
     path = tmp_path / "boxes.json"
-    entries = [
-        {"image_id": 3, "bbox": [10, 20, 5, 6], "score": score} for score in (0.25, 0.75, 0.5)
-    ]
-    path.write_text(json.dumps([*entries, {"image_id": 4, "bbox": [0, 0, 1, 1], "score": 1}]))
+    person = {"image_id": 3, "category_id": 1, "bbox": [10, 20, 5, 6]}
+    entries = [person | {"score": score} for score in (0.25, 0.75, 0.5)]
+    entries += [person | {"image_id": 4, "score": 1}, person | {"category_id": 3, "score": 0.9}]
+    path.write_text(json.dumps(entries))
     found = LoadGivenBoxes(str(path), max_per_image=2)(dict(results))
     assert found["given_scores"].tolist() == [0.75, 0.5]
     assert found["given_boxes"][0].tolist() == [10, 20, 15, 26]
     assert LoadGivenBoxes(str(path))({"img_id": 9})["given_boxes"].shape == (0, 4)
-    path.write_text('[{"image_id": 3, "bbox": [1, 2, 3, 4]}]')
+    path.write_text('[{"image_id": 3, "category_id": 1, "bbox": [1, 2, 3, 4]}]')
     with pytest.raises(ValueError, match=r"detection 0 of .*: has no 'score'"):
         LoadGivenBoxes(str(path))
     with pytest.raises(FileNotFoundError, match="bbox_file not found"):

@@ -41,6 +41,20 @@ def test_pointwise_numbers_are_those_of_the_functions(clean_world, dense_file, s
     assert len(written["parts"]) == 24
 
 
+def test_points_of_an_image_that_was_not_processed_are_missed(clean_world, dense_file, surface):
+    metric = PointwiseDensePoseMetric(dense_file, surface)
+    detections = clean_world.detections()
+    first, *others = clean_world.truth().images
+    assert others
+    metric.process({}, [sample(clean_world, first, detections)])
+    found = metric.evaluate(1)
+    gone = np.flatnonzero(detections.image_ids != first)
+    left = detections.without(gone.tolist(), "of the other images")
+    expected = evaluate_pointwise(clean_world.truth(), left, surface).values()
+    assert found == pytest.approx({f"pointwise/{k}": v for k, v in expected.items()}, abs=1e-6)
+    assert found["pointwise/missed"] == pytest.approx(len(others) / (1 + len(others)), abs=0.2)
+
+
 def test_dense_maps_replace_the_annotated_points(clean_world, dense_file, surface, tmp_path):
     from mmktn.evaluation.functional.foreground import paint
     from mmktn.evaluation.functional.ground_truth import ImageInfo

@@ -25,6 +25,7 @@ OTHERS = [
 def train(rank: int, name: str, folder: str) -> None:
     """Two steps; rank 1 has no persons. Writes a few weights."""
     import torch.distributed as dist
+
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=2)
     register_all_modules(init_default_scope=False)
