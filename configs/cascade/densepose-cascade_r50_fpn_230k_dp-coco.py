@@ -20,6 +20,7 @@ model = dict(
         bbox_head=dict(roi_feat_size=14),
         densepose_head=dict(loss=dict(uv_reference_images=1)),
     ),
+    test_cfg=dict(rcnn=dict(max_per_img=20)),
 )
 
 val_evaluator = [

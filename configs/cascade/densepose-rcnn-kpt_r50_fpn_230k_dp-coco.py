@@ -27,6 +27,7 @@ model = dict(
             task_decoders=[dict(type="mmktn.KeypointDecoder", num_keypoints=17)],
         ),
     ),
+    test_cfg=dict(rcnn=dict(max_per_img=20)),
 )
 
 val_evaluator = [

@@ -29,7 +29,7 @@ model = dict(
         ),
     ),
     train_cfg=dict(rcnn=dict(mask_size=28)),
-    test_cfg=dict(rcnn=dict(mask_thr_binary=0.5)),
+    test_cfg=dict(rcnn=dict(max_per_img=20, mask_thr_binary=0.5)),
 )
 
 val_evaluator = [

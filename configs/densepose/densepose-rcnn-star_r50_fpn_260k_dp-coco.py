@@ -14,5 +14,6 @@ model = dict(
             loss=dict(weight_coarse_segm=0.0, weight_body_mask=2.0),
             decoder=dict(mask_source="body_mask", mask_threshold=0.3),
         )
-    )
+    ),
+    train_cfg=dict(rpn_proposal=dict(nms_pre=1200)),
 )

@@ -17,5 +17,6 @@ model = dict(
             predictor=dict(type="mmktn.KTMv1ChartPredictor", keypoint_upscale=2),
             loss=dict(weight_keypoint=0.5),
         ),
-    )
+    ),
+    train_cfg=dict(rpn_proposal=dict(nms_pre=1200)),
 )

@@ -17,5 +17,6 @@ model = dict(
             predictor=dict(coarse_channels=15),
             loss=dict(weight_fine_segm=0.3, weight_uv=0.1, weight_coarse_segm=2.0),
         ),
-    )
+    ),
+    train_cfg=dict(rpn_proposal=dict(nms_pre=1200)),
 )

@@ -19,5 +19,5 @@ model = dict(
             task_decoders=[dict(type="mmktn.KeypointDecoder", num_keypoints=17)],
         ),
     ),
-    train_cfg=dict(rpn_proposal=dict(max_per_img=1500)),
+    train_cfg=dict(rpn_proposal=dict(nms_pre=1200, max_per_img=1500)),
 )
