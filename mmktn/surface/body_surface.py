@@ -167,5 +167,9 @@ def load_surface(name_or_path: str | Path = "procedural") -> BodySurface:
     if path.is_file():
         return io.load_surface_file(path)
     raise FileNotFoundError(
-        f"surface {str(name_or_path)!r}: not 'procedural', nor an .npz file, nor a folder"
+        f"surface {str(name_or_path)!r}: not 'procedural', nor an .npz file, nor a folder. The "
+        "official surface files belong in such a folder: SMPL_subdiv.mat and "
+        "SMPL_SUBDIV_TRANSFORM.mat, for scores also Pdist_matrix.pkl, for flips in training "
+        "UV_symmetry_transforms.mat (docs/surface.md, 'Official files'). Training without them: "
+        "uv_symmetry='none' in DensePoseRandomFlip, which then flips no annotated image"
     )

@@ -49,6 +49,13 @@ def test_missing_parts_are_named():
     assert surface.require("vertex_mirror") is surface
 
 
+def test_missing_folder_says_what_belongs_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"data': not 'procedural'") as error:
+        load_surface(tmp_path / "data")
+    for hint in ("SMPL_subdiv.mat", "UV_symmetry_transforms.mat", "docs/surface.md", "uv_symmetry"):
+        assert hint in str(error.value)
+
+
 def test_parts_that_do_not_fit_are_named(body):
     with pytest.raises(ValueError, match="names mesh vertex 5, the mesh has 4"):
         BodySurface(two_charts(), 4, name="two")
