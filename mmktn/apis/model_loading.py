@@ -6,7 +6,6 @@ weights that do not fit are an error and not a warning, and no dataset has to ex
 
 from __future__ import annotations
 
-import difflib
 import logging
 import pickle
 import re
@@ -24,7 +23,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from mmktn.registry import MODELS
-from mmktn.utils.config_path import read_config, resolve_config
+from mmktn.utils.config_path import read_config, require_config
 
 _SIZE_MISMATCH = re.compile(
     r"size mismatch for (\S+): .*?shape (.*?) from checkpoint.*?is (.*?)\.$", re.MULTILINE
@@ -44,17 +43,13 @@ def load_config(config: str | Path | Config) -> Config:
         config: Path, `mmktn::folder/name.py` (see `resolve_config`), or a ready `Config`.
 
     Raises:
-        FileNotFoundError: No such file; the message offers files of similar name beside it.
+        FileNotFoundError: No such file; the message offers similar names.
         ValueError: Not a config file, or one without `model`.
     """
     if isinstance(config, Config):
         cfg = config
     else:
-        path = Path(resolve_config(config))
-        if not path.is_file():
-            near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.py")])
-            hint = f"; similar files there: {', '.join(near)}" if near else ""
-            raise FileNotFoundError(f"config not found: {config}{hint}")
+        path = Path(require_config(config))
         if path.suffix not in (".py", ".json", ".yaml", ".yml"):
             raise ValueError(f"{config} is not a config (.py, .json, .yaml); arguments swapped?")
         cfg = read_config(path)

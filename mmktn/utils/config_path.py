@@ -60,6 +60,37 @@ def resolve_config(config: str | Path) -> str:
     raise FileNotFoundError(f"{text}: no such config in {folders[0]}{hint}")
 
 
+def require_config(config: str | Path) -> str:
+    """Path of a config file that exists.
+
+    Args:
+        config: As in `resolve_config`.
+
+    Returns:
+        The path.
+
+    Raises:
+        FileNotFoundError: No such file; the text offers files of ours with similar names, which
+            `mmktn::` finds from every folder.
+        ValueError: A scheme of another package.
+    """
+    path = Path(resolve_config(config))
+    if path.is_file():
+        return str(path)
+    beside = {other.name: str(other) for other in path.parent.glob("*.py")}
+    ours = {
+        other.name: SCHEME + other.relative_to(folder).as_posix()
+        for folder in config_folders()
+        for other in folder.rglob("*.py")
+        if "_base_" not in other.parts
+    }
+    known = ours | beside
+    name = path.name if path.suffix else f"{path.name}.py"
+    near = difflib.get_close_matches(name, sorted(known), n=3)
+    hint = f"; similar: {', '.join(known[other] for other in near)}" if near else ""
+    raise FileNotFoundError(f"config not found: {config}{hint}")
+
+
 def read_config(config: str | Path) -> Config:
     """Read a config file and import what it asks for.
 
@@ -70,7 +101,7 @@ def read_config(config: str | Path) -> Config:
         The config.
 
     Raises:
-        FileNotFoundError: No such file.
+        FileNotFoundError: No such file; the text offers similar names.
         ValueError: A scheme of another package.
         ImportError: The config imports modules that need a host package which is not installed;
             the text says how to install it. Other import errors are mmengine's.
@@ -78,7 +109,7 @@ def read_config(config: str | Path) -> Config:
     from mmengine.config import Config
 
     try:
-        return Config.fromfile(resolve_config(config))
+        return Config.fromfile(require_config(config))
     except ImportError as error:
         host = next((entry for entry in HOSTS if entry.module == _missing_module(error)), None)
         if host is None:

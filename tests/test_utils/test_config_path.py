@@ -47,6 +47,34 @@ def test_wrong_names_are_answered_with_similar_ones():
         resolve_config("mmdet::x/y.py")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "configs/densepose/ktn2_r50_fpn_s1x_dp-cocoo.py",  # misspelt
+        "ktn2_r50_fpn_s1x_dp-coco.py",  # from another folder
+        "ktn2_r50_fpn_s1x_dp-coco",  # without its ending
+    ],
+)
+def test_missing_paths_are_answered_with_ours_of_similar_name(wrong, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="config not found") as error:
+        read_config(wrong)
+    assert f"config not found: {wrong}; similar: " in str(error.value)
+    assert "mmktn::densepose/ktn2_r50_fpn_s1x_dp-coco.py" in str(error.value)
+
+
+def test_neighbours_of_similar_name_are_offered_by_their_path(tmp_path):
+    path = write_config(tmp_path)
+    with pytest.raises(FileNotFoundError, match="similar: ") as error:
+        read_config(path.with_name("a_r18_smok.py"))
+    assert str(path) in str(error.value)
+
+
+def test_nothing_similar_is_said_plainly(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"zzzzzzzz\.py$"):
+        read_config(tmp_path / "zzzzzzzz.py")
+
+
 def test_missing_host_is_named_and_other_import_errors_surface(tmp_path):
     text = "custom_imports = dict(imports=['{}'], allow_failed_imports=False)\n"
     other = write_config(tmp_path, text=text.format("no_such_module_at_all"))
@@ -57,8 +85,9 @@ def test_missing_host_is_named_and_other_import_errors_surface(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tool", ["train.py", "test.py"])
-def test_tools_take_the_scheme(tool):
-    arguments = ["mmktn::densepose/none_r50.py", *(["none.pth"] if tool == "test.py" else [])]
+@pytest.mark.parametrize("config", ["mmktn::densepose/none_r50.py", "none_r50.py"])
+def test_tools_name_a_missing_config_in_one_line(tool, config):
+    arguments = [config, *(["none.pth"] if tool == "test.py" else [])]
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools" / tool), *arguments],
         capture_output=True,
@@ -67,5 +96,5 @@ def test_tools_take_the_scheme(tool):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 1
-    assert "no such config" in done.stderr
+    assert "none_r50.py" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
