@@ -2,7 +2,7 @@
 # the dense labels of a teacher. methods 4; docs/distillation.md says how to write the labels.
 _base_ = "../densepose/densepose-rcnn_r50_fpn_s1x_dp-coco.py"
 
-# Any RoI config becomes a student by this one line.
+# Any RoI config becomes a student by this: each of the joined files takes the labels.
 dense_labels = "data/coco/dense_labels"
 train_dataloader = dict(
     dataset=dict(
