@@ -72,6 +72,7 @@ def systems_table() -> str:
         "| twin on synthetic people: GPS AP / AUC30 |",
         "| --- | --- | --- | --- | --- |",
     ]
+    shown: set[Path] = set()
     for family in FAMILIES:
         metafile = ROOT / "configs" / family / "metafile.yml"
         for model in yaml.safe_load(metafile.read_text())["Models"]:
@@ -79,11 +80,16 @@ def systems_table() -> str:
             areas = [meta.get(f"Paper AUC{radius}") for radius in (10, 30)]
             pointwise = " / ".join(f"{100 * a:.1f}" for a in areas) if all(areas) else "-"
             twin = synthetic_twin(config)
+            if twin is None:
+                figure = "no twin"
+            else:
+                # One twin may stand for several depths and sizes.
+                figure = "same twin" if twin in shown else synthetic_figure(twin, runs)
+                shown.add(twin)
             ours = [r["Metrics"].get("GPS AP") for r in model["Results"] or []]
             lines.append(
                 f"| [{model['Name']}](../{model['Config']}) | {meta['Paper GPS AP']} | {pointwise} "
-                f"| {ours[0] if ours else 'not run'} "
-                f"| {synthetic_figure(twin, runs) if twin else 'no twin'} |"
+                f"| {ours[0] if ours else 'not run'} | {figure} |"
             )
     return "\n".join(lines)
 
