@@ -6,8 +6,10 @@ documentation (PoseTrack, Chimps), README and reader of the UltraPose repository
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -41,8 +43,7 @@ _SETS = (
         help="DensePose-COCO consists of densepose_coco_2014_{train,valminusminival,minival}.json "
         "(from the DensePose project page), to be put in data/coco/annotations/, and the COCO 2014 "
         "images (from cocodataset.org), to be put in data/coco/train2014/ and "
-        "data/coco/val2014/. The synthetic set is made by "
-        "tools/dataset_converters/make_synthetic.py.",
+        "data/coco/val2014/.",
     ),
     AnnotationFormat(
         "posetrack",
@@ -64,6 +65,20 @@ _SETS = (
         "it, to be put in data/densepose_chimps/images/.",
     ),
 )
+# Sets of this project in DensePose-COCO's format: a word of their path, and how to get them.
+_OWN_SETS = (
+    (
+        "synthetic",
+        "Synthetic people are made by: python tools/dataset_converters/make_synthetic.py --out "
+        "data/synthetic_densepose --train 600 --val 60 (data/synthetic_quickstart, of the quick "
+        "start, is a smaller set, which no config reads).",
+    ),
+    (
+        "real",
+        "The real sample is yours to bring: set the variable MMKTN_REAL_DATA to the folder with "
+        "densepose_real.json and its images.",
+    ),
+)
 FORMATS: Mapping[str, AnnotationFormat] = MappingProxyType({entry.name: entry for entry in _SETS})
 DENSEPOSE_COCO = FORMATS["densepose_coco"]
 
@@ -80,6 +95,22 @@ def find_format(name: str) -> AnnotationFormat:
     if name not in FORMATS:
         raise ValueError(f"annotation_format must be one of {sorted(FORMATS)}, got {name!r}")
     return FORMATS[name]
+
+
+def help_for(path: str, form: AnnotationFormat) -> str:
+    """Where a missing file or folder comes from.
+
+    Args:
+        path: What is missing; its folder or name tells the synthetic set and the real sample.
+        form: The set that it should belong to.
+
+    Returns:
+        One or two sentences.
+    """
+    # Not the whole path: a user's folders may have any name.
+    words = re.split(r"[^a-z]+", "/".join(PurePath(path).parts[-3:]).lower())
+    own = (text for word, text in _OWN_SETS if word in words)
+    return next(own, form.help) if form is DENSEPOSE_COCO else form.help
 
 
 def coco_keypoint_order(names: Sequence[str] | None) -> np.ndarray | None:

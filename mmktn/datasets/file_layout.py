@@ -12,7 +12,7 @@ from typing import Any
 
 from mmengine import fileio
 
-from mmktn.datasets.annotation_format import DENSEPOSE_COCO, AnnotationFormat
+from mmktn.datasets.annotation_format import DENSEPOSE_COCO, AnnotationFormat, help_for
 from mmktn.utils.annotation_names import names_in_circulation
 
 _SPLIT_IN_NAME = re.compile(r"^COCO_((?:train|val|test)\d{4})_")
@@ -42,7 +42,9 @@ def find_annotation_file(
         if fileio.isfile(candidate, backend_args=backend_args):
             return candidate
     tried = " or ".join(candidates)
-    raise FileNotFoundError(f"annotation file not found: {tried}. {form.help} {SEE_DOCS}")
+    raise FileNotFoundError(
+        f"annotation file not found: {tried}. {help_for(path, form)} {SEE_DOCS}"
+    )
 
 
 class ImageFolder:
@@ -69,7 +71,9 @@ class ImageFolder:
         form: AnnotationFormat = DENSEPOSE_COCO,
     ) -> None:
         if root and not fileio.isdir(root, backend_args=backend_args):
-            raise FileNotFoundError(f"image folder not found: {root}. {form.help} {SEE_DOCS}")
+            raise FileNotFoundError(
+                f"image folder not found: {root}. {help_for(root, form)} {SEE_DOCS}"
+            )
         self.root = root
         self._backend_args = backend_args
         self._subfolders: dict[str, str] = {}

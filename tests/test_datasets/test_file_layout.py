@@ -35,6 +35,29 @@ def test_missing_annotation_file_says_what_to_get(tmp_path):
         assert hint in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        (
+            "data/synthetic_densepose/annotations/densepose_train.json",
+            "make_synthetic.py --out data/synthetic_densepose --train 600 --val 60",
+        ),
+        ("data/real/densepose_real.json", "MMKTN_REAL_DATA"),
+        ("elsewhere/densepose_real.json", "MMKTN_REAL_DATA"),
+        ("data/coco/annotations/densepose_coco_2014_train.json", "cocodataset.org"),
+        ("real/data/coco/annotations/densepose_coco_2014_train.json", "cocodataset.org"),
+        ("data/really/densepose_coco_2014_train.json", "cocodataset.org"),
+    ],
+)
+def test_help_belongs_to_the_set_that_is_missing(path, hint, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for missing in (find_annotation_file, ImageFolder):
+        with pytest.raises(FileNotFoundError, match="not found") as error:
+            missing(path)
+        assert hint in str(error.value)
+        assert ("DensePose-COCO consists" in str(error.value)) == (hint == "cocodataset.org")
+
+
 def test_images_in_one_folder(tmp_path):
     touch(tmp_path, TRAIN["file_name"], PLAIN["file_name"])
     folder = ImageFolder(str(tmp_path))
