@@ -29,11 +29,11 @@ _SIZE_MISMATCH = re.compile(
     r"size mismatch for (\S+): .*?shape (.*?) from checkpoint.*?is (.*?)\.$", re.MULTILINE
 )
 
-# What PyTorch's restricted reader raises on files of other kinds.
-_UNREADABLE = (
+UNREADABLE = (
     *(pickle.UnpicklingError, RuntimeError, EOFError),
     *(KeyError, IndexError, UnicodeDecodeError),
 )
+"""What PyTorch's restricted reader raises on files of other kinds."""
 
 
 def load_config(config: str | Path | Config) -> Config:
@@ -131,7 +131,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
                 raise FileNotFoundError(f"checkpoint not found: {path}")
             else:
                 content = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         hint = (
             "detectron2 and Detectron1 .pkl files go through tools/model_converters first"

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from mmengine import fileio
 from mmengine.logging import print_log
 from mmpose.datasets import CocoDataset, CrowdPoseDataset, OCHumanDataset
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
@@ -27,10 +28,23 @@ class CheckedKeypoints(BaseCocoStyleDataset):
     """What the three datasets below check.
 
     Raises:
+        FileNotFoundError: The annotation or the detection file is missing.
         ValueError: A person has another number of key-points than the dataset defines, a labelled
             person's box lies outside its image, or a detection file names an image that the
             annotation file lacks or holds a box outside its image.
     """
+
+    def load_data_list(self) -> list[dict]:
+        """Look for the files, then load as mmpose does."""
+        self._require_files()
+        return super().load_data_list()
+
+    def _require_files(self) -> None:
+        for what, path in (("annotation", self.ann_file), ("detection", self.bbox_file)):
+            if path and not fileio.exists(path):
+                raise FileNotFoundError(
+                    f"{what} file not found: {path}; where it comes from: docs/stip.md#data"
+                )
 
     def parse_data_info(self, raw_data_info: dict) -> dict | None:
         """Check one annotation, then parse it as mmpose does."""
@@ -112,6 +126,7 @@ class CheckedCrowdPoseDataset(CheckedKeypoints, CrowdPoseDataset):
 
     def load_data_list(self) -> list[dict]:
         """Check the images of a test set, then load as mmpose does."""
+        self._require_files()
         if self.test_mode:
             with open(self.ann_file, encoding="utf-8") as file:
                 images = json.load(file)["images"]

@@ -5,6 +5,7 @@ import pytest
 from mmktn.datasets.keypoint_datasets import (
     CheckedCocoDataset,
     CheckedCrowdPoseDataset,
+    CheckedOCHumanDataset,
     outside_image,
 )
 from tests.test_stip.tiny_crowd import write_crowd
@@ -36,6 +37,24 @@ def test_sound_files_load_as_in_mmpose(crowd):
     assert found.get_data_info(0)["crowd_index"] == 0.05
     tested = load(folder, bbox_file=detections(folder), test_mode=True)
     assert len(tested) == 1
+
+
+@pytest.mark.parametrize("test_mode", [False, True])
+@pytest.mark.parametrize(
+    "dataset", [CheckedCrowdPoseDataset, CheckedCocoDataset, CheckedOCHumanDataset]
+)
+def test_missing_files_point_to_the_page(crowd, dataset, test_mode):
+    folder, _ = crowd
+    with pytest.raises(
+        FileNotFoundError, match=r"annotation file not found: .*none\.json; .*docs/stip\.md#data"
+    ):
+        dataset(ann_file=str(folder / "none.json"), test_mode=test_mode)
+
+
+def test_missing_detections_are_named(crowd):
+    folder, _ = crowd
+    with pytest.raises(FileNotFoundError, match=r"detection file not found: .*none\.json"):
+        load(folder, bbox_file=str(folder / "none.json"), test_mode=True)
 
 
 def test_wrong_number_of_keypoints_names_annotation_and_both_numbers(crowd):

@@ -53,15 +53,36 @@ def test_converted_checkpoint_loads_into_the_model_of_its_config(tmp_path, monke
 def test_checkpoint_of_another_config_is_named(tmp_path, monkeypatch):
     source = tmp_path / "official.pth"
     torch.save(hrnet_pose(), source)
-    with pytest.raises(ValueError, match=r"head\.final_layer.*14 key-points"):
+    with pytest.raises(SystemExit, match=r"convert_stip: .*head\.final_layer.*14 key-points"):
         run_tool("model_converters/convert_stip.py", source, tmp_path / "o.pth", "--config",
                  small_config(tmp_path, keypoints=17), monkeypatch=monkeypatch)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"no checkpoint at .*in\.pth"),
+        (b"garbage", r"in\.pth: not a readable checkpoint"),
+        ({"foo.weight": torch.zeros(2)}, "not an official HRNet or STIP checkpoint"),
+        ({"state_dict": {}}, "holds no state dict"),
+    ],
+)
+def test_unusable_files_end_the_converter_with_one_line(content, message, tmp_path, monkeypatch):
+    source, target = tmp_path / "in.pth", tmp_path / "out.pth"
+    if isinstance(content, bytes):
+        source.write_bytes(content)
+    elif content is not None:
+        torch.save(content, source)
+    with pytest.raises(SystemExit, match=message) as error:
+        run_tool("model_converters/convert_stip.py", source, target, monkeypatch=monkeypatch)
+    assert str(error.value).startswith("convert_stip: ")
+    assert not target.exists()
 
 
 def test_file_that_is_no_state_dict_is_named(tmp_path, monkeypatch):
     source = tmp_path / "official.pth"
     torch.save({"epoch": 3}, source)
-    with pytest.raises(ValueError, match="entry 'epoch' is no tensor"):
+    with pytest.raises(SystemExit, match="entry 'epoch' is no tensor"):
         run_tool("model_converters/convert_stip.py", source, tmp_path / "o.pth",
                  monkeypatch=monkeypatch)  # fmt: skip
     with pytest.raises(FileNotFoundError, match="no checkpoint at"):

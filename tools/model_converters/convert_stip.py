@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from rich.console import Console
 
+from mmktn.apis.model_loading import UNREADABLE, load_config
 from mmktn.registry import MODELS
 from mmktn.utils.setup_env import register_all_modules
 from mmktn.utils.stip_checkpoint_keys import STIPConversion, check_fit, convert_stip_state_dict
@@ -36,11 +36,14 @@ def read_weights(path: Path) -> Mapping[str, torch.Tensor]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file holds no state dict.
+        ValueError: If the file is no checkpoint, or holds no state dict.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}")
-    content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        raise ValueError(f"{path}: not a readable checkpoint") from error
     for key in ("state_dict", "best_state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -54,7 +57,7 @@ def read_weights(path: Path) -> Mapping[str, torch.Tensor]:
 
 def model_weights(config: str) -> dict[str, torch.Tensor]:
     """State dict of a config's model, without memory for it."""
-    cfg = Config.fromfile(config)
+    cfg = load_config(config)
     register_all_modules(init_default_scope=False)
     init_default_scope(cfg.default_scope)
     with torch.device("meta"):
@@ -78,8 +81,12 @@ def summarise(conversion: STIPConversion, missing: list[str] | None) -> str:
 def main() -> None:
     """Convert, check, write."""
     args = parse_args()
-    conversion = convert_stip_state_dict(read_weights(args.source))
-    missing = check_fit(conversion, model_weights(args.config)) if args.config else None
+    try:
+        conversion = convert_stip_state_dict(read_weights(args.source))
+        missing = check_fit(conversion, model_weights(args.config)) if args.config else None
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        text = error.args[0] if isinstance(error, KeyError) else error
+        raise SystemExit(f"convert_stip: {text}") from error
     args.target.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"state_dict": conversion.state_dict, "meta": {}}, args.target)
     Console().print(summarise(conversion, missing))

@@ -53,7 +53,7 @@ def existing_file(path: str | Path, argument: str) -> Path:
     if file is None:
         names = " or ".join(names_in_circulation(str(path)))
         raise FileNotFoundError(
-            f"{argument}: no file {names}; name the DensePose-COCO JSON of the evaluated split"
+            f"{argument}: no file {names}; name the annotations (JSON) of the evaluated split"
         )
     return file
 
