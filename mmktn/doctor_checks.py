@@ -11,6 +11,7 @@ from types import ModuleType
 
 from mmktn.compat import active_fixes, mmcv_ext, real_spec, stand_in_mode
 from mmktn.compat.host_versions import HOSTS, Host, installed_version, version_key
+from mmktn.utils.annotation_names import local_annotation_file
 
 OK, NOTE, WRONG = "ok", "note", "wrong"
 
@@ -50,10 +51,6 @@ EXTRAS = (
     Extra("potpourri3d", "mesh", "geodesic distances, heat method"),
     Extra("pygeodesic", "mesh", "geodesic distances, exact"),
     Extra("faster_coco_eval", "eval", "faster COCO evaluation"),
-    Extra("av", "video", "video files that browsers play"),
-    Extra("gradio", "demo", "web demo"),
-    Extra("onnx", "export", "ONNX export"),
-    Extra("onnxruntime", "export", "running exported models"),
 )
 
 # Module -> what pip calls it; mmktn does not start without these.
@@ -69,6 +66,9 @@ LIBRARIES = {
 DENSEPOSE_COCO = "data/coco/annotations/densepose_coco_2014_train.json"
 SURFACE_FOLDER = "data/densepose_surface"
 SYNTHETIC = "data/synthetic_densepose"
+MAKE_SYNTHETIC = (
+    f"python tools/dataset_converters/make_synthetic.py --out {SYNTHETIC} --train 600 --val 60"
+)
 VARIABLES = {
     "MMKTN_CACHE_DIR": "folder of geodesic tables, default ~/.cache/mmktn",
     "MMKTN_REAL_DATA": "folder of the real images that some configs and tests use",
@@ -231,11 +231,12 @@ def check_data(root: Path) -> Iterator[Finding]:
     places = (
         ("DensePose-COCO", DENSEPOSE_COCO, "layout and links in docs/datasets.md"),
         ("official surface files", SURFACE_FOLDER, "docs/surface.md; not needed for 'procedural'"),
-        ("synthetic data", SYNTHETIC, "python tools/dataset_converters/make_synthetic.py"),
+        ("synthetic data", SYNTHETIC, MAKE_SYNTHETIC),
     )
     for name, place, advice in places:
-        found = (root / place).exists()
-        text = place if found else f"not at {place}"
+        there = local_annotation_file(root / place) or root / place
+        found = there.exists()
+        text = there.relative_to(root).as_posix() if found else f"not at {place}"
         yield Finding("data", name, OK if found else NOTE, text, "" if found else advice)
     if find_spec("numpy") is not None and find_spec("scipy") is not None:
         yield _cache_finding()

@@ -1,6 +1,8 @@
 """`python -m mmktn doctor` and the command dispatcher."""
 
+import configparser
 import dataclasses
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -92,6 +94,21 @@ def test_data_is_found(tmp_path, monkeypatch):
     assert found["MMKTN_CACHE_DIR"] == doctor_checks.OK
     assert "1 tables, 1 MiB" in next(f.text for f in findings if f.name == "geodesic cache")
     assert advice(findings, "DensePose-COCO")
+
+
+def test_annotations_are_found_under_their_other_name(tmp_path):
+    other = tmp_path / "data/coco/annotations/densepose_train2014.json"
+    other.parent.mkdir(parents=True)
+    other.touch()
+    findings = list(doctor_checks.check_data(tmp_path))
+    assert states(findings)["DensePose-COCO"] == doctor_checks.OK
+    assert any(finding.text.endswith(other.name) for finding in findings)
+
+
+def test_advised_extras_exist():
+    config = configparser.ConfigParser()
+    config.read(Path(__file__).parents[1] / "setup.cfg")
+    assert {extra.extra for extra in doctor_checks.EXTRAS} <= set(config["options.extras_require"])
 
 
 def test_every_note_about_something_missing_says_what_to_do(tmp_path):

@@ -15,7 +15,7 @@ find_python() {
     fi
   done
   echo "make env: no Python >= 3.11 found (looked for ${BASE_PYTHON:-python3.11, python3.12, python3.13, python3})." >&2
-  echo "Install Python 3.11 or pass BASE_PYTHON=/path/to/python. mmktn itself runs on 3.10 too: see 'Install' in the README." >&2
+  echo "Install Python 3.11 or pass BASE_PYTHON=/path/to/python. mmktn itself runs on 3.10 too: see 'Use it' in the README." >&2
   return 1
 }
 
