@@ -129,21 +129,27 @@ def main(argv: list[str] | None = None) -> int:
     except (FileNotFoundError, ValueError) as error:
         print(f"image_demo: {error}", file=sys.stderr)
         return 1
-    predictions = inferencer(
-        args.images,
-        batch_size=args.batch_size,
-        score_thr=args.score_thr,
-        boxes=boxes,
-        preset=args.preset,
-        vis_out_dir=args.out_dir,
-        pred_out_dir=args.out_dir if args.save else None,
-        save=args.save,
-        iuv_order=args.iuv_order,
-    )
     broken = 0
-    for index, prediction in enumerate(predictions, start=1):
-        broken += prediction.error is not None
-        print(f"[{index}/{total}] {describe(prediction, args)}", flush=True)
+    try:
+        predictions = inferencer(
+            args.images,
+            batch_size=args.batch_size,
+            score_thr=args.score_thr,
+            boxes=boxes,
+            preset=args.preset,
+            vis_out_dir=args.out_dir,
+            pred_out_dir=args.out_dir if args.save else None,
+            save=args.save,
+            iuv_order=args.iuv_order,
+        )
+        for index, prediction in enumerate(predictions, start=1):
+            broken += prediction.error is not None
+            print(f"[{index}/{total}] {describe(prediction, args)}", flush=True)
+    except (KeyError, ValueError) as error:
+        # What a config asks for and a picture alone cannot give, or a system without charts.
+        text = error.args[0] if isinstance(error, KeyError) else error
+        print(f"image_demo: {args.config}: {text}", file=sys.stderr)
+        return 1
     if broken:
         print(f"{broken} of {total} images could not be read", file=sys.stderr)
     return 1 if broken == total else 0

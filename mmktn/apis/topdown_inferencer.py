@@ -131,9 +131,15 @@ def open_inferencer(
 
     Raises:
         FileNotFoundError: See `load_model`.
-        ValueError: See `load_model`; or a detector is given to a system that finds people itself.
+        ValueError: See `load_model`; or a detector is given to a system that finds people itself;
+            or the system estimates keypoints alone.
     """
     cfg = load_config(config)
+    if _model_type(cfg) == "TopdownPoseEstimator":
+        raise ValueError(
+            f"{config}: a pose config, which makes no charts: use demo/pose_demo.py, or "
+            "mmktn.apis.pose_estimator.PoseEstimator"
+        )
     if not _crops_persons(cfg):
         if detector is not None:
             raise ValueError(f"{config}: finds people itself, so detector={detector} has no use")
@@ -149,4 +155,9 @@ def open_inferencer(
 
 
 def _crops_persons(cfg: Config) -> bool:
-    return str(cfg.model.get("type", "")).split(".")[-1] == "TopdownDensePoseEstimator"
+    return _model_type(cfg) == "TopdownDensePoseEstimator"
+
+
+def _model_type(cfg: Config) -> str:
+    """Type of the model without its scope."""
+    return str(cfg.model.get("type", "")).split(".")[-1]

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from demo import image_demo
-from mmktn.apis import DensePoseInferencer
+from mmktn.apis import DensePoseInferencer, open_inferencer
 from tests.test_apis.fake_detector import FakeDetector
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture
@@ -79,3 +81,26 @@ def test_missing_config_is_one_line_and_status_1(tmp_path, capsys):
 def test_empty_folder_is_one_line_and_status_1(tmp_path, capsys):
     assert image_demo.main([str(tmp_path), "cfg.py", "w.pth"]) == 1
     assert "holds no images" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("fcn/dp-fcn-teacher_r18_cpu_dp-synth.py", "mmktn.LoadPersonMap"),
+        ("tasks/keypoints_r18_fpn_cpu_dp-synth.py", "this model makes no charts"),
+        ("stip/stip_hrnet-w16n_cpu_synthcrowd-128x96.py", "use demo/pose_demo.py"),
+    ],
+)
+def test_systems_that_make_no_charts_of_pictures_say_so(
+    config, message, tmp_path, capsys, monkeypatch
+):
+    def with_random_weights(path, _checkpoint, **_):
+        return open_inferencer(path, None, device="cpu")
+
+    monkeypatch.setattr(image_demo, "open_inferencer", with_random_weights)
+    path = str(CONFIGS / config)
+    image = _write(tmp_path / "a.png", 200)
+    assert image_demo.main([str(image), path, "w.pth", "--out-dir", str(tmp_path / "out")]) == 1
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith(f"image_demo: {path}: ")
+    assert message in last
