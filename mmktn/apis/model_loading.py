@@ -231,6 +231,11 @@ def _mismatch_hint(state: dict[str, torch.Tensor], missing: list[str]) -> str:
         key.startswith(("backbone.bottom_up", "roi_heads.", "proposal_generator")) for key in state
     ):
         return "; names of detectron2: convert the file with tools/model_converters first"
+    if all(".machine." in key for key in missing):
+        return (
+            "; is it folded (fold_ktm.py)? Then it needs --cfg-options ...predictor.folded=True, "
+            "the whole name stands in the README beside the config"
+        )
     if all("densepose" in key for key in missing):
         return "; it may be a detector without the DensePose branch, or of another DensePose head"
     return f"; the checkpoint's first weight is {first}: is it of another config?"

@@ -115,6 +115,14 @@ def test_official_names_point_to_the_converter():
         fit_weights(_net(), state, source="a.pth")
 
 
+def test_folded_weights_point_to_the_switch():
+    model = nn.ModuleDict({"machine": nn.Linear(1, 1), "kernel": nn.Linear(1, 1)})
+    outer = nn.ModuleDict({"predictor": model})
+    folded = {k: v for k, v in outer.state_dict().items() if "machine" not in k}
+    with pytest.raises(ValueError, match=r"is it folded .*predictor\.folded=True"):
+        fit_weights(outer, folded, source="a.pth")
+
+
 def test_module_versions_travel_with_the_weights():
     class Versioned(nn.Linear):
         _version = 2
