@@ -166,7 +166,7 @@ def fit_weights(model: nn.Module, state_dict: dict[str, torch.Tensor], *, source
     Raises:
         ValueError: A parameter is missing or has another shape; the message names the first.
     """
-    state = OrderedDict((key.removeprefix("module."), v) for key, v in state_dict.items())
+    state: Any = OrderedDict((key.removeprefix("module."), v) for key, v in state_dict.items())
     if hasattr(state_dict, "_metadata"):
         state._metadata = state_dict._metadata  # versions by which modules read old names
     try:
