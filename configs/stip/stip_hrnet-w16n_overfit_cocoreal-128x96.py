@@ -7,5 +7,15 @@ _base_ = [
 ]
 
 model = dict(test_cfg=dict(flip_test=False), head=dict(out_channels=17))
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=300), logger=dict(interval=20))
+default_hooks = dict(
+    checkpoint=dict(by_epoch=False, interval={{_base_.val_interval}}),
+    logger=dict(interval=20),
+    # Nothing is left to learn once every person is found.
+    early_stopping=dict(
+        type="EarlyStoppingHook",
+        monitor="coco/oks/AP",
+        rule="greater",
+        stopping_threshold=0.99,
+    ),
+)
 log_processor = dict(by_epoch=False)

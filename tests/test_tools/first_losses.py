@@ -48,8 +48,7 @@ def config(path: str, folder: str, batch_size: int, launcher: str) -> Config:
     return cfg
 
 
-def main() -> None:
-    path, folder, out, batch_size, launcher = sys.argv[1:]
+def main(path: str, folder: str, out: str, batch_size: str, launcher: str) -> None:
     runner = Runner.from_cfg(config(path, folder, int(batch_size), launcher))
     wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     batch = next(iter(runner.build_dataloader(runner._train_dataloader)))
@@ -67,4 +66,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

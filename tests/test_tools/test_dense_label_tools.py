@@ -3,7 +3,6 @@
 import argparse
 import importlib.util
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -43,18 +42,11 @@ def root(tmp_path_factory):
     options = GeneratorOptions(scene=SceneOptions(size_hw=(120, 96), people=(1, 2)))
     generate_split(folder, "train", 2, options=options)
     register_all_modules(init_default_scope=False)
-    script = REPO / "tools/dataset_converters/write_dense_labels.py"
-    done = subprocess.run(
-        [
-            *(sys.executable, script, "--from-truth", folder / "dense/train"),
-            *("--ann-file", folder / "annotations/densepose_train.json"),
-            *("--out", folder / "truth"),
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "dense labels of" in done.stdout
+    with pytest.MonkeyPatch.context() as patch:
+        command = ["write_dense_labels.py", "--from-truth", folder / "dense/train"]
+        command += ["--ann-file", folder / "annotations/densepose_train.json"]
+        patch.setattr(sys, "argv", [*map(str, command), "--out", str(folder / "truth")])
+        write_dense_labels.main()
     return folder
 
 

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmktn.testing import write_fake_dataset
+from tests.test_tools import first_losses
 
 ROOT = Path(__file__).parents[2]
 SMOKE = ROOT / "configs/densepose/smoke/ktn2_r18_fpn_smoke_dp-synth.py"
@@ -66,16 +67,12 @@ def test_resumed_run_repeats_the_uninterrupted_one(data_folder, tmp_path):
 @pytest.mark.slow
 @pytest.mark.multiprocess
 def test_two_processes_give_the_losses_of_one_with_the_same_total_batch(data_folder, tmp_path):
-    script = str(ROOT / "tests/test_tools/first_losses.py")
     outs = [tmp_path / "one.json", tmp_path / "two.json"]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    torchrun += ["--nproc_per_node=2"]
-    for start, out, batch_size, launcher in (
-        ([sys.executable], outs[0], "2", "none"),
-        (torchrun, outs[1], "1", "pytorch"),
-    ):
-        command = [*start, script, str(SMOKE), str(data_folder), str(out), batch_size, launcher]
-        subprocess.run(command, check=True, env=ENV, timeout=300)
+    first_losses.main(str(SMOKE), str(data_folder), str(outs[0]), "2", "none")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc_per_node=2", first_losses.__file__]
+    command += [str(SMOKE), str(data_folder), str(outs[1]), "1", "pytorch"]
+    subprocess.run(command, check=True, env=ENV, timeout=300)
     one, two = (json.loads(out.read_text()) for out in outs)
     # The second and third step also see the averaged gradients of the ones before.
     for first, second in zip(one, two, strict=True):

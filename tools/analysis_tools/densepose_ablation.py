@@ -1,7 +1,7 @@
 """Train the systems of the papers' ablations on synthetic people; print mean and spread over seeds.
 
 Usage: python tools/analysis_tools/densepose_ablation.py
-           [--groups components forms switches tasks hosts]
+           [--groups components forms switches hosts systems fcn tasks alone pretrained]
            [--seeds 0 1 2] [--iterations N] [--data-root DIR] [--workers 2] [--out FILE.json]
 
 All arms have the same data, optimizer, schedule and seeds; they are the CPU-size twins of the
@@ -32,14 +32,15 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[2]
-console = Console(width=160)
+console = Console(width=200)
 
 
 class Arm(NamedTuple):
-    """A system: its config and the arm that it is compared with."""
+    """A system: its config, the arm that it is compared with, the config that it starts from."""
 
     config: str
     base: str | None = None
+    start: str | None = None
 
 
 GROUPS: dict[str, dict[str, Arm]] = {
@@ -85,6 +86,48 @@ GROUPS: dict[str, dict[str, Arm]] = {
         "HRNet": Arm("densepose-td_hrnet-w16n_cpu_dp-synth"),
         "HRNet + KTM": Arm("densepose-td_hrnet-w16n_ktm2_cpu_dp-synth", "HRNet"),
     },
+    "systems": {
+        "detectron2 R50": Arm("densepose-rcnn_r18_fpn_cpu_dp-synth"),
+        "detectron2 DeepLab": Arm("densepose-rcnn-dl_r18_fpn_cpu_dp-synth", "detectron2 R50"),
+        "detectron2 HRFPN": Arm("densepose-rcnn_hrnet-w16n_hrfpn_cpu_dp-synth", "detectron2 R50"),
+        "KTN v2 on HRFPN": Arm("ktn2_hrnet-w16n_hrfpn_cpu_dp-synth", "detectron2 HRFPN"),
+        "KTN's Parsing R-CNN": Arm("parsing-rcnn-k1_r18_fpn-mid1_cpu_dp-synth"),
+        "KTN's Parsing R-CNN + KTM": Arm(
+            "parsing-rcnn-k1_r18_fpn-mid1_ktm1_cpu_dp-synth", "KTN's Parsing R-CNN"
+        ),
+        "SimpleBaseline + KTMv1": Arm("densepose-td_r18_ktm1_cpu_dp-synth", "SimpleBaseline"),
+        "HRNet + KTMv1": Arm("densepose-td_hrnet-w16n_ktm1_cpu_dp-synth", "HRNet"),
+    },
+    "fcn": {
+        "DP-FCN": Arm("dp-fcn_r18_cpu_dp-synth"),
+        "DP-FCN in boxes": Arm("dp-fcn_r18_boxes_cpu_dp-synth"),
+        "DP-FCN, single persons": Arm("dp-fcn-person_r18_cpu_dp-synth"),
+        "DP-FCN teacher": Arm("dp-fcn-teacher_r18_cpu_dp-synth"),
+        "DP*": Arm("dp-fcn-oracle_r18_cpu_dp-synth", "DP-FCN teacher"),
+    },
+    "alone": {
+        "body segmentation": Arm("body-seg_r18_fpn_cpu_dp-synth"),
+        "body segmentation + MIDv1": Arm("body-seg_r18_fpn-mid1_cpu_dp-synth", "body segmentation"),
+        "body segmentation + MIDv2": Arm("body-seg_r18_fpn-mid2_cpu_dp-synth", "body segmentation"),
+        "part segmentation": Arm("part-seg_r18_fpn_cpu_dp-synth"),
+        "part segmentation + MIDv1": Arm("part-seg_r18_fpn-mid1_cpu_dp-synth", "part segmentation"),
+        "part segmentation + MIDv2": Arm("part-seg_r18_fpn-mid2_cpu_dp-synth", "part segmentation"),
+        "keypoints": Arm("keypoints_r18_fpn_cpu_dp-synth"),
+        "keypoints + MIDv1": Arm("keypoints_r18_fpn-mid1_cpu_dp-synth", "keypoints"),
+        "keypoints + MIDv2": Arm("keypoints_r18_fpn-mid2_cpu_dp-synth", "keypoints"),
+    },
+    "pretrained": {
+        "+ MIDv2, from keypoints": Arm(
+            "densepose-rcnn_r18_fpn-mid2_cpu_dp-synth",
+            "+ MIDv2",
+            "keypoints_r18_fpn-mid2_cpu_dp-synth",
+        ),
+        "KTN v2, from keypoints": Arm(
+            "ktn2_r18_fpn_cpu_dp-synth",
+            "+ MIDv2, from keypoints",
+            "keypoints_r18_fpn-mid2_cpu_dp-synth",
+        ),
+    },
 }
 ARMS = {name: arm for group in GROUPS.values() for name, arm in group.items()}
 COLUMNS = {
@@ -94,7 +137,17 @@ COLUMNS = {
     "GPSm AP": "densepose/gpsm/AP",
     "AUC10": "pointwise/AUC10",
     "AUC30": "pointwise/AUC30",
+    "mask AP": "body_mask/AP",
+    "parts mIoU": "parts/mIoU",
+    "OKS AP": "keypoints/oks/AP",
 }
+# Metrics of charts, and the pointwise ones of the same result.
+POINTWISE = {
+    "mmktn.DensePoseMetric": "mmktn.PointwiseDensePoseMetric",
+    "mmktn.TopdownDensePoseMetric": "mmktn.TopdownPointwiseMetric",
+}
+# Gains are told in the first of these that an arm measures.
+GAIN_KEYS = ("pointwise/AUC30", "body_mask/AP", "parts/mIoU", "keypoints/oks/AP")
 
 
 def parse_args() -> argparse.Namespace:
@@ -111,32 +164,36 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, help="also draw the table into this picture")
     parser.add_argument("--show", action="store_true", help="only show what is stored")
     parser.add_argument("--run", nargs=2, metavar=("ARM", "SEED"), help=argparse.SUPPRESS)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.iterations < 2:
+        parser.error("--iterations must be at least 2: warm-up and cosine take one each")
+    return args
 
 
-def arm_config(arm: str, seed: int, args: argparse.Namespace, work_dir: str) -> Any:
-    """Config of one run: the twin with the ablation's data, length, seed and metrics."""
+def arm_config(config: str, seed: int, args: argparse.Namespace, work_dir: str) -> Any:
+    """Config of one training: the twin with the ablation's data, length, seed and metrics."""
     from mmengine.config import Config
 
-    (path,) = (ROOT / "configs").rglob(f"{ARMS[arm].config}.py")
+    (path,) = (ROOT / "configs").rglob(f"{config}.py")
     cfg = Config.fromfile(str(path))
     data = args.data_root.rstrip("/") + "/"
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = data
     # Systems with further tasks measure these, too, and GPS with both normalisers.
-    charts = cfg.test_evaluator[0] if isinstance(cfg.test_evaluator, list) else cfg.test_evaluator
-    charts.pop("normaliser", None)
-    charts.ann_file = data + "annotations/densepose_val.json"
-    pointwise = dict(charts)
-    pointwise.pop("metric", None)
-    kind = "TopdownPointwiseMetric" if "Topdown" in charts.type else "PointwiseDensePoseMetric"
-    pointwise["type"] = f"mmktn.{kind}"
-    cfg.test_evaluator = [charts, pointwise]
+    own = cfg.test_evaluator[0] if isinstance(cfg.test_evaluator, list) else cfg.test_evaluator
+    own.pop("normaliser", None)
+    own.ann_file = data + "annotations/densepose_val.json"
+    evaluators = [own]
+    if own.type in POINTWISE:
+        pointwise = dict(own, type=POINTWISE[own.type])
+        pointwise.pop("metric", None)
+        evaluators.append(pointwise)
+    cfg.test_evaluator = evaluators
     if args.batch_size:
         cfg.train_dataloader.batch_size = args.batch_size
     cfg.train_cfg.max_iters = args.iterations
     warm_up, cosine = cfg.param_scheduler
-    warm_up.end = cosine.begin = min(warm_up.end, args.iterations // 5)
+    warm_up.end = cosine.begin = max(1, min(warm_up.end, args.iterations // 5))
     cosine.end = args.iterations
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.default_hooks.checkpoint = None
@@ -155,16 +212,27 @@ def run_here(arm: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as work_dir:
-        runner = Runner.from_cfg(arm_config(arm, seed, args, work_dir))
-        start, cpu_start = time.perf_counter(), time.process_time()
+        load_from = None
+        if ARMS[arm].start:
+            first = arm_config(ARMS[arm].start, seed, args, work_dir)
+            first.experiment_name = "start"
+            first = Runner.from_cfg(first)
+            first.train()
+            load_from = str(Path(work_dir, "start.pth"))
+            torch.save({"state_dict": first.model.state_dict()}, load_from)
+        cfg = arm_config(ARMS[arm].config, seed, args, work_dir)
+        cfg.load_from = load_from
+        runner = Runner.from_cfg(cfg)
+        begin, cpu_begin = time.perf_counter(), time.process_time()
         runner.train()
-        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
+        seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu_begin
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         metrics = test_in_annotated_boxes(runner)
     return {
         "arm": arm,
         "config": ARMS[arm].config,
         "base": ARMS[arm].base,
+        "start": ARMS[arm].start,
         "seed": seed,
         "iterations": args.iterations,
         "data_root": args.data_root.rstrip("/"),
@@ -213,12 +281,17 @@ def run_missing(results: list[dict[str, Any]], args: argparse.Namespace) -> list
             results.append(result)
             args.out.parent.mkdir(parents=True, exist_ok=True)
             args.out.write_text(json.dumps({"results": results}, indent=1) + "\n")
-            score = 100 * result["metrics"][COLUMNS["GPS AP"]]
+            key = main_metric(result)
             console.print(
                 f"{count}/{len(jobs)} {result['arm']}, seed {result['seed']}: "
-                f"GPS AP {score:.1f}, {result['train_seconds']:.0f} s"
+                f"{key} {100 * result['metrics'][key]:.1f}, {result['train_seconds']:.0f} s"
             )
     return failed
+
+
+def main_metric(result: dict[str, Any]) -> str:
+    """Key of the metric in which an arm's gain is told."""
+    return next(key for key in GAIN_KEYS if key in result["metrics"])
 
 
 def is_of(result: dict[str, Any], args: argparse.Namespace) -> bool:
@@ -240,12 +313,17 @@ def show(results: list[dict[str, Any]], args: argparse.Namespace) -> None:
     }
     runs = {arm: found for arm, found in runs.items() if found}
     table = Table(title=f"synthetic people, {args.iterations} iterations, percent")
-    for column in ("arm", "seeds", *COLUMNS, "gain AUC30", "M params", "ms / it.", "peak MB"):
+    measured = {key for found in runs.values() for run in found for key in run["metrics"]}
+    columns = {name: key for name, key in COLUMNS.items() if key in measured}
+    for column in ("arm", "seeds", *columns, "gain", "M params", "ms / it.", "peak MB"):
         table.add_column(column, justify="left" if column == "arm" else "right")
     for arm, found in runs.items():
-        cells = [spread([100 * r["metrics"][key] for r in found]) for key in COLUMNS.values()]
+        cells = [
+            spread([100 * r["metrics"][key] for r in found if key in r["metrics"]])
+            for key in columns.values()
+        ]
         base = {r["seed"]: r["metrics"] for r in runs.get(ARMS[arm].base, [])}
-        key = COLUMNS["AUC30"]
+        key = main_metric(found[0])
         paired = [r for r in found if r["seed"] in base]
         gains = [100 * (r["metrics"][key] - base[r["seed"]][key]) for r in paired]
         speed = statistics.mean(1000 * r["train_cpu_seconds"] / r["iterations"] for r in found)
@@ -260,8 +338,9 @@ def show(results: list[dict[str, Any]], args: argparse.Namespace) -> None:
         )
     console.print(table)
     if args.plot and runs:
-        values = {a: [100 * r["metrics"][COLUMNS["AUC30"]] for r in f] for a, f in runs.items()}
-        draw_arms(args.plot, table.title, values, label="AUC30, percent")
+        values = {a: [100 * r["metrics"][main_metric(r)] for r in f] for a, f in runs.items()}
+        names = dict.fromkeys(main_metric(found[0]) for found in runs.values())
+        draw_arms(args.plot, table.title, values, label=f"{', '.join(names)}, percent")
 
 
 def main() -> None:

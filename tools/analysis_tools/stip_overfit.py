@@ -75,7 +75,7 @@ def main() -> None:
     runner = Runner.from_cfg(cfg)
     runner.train()
     scores = runner.message_hub.log_scalars[f"val/{args.set}/oks/AP"].current()
-    checkpoint = work_dir / f"iter_{runner.max_iters}.pth"
+    checkpoint = work_dir / f"iter_{runner.iter}.pth"  # training stops early at AP 0.99
     # Pictures are the demo's business; it runs as a user would start it.
     command = [sys.executable, str(ROOT / "demo/pose_demo.py"), str(folder)]
     command += [str(CONFIGS[args.set]), str(checkpoint), "--maps", "--keypoints", "0", "10"]

@@ -9,6 +9,7 @@ import argparse
 import json
 import re
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -24,6 +25,12 @@ ABLATION_COLUMNS = (
     "pointwise/AUC10",
     "pointwise/AUC30",
 )
+# Tasks of their own: what their figure is called.
+TASK_METRICS = {
+    "body_mask/AP": "mask AP",
+    "parts/mIoU": "parts mIoU",
+    "keypoints/oks/AP": "OKS AP",
+}
 START, END = "<!-- table: made by tools/dev/make_tables.py -->", "<!-- end of table -->"
 
 
@@ -53,14 +60,17 @@ def synthetic_twin(config: Path) -> Path | None:
 
 
 def synthetic_figure(twin: Path, runs: list[dict]) -> str:
-    """GPS AP and AUC30 of a twin over the seeds of the ablation's longest runs, percent."""
-    own = [run for run in runs if run["config"] == twin.stem]
+    """GPS AP and AUC30, or a task's own metric, of a twin's longest runs in percent."""
+    own = [run for run in runs if run["config"] == twin.stem and not run.get("start")]
     if not own:
         return "not run"
     longest = max(run["iterations"] for run in own)
     found = [run["metrics"] for run in own if run["iterations"] == longest]
+    for key, name in TASK_METRICS.items():
+        if key in found[0]:
+            return f"{name} {spread([100 * metrics[key] for metrics in found])} ({longest} it.)"
     keys = ("densepose/gps/AP", "pointwise/AUC30")
-    figures = " / ".join(spread([100 * metrics[key] for metrics in found]) for key in keys)
+    figures = " / ".join(cell(found, key) for key in keys)
     return f"{figures} ({longest} it.)"
 
 
@@ -97,29 +107,62 @@ def systems_table() -> str:
 def ablation_table() -> str:
     """Make the table of the ablation's arms: mean and sample deviation over seeds, percent."""
     runs = json.loads(ABLATION.read_text())["results"] if ABLATION.is_file() else []
+    runs = [run for run in runs if "pointwise/AUC30" in run["metrics"]]
     lines = [
         "| arm | iterations | GPS AP | AP50 | GPSm AP | AUC10 | AUC30 | gain in AUC30 | parameters "
         "| CPU ms an iteration | peak MB |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
+    for found, gain in arms(runs, "pointwise/AUC30"):
+        cells = [cell([run["metrics"] for run in found], key) for key in ABLATION_COLUMNS]
+        lines.append(
+            f"| {found[0]['arm']} | {found[0]['iterations']} | {' | '.join(cells)} | {gain} "
+            f"| {cost(found)} |"
+        )
+    return "\n".join(lines)
+
+
+def tasks_table() -> str:
+    """Make the table of the tasks in their own right, with and without MID."""
+    runs = json.loads(ABLATION.read_text())["results"] if ABLATION.is_file() else []
+    lines = [
+        "| task | iterations | metric | figure | gain | parameters | CPU ms an iteration "
+        "| peak MB |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for key, name in TASK_METRICS.items():
+        for found, gain in arms([run for run in runs if key in run["metrics"]], key):
+            lines.append(
+                f"| {found[0]['arm']} | {found[0]['iterations']} | {name} "
+                f"| {cell([run['metrics'] for run in found], key)} | {gain} | {cost(found)} |"
+            )
+    return "\n".join(lines)
+
+
+def arms(runs: list[dict], key: str) -> Iterator[tuple[list[dict], str]]:
+    """Give the runs of each length and arm, and their gain in ``key`` over the base's seeds."""
     for iterations, arm in dict.fromkeys((run["iterations"], run["arm"]) for run in runs):
         same = [run for run in runs if run["iterations"] == iterations]
         found = [run for run in same if run["arm"] == arm]
-        cells = [spread([100 * run["metrics"][key] for run in found]) for key in ABLATION_COLUMNS]
         base = {r["seed"]: r["metrics"] for r in same if r["arm"] == found[0]["base"]}
         gains = [
-            100 * (run["metrics"]["pointwise/AUC30"] - base[run["seed"]]["pointwise/AUC30"])
+            100 * (run["metrics"][key] - base[run["seed"]][key])
             for run in found
             if run["seed"] in base
         ]
-        gain = f"{spread(gains)} on {found[0]['base']}" if gains else "-"
-        speed = statistics.mean(1000 * r["train_cpu_seconds"] / r["iterations"] for r in found)
-        memory = statistics.mean(run["train_peak_mb"] for run in found)
-        lines.append(
-            f"| {arm} | {iterations} | {' | '.join(cells)} | {gain} "
-            f"| {found[0]['parameters'] / 1e6:.2f} M | {speed:.0f} | {memory:.0f} |"
-        )
-    return "\n".join(lines)
+        yield found, f"{spread(gains)} on {found[0]['base']}" if gains else "-"
+
+
+def cost(found: list[dict]) -> str:
+    """Cells of parameters, time and memory."""
+    speed = statistics.mean(1000 * r["train_cpu_seconds"] / r["iterations"] for r in found)
+    memory = statistics.mean(run["train_peak_mb"] for run in found)
+    return f"{found[0]['parameters'] / 1e6:.2f} M | {speed:.0f} | {memory:.0f}"
+
+
+def cell(found: list[dict], key: str) -> str:
+    """Mean and deviation of a metric in percent, or a dash where it is not measured."""
+    return spread([100 * metrics[key] for metrics in found]) if key in found[0] else "-"
 
 
 def spread(values: list[float]) -> str:
@@ -131,7 +174,7 @@ def spread(values: list[float]) -> str:
 def renewed(page: Path) -> str:
     """Give the page's text with fresh tables."""
     tables = (
-        [systems_table(), ablation_table()]
+        [systems_table(), ablation_table(), tasks_table()]
         if page == RESULTS
         else [table_of(page.with_name("metafile.yml"))]
     )

@@ -1,7 +1,8 @@
 # Some minutes on one CPU core: overfit a handful of persons, all of them in every iteration.
 max_iters = 300
+val_interval = 100
 
-train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=max_iters)
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=val_interval)
 val_cfg = dict()
 test_cfg = dict()
 
