@@ -1,12 +1,10 @@
 """Whole detectors: official state dict -> converter -> detections and decoded charts.
 
-Every e2e_*.npz of the reference folder goes through the command line of the converter, which finds
-the config and adapts it to the narrow widths. `MMKTN_REFERENCE_DIR` names another folder of that
-layout.
+Every file of a whole detector in the reference folder (tests/reference_files.py) goes through the
+command line of the converter, which finds the config and adapts it to the narrow widths.
 """
 
 import importlib.util
-import os
 import pickle
 from pathlib import Path
 
@@ -17,10 +15,10 @@ from mmdet.structures import DetDataSample
 
 from mmktn.apis.model_loading import load_model
 from mmktn.structures.box_grid import result_box_hw
+from tests.reference_files import files
 
 ROOT = Path(__file__).parents[1]
-FOLDER = Path(os.environ.get("MMKTN_REFERENCE_DIR", ROOT / "tests" / "data" / "reference"))
-FILES = sorted(FOLDER.glob("e2e_*.npz"))
+FILES = files("detector")
 
 # Settings of reference/README.md; a file with more proposals or detections has a larger limit.
 PRE_NMS, POST_NMS, DETECTIONS = 200, 60, 12
@@ -103,10 +101,6 @@ def order_of(ours: torch.Tensor, theirs: torch.Tensor, scores: torch.Tensor) -> 
     assert len(index.unique()) == len(index)
     assert (scores[index] - scores).abs().max() <= TIE
     return index
-
-
-def test_reference_files_of_whole_detectors_are_present():
-    assert FILES, f"no e2e_*.npz in {FOLDER}"
 
 
 @pytest.mark.parametrize(("name", "level"), [("p2", 0), ("p5", 3)])
