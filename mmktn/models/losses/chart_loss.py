@@ -22,7 +22,9 @@ class ChartLoss(nn.Module):
 
     Persons with dense labels of a teacher (`DensePoseAnnotation.dense_map`) train the classifier at
     every labelled cell, U and V at `dense_uv_points` of them drawn anew each time, so that the sum
-    keeps its scale (methods 4.2); annotated points win over labels in the same cell.
+    keeps its scale (methods 4.2); annotated points win over labels in the same cell. Large charts
+    have most cells. With `dense_points_per_chart` all three learn instead from that many cells of
+    each chart, drawn anew each time: spread over the charts as annotated points are.
 
     Args:
         weight_fine_segm: Weight of the chart classification I.
@@ -38,6 +40,8 @@ class ChartLoss(nn.Module):
             `uv_reference_images`). The official code takes them per process.
         uv_reduction: 'sum', or 'mean' over the points, as in the fully convolutional systems.
         dense_uv_points: Labelled cells of a person that train U and V.
+        dense_points_per_chart: Labelled cells of each chart of a person that train I, U and V, in
+            place of all cells and of `dense_uv_points`.
         dense_min_confidence: Labels that the teacher is less sure of are not learned.
 
     Raises:
@@ -62,6 +66,7 @@ class ChartLoss(nn.Module):
         sync_normalizers: bool = False,
         uv_reduction: str = "sum",
         dense_uv_points: int = 196,
+        dense_points_per_chart: int | None = None,
         dense_min_confidence: float = 0.0,
     ) -> None:
         super().__init__()
@@ -79,6 +84,7 @@ class ChartLoss(nn.Module):
         self.sync_normalizers = sync_normalizers
         self.uv_reduction = uv_reduction
         self.dense_uv_points = dense_uv_points
+        self.dense_points_per_chart = dense_points_per_chart
         self.dense_min_confidence = dense_min_confidence
 
     def forward(
@@ -131,7 +137,7 @@ class ChartLoss(nn.Module):
     def _dense_cells(
         self, output: ChartOutput, targets: ChartTargets
     ) -> tuple[DenseCells | None, DenseCells | None]:
-        """Cells labelled by a teacher, and those of them that train U and V."""
+        """Cells labelled by a teacher that train I, and those that train U and V."""
         if output.fine_segm is None:
             return None, None
         cells = find_dense_cells(
@@ -140,7 +146,12 @@ class ChartLoss(nn.Module):
             half_pixel=self.half_pixel,
             min_confidence=self.dense_min_confidence,
         )
-        return cells, None if cells is None else cells.draw(self.dense_uv_points)
+        if cells is None:
+            return None, None
+        if self.dense_points_per_chart is not None:
+            cells = cells.draw_from_charts(self.dense_points_per_chart)
+            return cells, cells
+        return cells, cells.draw(self.dense_uv_points)
 
     def _shares(
         self,

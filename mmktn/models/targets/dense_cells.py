@@ -42,11 +42,19 @@ class DenseCells:
 
     def draw(self, limit: int) -> DenseCells:
         """Draw at most `limit` cells of each person, without repetition, from torch's generator."""
-        # float64 keeps person + fraction apart for any number of persons that fits in memory.
-        keys = self.person + torch.rand(len(self), device=self.rows.device, dtype=torch.float64)
+        return self._draw(self.person, limit)
+
+    def draw_from_charts(self, limit: int) -> DenseCells:
+        """Draw at most `limit` cells of each chart of each person, as annotators are asked to."""
+        return self._draw(self.person * 256 + self.charts, limit)  # a chart is stored in a byte
+
+    def _draw(self, group: Tensor, limit: int) -> DenseCells:
+        """Draw at most `limit` cells of each group, whose number is given for each cell (Q,)."""
+        # float64 keeps group + fraction apart for any number of groups that fits in memory.
+        keys = group + torch.rand(len(self), device=self.rows.device, dtype=torch.float64)
         order = torch.argsort(keys)
-        persons = self.person[order]
-        first = torch.searchsorted(persons, persons)
+        groups = group[order]
+        first = torch.searchsorted(groups, groups)
         rank = torch.arange(len(self), device=self.rows.device) - first
         return self[order[rank < limit]]
 

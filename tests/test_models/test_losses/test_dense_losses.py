@@ -62,6 +62,24 @@ def test_number_of_drawn_cells_bounds_the_sum():
     assert float(found) == pytest.approx(10 * 2.5 + point, rel=1e-5)
 
 
+def test_cells_of_each_chart_train_charts_and_coordinates():
+    targets = make_targets()
+    targets.dense_maps[0, 0, :, :128] = 6  # as many cells as chart 5, one of them annotated
+    output = make_output()
+    output.u = torch.full_like(output.u, 51.5 / 255 + 3.0)  # each cell costs 2.5
+    output.fine_segm = torch.zeros(1, 25, 8, 8)
+    output.fine_segm[:, 5] = 1.0
+    losses = ChartLoss(weight_fine_segm=1.0, weight_uv=1.0, dense_points_per_chart=2)(
+        output, targets
+    )
+    point = float(smooth_l1(output.u[0, 3, 2, 4] - 0.25))
+    assert float(losses["loss_u"]) == pytest.approx(4 * 2.5 + point, rel=1e-5)
+    logs = output.fine_segm[0, :, 0, 0].log_softmax(dim=0)
+    # Two cells of chart 5, two of chart 6, the point of chart 3.
+    expected = -(2 * logs[5] + 2 * logs[6] + logs[3]) / 5
+    assert float(losses["loss_fine_segm"]) == pytest.approx(float(expected), rel=1e-5)
+
+
 def test_dense_labels_without_a_point():
     targets = make_targets()
     targets.roi_index = targets.roi_index[:0]

@@ -88,6 +88,20 @@ def test_draw_takes_at_most_so_many_of_each_person_without_repetition():
     assert not torch.equal(drawn.rows, again.rows)
 
 
+def test_charts_of_any_size_give_equally_many_cells():
+    rois = BOX.expand(2, -1)
+    small = person(points=())
+    small.dense_map[0, :, 128:][small.dense_map[0, :, 128:] > 0] = 5
+    small.dense_map[0, :60, :60] = 24
+    cells = find_dense_cells(targets(person(points=()), small, rois=rois), (8, 8))
+    drawn = cells.draw_from_charts(3)
+    for roi, charts in ((0, {5: 3, 7: 3}), (1, {5: 3, 24: 3})):
+        found = torch.bincount(drawn.charts[drawn.roi_index == roi], minlength=25)
+        assert {k: n for k, n in enumerate(found.tolist()) if n} == charts
+    assert len(cells.draw_from_charts(1000)) == len(cells)
+    assert len(cells[:0].draw_from_charts(3)) == 0
+
+
 def test_every_cell_is_drawn_equally_often():
     cells = find_dense_cells(targets(person(points=())), (8, 8))
     torch.manual_seed(0)
