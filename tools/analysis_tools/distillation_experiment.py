@@ -1,7 +1,7 @@
 """Distillation on synthetic people: the teacher's error, and what its labels bring a student.
 
     python tools/analysis_tools/distillation_experiment.py [--seeds 0 1 2] [--images N]
-        [--student CONFIG]
+        [--student CONFIG] [--points-per-chart N]
 
 Trains the teacher, writes its labels and the true ones, measures the former against the latter, and
 trains a student with points only ('points'), with the teacher's labels ('teacher') and with the
@@ -56,6 +56,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=0, help="training images; 0 for all")
     parser.add_argument("--teacher-iters", type=int, help="default: the config's")
     parser.add_argument("--student-iters", type=int, help="default: the config's")
+    parser.add_argument(
+        "--points-per-chart", type=int, help="labels that train a chart of a person; default: all"
+    )
     parser.add_argument("--data-root", default="data/synthetic_densepose/")
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/distillation"))
     parser.add_argument("--threads", type=int, default=1)
@@ -144,6 +147,9 @@ def train_student(arm: str, seed: int, ann: Path, args: argparse.Namespace) -> d
     cfg = run_config(args.student, name, seed=seed, iters=args.student_iters, ann=ann, args=args)
     if arm != "points":
         cfg.train_dataloader.dataset.dense_labels = str(args.work_dir / f"labels_{arm}")
+        if args.points_per_chart:
+            head = cfg.model.get("roi_head", {}).get("densepose_head") or cfg.model.head
+            head.loss.dense_points_per_chart = args.points_per_chart
     pointwise = {"type": "mmktn.PointwiseDensePoseMetric", "ann_file": cfg.test_evaluator.ann_file}
     cfg.test_evaluator = [cfg.test_evaluator, pointwise]
     runner = Runner.from_cfg(cfg)
@@ -185,8 +191,10 @@ def main() -> None:
         "teacher_iters": args.teacher_iters,
         "student_iters": args.student_iters,
         "views": [list(args.scales), not args.no_flip],
+        "points_per_chart": args.points_per_chart,
     }
-    if stored.setdefault("settings", settings) != settings:
+    # Files of before this option are of its default.
+    if {"points_per_chart": None, **stored.setdefault("settings", settings)} != settings:
         raise SystemExit(
             f"{path} was made with {stored['settings']}, asked for is {settings}: give another "
             "--work-dir, or the same settings to go on"
