@@ -79,16 +79,70 @@ def test_other_normalisation_than_that_of_the_config_is_refused(tmp_path, weight
         convert_detectron2.main([str(source), str(tmp_path / "ours.pth")])
 
 
-def test_structure_without_a_config_is_converted_and_said_to_be_unchecked(
-    tmp_path, weights, capsys, monkeypatch
-):
+def test_structure_without_a_config_is_written_on_request(tmp_path, weights, capsys, monkeypatch):
     monkeypatch.setattr(convert_detectron2, "CONFIGS", tmp_path)
     source, target = _pickle(tmp_path, weights), tmp_path / "ours.pth"
-    convert_detectron2.main([str(source), str(target)])
+    with pytest.raises(SystemExit, match=r"none has its backbone.*--unchecked"):
+        convert_detectron2.main([str(source), str(target)])
+    assert not target.exists()
+    convert_detectron2.main([str(source), str(target), "--unchecked"])
     assert "not checked against a model" in capsys.readouterr().out
     assert target.is_file()
     with pytest.raises(SystemExit, match="no config to write"):
-        convert_detectron2.main([str(source), str(target), "--out-config", str(tmp_path / "c.py")])
+        convert_detectron2.main(
+            [str(source), str(target), "--unchecked", "--out-config", str(tmp_path / "c.py")]
+        )
+
+
+@pytest.mark.parametrize(
+    ("left_out", "message"),
+    [
+        ("backbone.bottom_up", "no stem and stages of a ResNet or HRNet"),
+        ("backbone.bottom_up.res5", "no stem and stages of a ResNet or HRNet"),
+        ("backbone.bottom_up.stem", "no stem of the backbone"),
+        ("backbone.bottom_up.res3.1.conv2", "backbone.depth would be|backbone.layer2.1.conv2"),
+        ("backbone.fpn_lateral", "no feature pyramid"),
+        ("proposal_generator", "no RPN"),
+        ("roi_heads.box_head", "no box head"),
+        ("roi_heads.box_head.fc2", "shared_fcs.1"),
+        ("roi_heads.box_predictor", "bbox_head.fc_cls"),
+        ("roi_heads.decoder", "ann_index_lowres"),
+        ("roi_heads.decoder.predictor", "densepose_neck.output"),
+        ("roi_heads.densepose_head.body_conv_fcn3.bias", "convs.2.conv.bias"),
+        ("roi_heads.densepose_predictor.u_lowres", "no classifier of U"),
+        ("roi_heads.densepose_predictor.v_lowres", "deconvs.v.weight"),
+    ],
+)
+def test_incomplete_checkpoint_is_refused_and_the_first_gap_named(
+    tmp_path, weights, left_out, message
+):
+    rest = {name: value for name, value in weights.items() if not name.startswith(left_out)}
+    assert len(rest) < len(weights)
+    target = tmp_path / "ours.pth"
+    with pytest.raises(SystemExit, match=message) as error:
+        convert_detectron2.main([str(_pickle(tmp_path, rest)), str(target)])
+    assert "\n" not in str(error.value)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("roi_heads.box_head.fc1.weight", np.zeros(3), r"shape \(3,\), expected 2 dimensions"),
+        ("roi_heads.decoder.p3.0.weight", np.float32(1), "a single number"),
+        (7, np.zeros(3), "filed under 7"),
+    ],
+)
+def test_weights_of_a_wrong_kind_are_one_line(tmp_path, weights, name, value, message):
+    source = _pickle(tmp_path, weights | {name: value})
+    with pytest.raises(SystemExit, match=message):
+        convert_detectron2.main([str(source), str(tmp_path / "ours.pth")])
+
+
+def test_pattern_that_is_none_is_named(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        convert_detectron2.main([str(tmp_path / "a"), str(tmp_path / "b"), "--drop", "(["])
+    assert "'([' is no regular expression" in capsys.readouterr().err
 
 
 def test_names_can_be_left_out_on_request(tmp_path, weights, capsys):

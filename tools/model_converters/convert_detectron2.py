@@ -4,11 +4,13 @@ Usage: python tools/model_converters/convert_detectron2.py IN OUT.pth [--config 
 
 IN is a .pkl of the model zoo or a .pth of a training run; nothing in it is executed. Every name of
 it is translated, or named with the reason why it has no place. Without --config the shipped config
-that fits is searched. docs/checkpoints.md says what is mapped and what was verified.
+that fits is searched; a checkpoint that fits none, incomplete ones included, is refused.
+docs/checkpoints.md says what is mapped and what was verified.
 """
 
 import argparse
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,8 +26,10 @@ from mmktn.apis.model_loading import load_config
 from mmktn.utils.checkpoints import (
     DetectorConversion,
     check_constants,
+    check_parts,
     convert_detector,
     describe,
+    explain_misfit,
     find_config,
     fit,
     hint_for,
@@ -72,18 +76,40 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="REGEX",
+        type=pattern,
         help="official names to leave out, e.g. 'roi_heads.mask_head.*'",
+    )
+    parser.add_argument(
+        "--unchecked",
+        action="store_true",
+        help="write the weights though no shipped config fits them, for a config of your own",
     )
     return parser.parse_args(argv)
 
 
-def convert(source: Path, *, config: str | None = None, drop: list[str] | None = None) -> Outcome:
+def pattern(text: str) -> str:
+    """Check a regular expression of the command line."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from error
+    return text
+
+
+def convert(
+    source: Path,
+    *,
+    config: str | None = None,
+    drop: list[str] | None = None,
+    unchecked: bool = False,
+) -> Outcome:
     """Read, translate and check one checkpoint.
 
     Args:
         source: Official checkpoint.
         config: Config to check against; None searches the shipped ones.
         drop: Regular expressions of official names to leave out.
+        unchecked: Accept a checkpoint that no shipped config fits.
 
     Returns:
         The outcome.
@@ -93,9 +119,15 @@ def convert(source: Path, *, config: str | None = None, drop: list[str] | None =
         ValueError: Unreadable, not convertible, or not the checkpoint of this config.
     """
     conversion = convert_detector(read_official_checkpoint(source), drop=drop or [])
+    check_parts(conversion.state_dict)
     if config is None:
         found = find_config(conversion, CONFIGS)
         if found is None:
+            if not unchecked:
+                raise ValueError(
+                    f"{explain_misfit(conversion, CONFIGS)}. Give your own config with --config, "
+                    "or write the weights as they are with --unchecked"
+                )
             return Outcome(conversion, None, "none of the shipped ones fits", [])
         cfg, conversion, name = found.config, found.conversion, found.path.name
         if found.widths:
@@ -173,7 +205,7 @@ def main(argv: list[str] | None = None) -> None:
     """Convert one checkpoint."""
     args = parse_args(argv)
     try:
-        outcome = convert(args.source, config=args.config, drop=args.drop)
+        outcome = convert(args.source, config=args.config, drop=args.drop, unchecked=args.unchecked)
         if args.out_config is not None:
             if outcome.config is None:
                 raise ValueError("no config to write: none of the shipped ones fits")

@@ -3,6 +3,7 @@
 from mmktn.utils.checkpoints.config_search import (
     ConfigFit,
     check_constants,
+    explain_misfit,
     find_config,
     hint_for,
     model_shapes,
@@ -14,14 +15,16 @@ from mmktn.utils.checkpoints.conversion import (
     unfilled_counters,
 )
 from mmktn.utils.checkpoints.reading import read_official_checkpoint
-from mmktn.utils.checkpoints.structure import describe, part_types, width_options
+from mmktn.utils.checkpoints.structure import check_parts, describe, part_types, width_options
 
 __all__ = [
     "ConfigFit",
     "DetectorConversion",
     "check_constants",
+    "check_parts",
     "convert_detector",
     "describe",
+    "explain_misfit",
     "find_config",
     "fit",
     "hint_for",

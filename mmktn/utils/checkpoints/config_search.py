@@ -51,17 +51,40 @@ def find_config(conversion: DetectorConversion, folder: str | Path) -> ConfigFit
         The one of the shortest name, a config that fits as it is before one that fits with other
         widths; None if there is none.
     """
-    parts = part_types(conversion.state_dict)
-    depth = parts["backbone.depth"][0]
-    word = "hrnet" if depth is None else f"r{depth}"
-    paths = (p for p in Path(folder).glob("*.py") if word in p.stem.replace("-", "_").split("_"))
     adapted = None
-    for path in sorted(paths, key=lambda p: (len(p.stem), p.stem)):
+    for path in _candidates(conversion, folder):
         found = _try_config(conversion, path)
         if found is not None and not found.widths:
             return found
         adapted = adapted or found
     return adapted
+
+
+def explain_misfit(conversion: DetectorConversion, folder: str | Path) -> str:
+    """Say why no shipped config fits: the first thing that is amiss with the nearest one.
+
+    Args:
+        conversion: A checkpoint that `find_config` finds no config for.
+        folder: Folder of configs.
+
+    Returns:
+        One line.
+    """
+    parts = part_types(conversion.state_dict)
+    nearest: tuple[int, str] | None = None
+    for path in _candidates(conversion, folder):
+        model = Config.fromfile(str(path)).model
+        amiss = {k: ok for k, ok in parts.items() if _unscoped(_lookup(model, k)) not in ok}
+        if amiss:
+            key, theirs = next(iter(amiss.items()))
+            ours = _unscoped(_lookup(model, key))
+            reason = f"its {key} would be {theirs[0]}, not {ours}"
+        else:
+            reason = _reason_against(conversion, path)
+        if nearest is None or len(amiss) < nearest[0]:
+            nearest = (len(amiss), f"the nearest is {path.name}, but {reason}")
+    name = describe(conversion.state_dict)
+    return f"no shipped config fits {name}: {nearest[1] if nearest else 'none has its backbone'}"
 
 
 def model_shapes(config: Config) -> Shapes:
@@ -111,15 +134,43 @@ def hint_for(conversion: DetectorConversion, folder: str | Path) -> str:
     return f"the checkpoint is {describe(conversion.state_dict)}: {advice}"
 
 
+def _candidates(conversion: DetectorConversion, folder: str | Path) -> list[Path]:
+    """Configs with the checkpoint's backbone, the shortest name first."""
+    depth = part_types(conversion.state_dict)["backbone.depth"][0]
+    word = "hrnet" if depth is None else f"r{depth}"
+    paths = (p for p in Path(folder).glob("*.py") if word in p.stem.replace("-", "_").split("_"))
+    return sorted(paths, key=lambda p: (len(p.stem), p.stem))
+
+
+def _reason_against(conversion: DetectorConversion, path: Path) -> str:
+    """Why a config of the same parts does not fit, whatever its widths."""
+    config = Config.fromfile(str(path))
+    try:
+        neck = _unscoped(_lookup(config.model, "roi_head.densepose_neck.type"))
+        widths = width_options(conversion.state_dict, neck)
+        config.merge_from_dict({f"model.{key}": value for key, value in widths.items()})
+        fit(conversion, model_shapes(config))
+    except KeyError as error:
+        return f"{error.args[0]} is missing"
+    except (IndexError, ValueError) as error:
+        return str(error)
+    return "its widths do not fit"
+
+
 def _try_config(conversion: DetectorConversion, path: Path) -> ConfigFit | None:
     config = Config.fromfile(str(path))
     parts = part_types(conversion.state_dict)
     if any(_unscoped(_lookup(config.model, key)) not in ok for key, ok in parts.items()):
         return None
     neck = _unscoped(_lookup(config.model, "roi_head.densepose_neck.type"))
-    widths = width_options(conversion.state_dict, neck)
     found = _fitting(conversion, path, config, widths={})
-    return found or _fitting(conversion, path, config, widths=widths)
+    if found is not None:
+        return found
+    try:
+        widths = width_options(conversion.state_dict, neck)
+    except (KeyError, IndexError, ValueError):  # incomplete: `explain_misfit` names what lacks
+        return None
+    return _fitting(conversion, path, config, widths=widths)
 
 
 def _fitting(

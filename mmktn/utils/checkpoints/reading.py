@@ -6,6 +6,7 @@ is told from the content, not from the name of the file, and nothing in it is ex
 """
 
 import pickle
+import re
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -64,11 +65,14 @@ def _read_torch(file: Path) -> Any:
         with admit([Counter]) if admit else nullcontext():
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        # PyTorch's own text advises to run the file.
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        what = f"it names {named[1]}" if named else "objects that are no tensors"
         raise ValueError(
-            f"{file}: holds more than weights ({_first_line(error)}), which is not run. Where you "
+            f"{file}: damaged, or holds more than weights ({what}), which is not run. Where you "
             "trust the file, save its 'model' entry alone with torch.save and convert that"
         ) from error
-    except (RuntimeError, EOFError, KeyError, ValueError) as error:
+    except Exception as error:  # what a damaged file ends in is PyTorch's choice
         raise ValueError(f"{file}: not a readable PyTorch file ({_first_line(error)})") from error
 
 
@@ -87,6 +91,9 @@ def _unpack(content: Any, file: Path) -> Mapping[str, Any]:
             f"{file}: expected a dict of weights, or one under {', '.join(NESTED_UNDER)}; got a "
             f"{type(content).__name__}"
         )
+    for name in content:
+        if not isinstance(name, str):
+            raise ValueError(f"{file}: weights are found by name, one is filed under {name!r}")
     return content
 
 

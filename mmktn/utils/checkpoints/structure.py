@@ -24,6 +24,48 @@ DEPTHS: dict[tuple[tuple[int, ...], bool], int] = {
 }
 
 
+# Of every detector: part -> our names of which one is there, and its number of dimensions.
+NEEDED: dict[str, tuple[tuple[str, ...], int]] = {
+    "stem and stages of a ResNet or HRNet (backbone.bottom_up)": (
+        ("backbone.layer4.0.conv1.weight", "backbone.stage2.0.branches.0.0.conv1.weight"),
+        4,
+    ),
+    "first stage of the backbone": (("backbone.layer1.0.conv1.weight",), 4),
+    "stem of the backbone": (("backbone.conv1.weight",), 4),
+    "feature pyramid": (("neck.lateral_convs.0.conv.weight", "neck.enlargements.0.0.weight"), 4),
+    "RPN (proposal_generator.rpn_head)": (("rpn_head.rpn_conv.weight",), 4),
+    "box head (roi_heads.box_head)": (("roi_head.bbox_head.shared_fcs.0.weight",), 2),
+    "DensePose trunk (densepose_head.body_conv_fcn1)": ((f"{TRUNK}.convs.0.conv.weight",), 4),
+    "classifier of U (densepose_predictor.u_lowres)": ((f"{DECONVS}.u.weight",), 4),
+}
+
+
+def check_parts(weights: Weights) -> None:
+    """Check that a checkpoint has every part from which its structure is read.
+
+    Args:
+        weights: Our names -> weights.
+
+    Raises:
+        ValueError: A part is missing, or a weight has another number of dimensions.
+    """
+    for part, (names, ndim) in NEEDED.items():
+        found = next((name for name in names if name in weights), None)
+        if found is None:
+            raise ValueError(
+                f"the checkpoint has no {part}: {' or '.join(names)} would be filled by it. Is it "
+                "the checkpoint of a whole detector?"
+            )
+        if weights[found].ndim != ndim:
+            raise ValueError(
+                f"the weight of the {part}, {found}, has shape {tuple(weights[found].shape)}, "
+                f"expected {ndim} dimensions"
+            )
+    for name, weight in weights.items():
+        if name.endswith(".weight") and weight.ndim == 0:
+            raise ValueError(f"{name} would be filled by a single number, expected an array")
+
+
 def part_types(weights: Weights) -> dict[str, tuple[str | int | None, ...]]:
     """Parts of the model.
 

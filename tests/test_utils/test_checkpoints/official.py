@@ -5,15 +5,16 @@ from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).parents[3]
-KEYS = ROOT / "tests" / "data" / "reference" / "keys"
-CONFIGS = ROOT / "configs" / "densepose"
+from tests.reference_files import COPIES, KEYS
+
+CONFIGS = Path(__file__).parents[3] / "configs" / "densepose"
+LISTS = {path.stem: path for folder in (COPIES / "keys", KEYS) for path in folder.glob("*.tsv")}
 
 
 def official_weights(name: str) -> dict[str, torch.Tensor]:
-    """Official name -> zeros that share one number, from keys/<name>.tsv."""
+    """Official name -> zeros that share one number, from the key list of that name."""
     weights = {}
-    for line in (KEYS / f"{name}.tsv").read_text().splitlines():
+    for line in LISTS[name].read_text().splitlines():
         key, shape = line.split("\t")
         size = [] if shape == "scalar" else [int(n) for n in shape.split("x")]
         weights[key] = torch.zeros(()).expand(size)

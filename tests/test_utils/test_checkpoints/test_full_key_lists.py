@@ -13,7 +13,7 @@ from mmktn.utils.checkpoints import (
     unfilled_counters,
 )
 
-from .official import CONFIGS, KEYS, official_weights, with_101_layers
+from .official import CONFIGS, LISTS, official_weights, with_101_layers
 
 R50 = {
     "d2_densepose_rcnn_R_50_FPN_s1x": "densepose-rcnn_r50_fpn_s1x_dp-coco",
@@ -35,9 +35,12 @@ def assert_complete(official, conversion, expected):
     assert all(name.endswith("num_batches_tracked") for name in counters)
 
 
-def test_every_key_list_of_a_detector_is_checked_here():
-    lists = {path.stem for path in KEYS.glob("*.tsv") if "stip" not in path.stem}
-    assert lists == {*R50, HRFPN}
+@pytest.mark.parametrize("name", sorted(name for name in LISTS if "stip" not in name))
+def test_every_key_list_of_a_detector_fills_a_shipped_config(name):
+    official = official_weights(name)
+    found = find_config(convert_detector(official), CONFIGS)
+    assert found is not None
+    assert_complete(official, found.conversion, model_shapes(found.config))
 
 
 @pytest.mark.parametrize("name", R50)
