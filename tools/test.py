@@ -1,6 +1,7 @@
 """Test a checkpoint: metrics of the config, optionally dumped predictions and drawn pictures.
 
 Usage: python tools/test.py CONFIG CHECKPOINT [--work-dir DIR] [--show-dir DIR] [--out FILE] [--tta]
+           [--all-metrics]
 """
 
 import argparse
@@ -29,6 +30,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--show", action="store_true", help="show drawn predictions in a window")
     parser.add_argument("--interval", type=int, default=1, help="draw every n-th image")
     parser.add_argument("--wait-time", type=float, default=2, help="seconds a window stays")
+    parser.add_argument(
+        "--all-metrics",
+        action="store_true",
+        help="also box AP, AP of the body's outline and pointwise AUC of a dense-pose config",
+    )
     parser.add_argument("--tta", action="store_true", help="test-time augmentation of the config")
     parser.add_argument(
         "--cfg-options", nargs="+", action=DictAction, help="override config keys: key=value ..."
@@ -76,6 +82,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     if not Path(args.checkpoint).is_file() and "://" not in args.checkpoint:
         raise SystemExit(f"no checkpoint at {args.checkpoint}")
     cfg.load_from = args.checkpoint
+    if args.all_metrics:
+        add_metrics(cfg)
     if args.show or args.show_dir:
         enable_drawing(cfg, args)
     if args.tta:
@@ -85,6 +93,24 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         leave_out_masks(cfg)
     return cfg
+
+
+def add_metrics(cfg: Config) -> None:
+    """Add box AP, AP of the body's outline and pointwise areas to a dense-pose config's metrics."""
+    old = cfg.test_evaluator
+    evaluators = list(old) if isinstance(old, (list, tuple)) else [old]
+    charts = next((e for e in evaluators if e["type"].endswith("DensePoseMetric")), None)
+    if charts is None:
+        raise SystemExit("--all-metrics: the config's test_evaluator has no DensePoseMetric")
+    files = {"ann_file": charts["ann_file"]}
+    wanted = [{"type": "mmktn.PointwiseDensePoseMetric", "surface": charts["surface"], **files}]
+    if "Topdown" in charts["type"]:
+        wanted[0]["type"] = "mmktn.TopdownPointwiseMetric"
+    else:
+        wanted.append({"type": "mmktn.BodyMaskMetric", "field": "densepose", **files})
+        wanted.append({"type": "mmdet.CocoMetric", "metric": ["bbox"], **files})
+    present = {evaluator["type"] for evaluator in evaluators}
+    cfg.test_evaluator = evaluators + [w for w in wanted if w["type"] not in present]
 
 
 def leave_out_masks(cfg: Config) -> None:

@@ -10,8 +10,8 @@ default_hooks = dict(
     visualization=dict(type="mmdet.DetVisualizationHook"),
 )
 
-# Resumed runs repeat uninterrupted ones exactly.
-custom_hooks = [dict(type="mmktn.IterationSeedHook")]
+# The first makes resumed runs repeat uninterrupted ones exactly.
+custom_hooks = [dict(type="mmktn.IterationSeedHook"), dict(type="mmktn.KeypointPretrainingHook")]
 
 # Where there is no GPU, mmktn.compat makes it gloo.
 env_cfg = dict(

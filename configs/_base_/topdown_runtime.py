@@ -22,7 +22,11 @@ default_hooks = dict(
 )
 # The first averages the running statistics of the batch norms over the processes after each epoch,
 # the second makes a resumed run repeat an uninterrupted one.
-custom_hooks = [dict(type="SyncBuffersHook"), dict(type="mmktn.IterationSeedHook")]
+custom_hooks = [
+    dict(type="SyncBuffersHook"),
+    dict(type="mmktn.IterationSeedHook"),
+    dict(type="mmktn.KeypointPretrainingHook"),
+]
 
 # Where there is no GPU, mmktn.compat makes it gloo.
 env_cfg = dict(

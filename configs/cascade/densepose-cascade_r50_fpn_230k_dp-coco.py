@@ -32,7 +32,15 @@ val_evaluator = [
         normaliser=("per_part", "global"),
     ),
 ]
-test_evaluator = val_evaluator
+test_evaluator = [
+    *val_evaluator,
+    # Fig. 11 gives areas under the ratio of correct points.
+    dict(
+        type="mmktn.PointwiseDensePoseMetric",
+        ann_file={{_base_.val_evaluator.ann_file}},
+        surface={{_base_.surface}},
+    ),
+]
 
 # One image a GPU, eight GPUs; the weights of U and V belong to it.
 train_dataloader = dict(batch_size=1)

@@ -1,5 +1,5 @@
-# Row "DP-RCNN distillations" of Fig. 11 of the DensePose paper: DensePose R-CNN, trained also with
-# the dense labels of a teacher. methods 4; docs/distillation.md says how to write the labels.
+# Today's DensePose R-CNN, trained also with the dense labels of a teacher; no row of a paper.
+# methods 4; docs/distillation.md says how to write the labels.
 _base_ = "../densepose/densepose-rcnn_r50_fpn_s1x_dp-coco.py"
 
 # Any RoI config becomes a student by this: each of the joined files takes the labels.
@@ -12,3 +12,13 @@ train_dataloader = dict(
         ]
     )
 )
+
+# The paper's figures of distillation are areas under the ratio of correct points.
+test_evaluator = [
+    {{_base_.test_evaluator}},
+    dict(
+        type="mmktn.PointwiseDensePoseMetric",
+        ann_file={{_base_.test_evaluator.ann_file}},
+        surface={{_base_.surface}},
+    ),
+]

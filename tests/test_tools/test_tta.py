@@ -32,10 +32,33 @@ def test_metrics_are_computed_from_augmented_predictions(tmp_path, monkeypatch):
         "test_evaluator.ann_file": tmp_path / "data" / "annotations.json",
         "model.test_cfg.rcnn.score_thr": 0.0,
     }
-    arguments = [str(CONFIG), str(tmp_path / "random.pth"), "--tta"]
+    arguments = [str(CONFIG), str(tmp_path / "random.pth"), "--tta", "--all-metrics"]
     arguments += ["--work-dir", str(tmp_path / "work"), "--cfg-options"]
     arguments += [f"{key}={value}" for key, value in options.items()]
     monkeypatch.setattr(sys, "argv", ["test.py", *arguments])
     runpy.run_path(str(ROOT / "tools/test.py"), run_name="__main__")
     (scores,) = (tmp_path / "work").glob("*/*.json")
-    assert 0 <= json.loads(scores.read_text())["densepose/gps/AP"] <= 1
+    found = json.loads(scores.read_text())
+    for name in ("densepose/gps/AP", "pointwise/AUC10", "body_mask/AP", "coco/bbox_mAP"):
+        assert 0 <= found[name] <= 1, name
+
+
+def test_all_metrics_are_added_once_and_only_to_charts():
+    tool = runpy.run_path(str(ROOT / "tools/test.py"))
+    cfg = Config.fromfile(str(ROOT / "configs/cascade/densepose-cascade_r50_fpn_230k_dp-coco.py"))
+    tool["add_metrics"](cfg)
+    names = [evaluator["type"].split(".")[-1] for evaluator in cfg.test_evaluator]
+    assert names == [
+        "DensePoseMetric", "PointwiseDensePoseMetric", "BodyMaskMetric", "CocoMetric"
+    ]  # fmt: skip
+    assert len({evaluator["ann_file"] for evaluator in cfg.test_evaluator}) == 1
+    topdown = ROOT / "configs/topdown/densepose-td_r18_cpu_dp-synth.py"
+    cfg = Config.fromfile(str(topdown))
+    tool["add_metrics"](cfg)
+    assert [evaluator["type"] for evaluator in cfg.test_evaluator][1:] == [
+        "mmktn.TopdownPointwiseMetric"
+    ]
+    with pytest.raises(SystemExit, match="no DensePoseMetric"):
+        tool["add_metrics"](
+            Config.fromfile(str(ROOT / "configs/tasks/body-seg_r18_fpn_cpu_dp-synth.py"))
+        )

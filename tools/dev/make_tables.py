@@ -55,8 +55,9 @@ def synthetic_twin(config: Path) -> Path | None:
     """Find the CPU-size form of a config on synthetic people by its name."""
     name = re.sub(r"_r(50|101)_", "_r18_", config.stem).replace("_hrnet-w32_", "_hrnet-w16n_")
     name = re.sub(r"_(s1x|\d+k|\d+xb\d+-\d+e)_(dp-coco|coco-kpt).*$", "_cpu_dp-synth", name)
-    twin = config.with_name(f"{name}.py")
-    return twin if twin.is_file() and twin != config else None
+    # A base that stands in another family's table, too, has its twin there.
+    twin = next((ROOT / "configs").rglob(f"{name}.py"), None)
+    return twin if twin != config else None
 
 
 def synthetic_figure(twin: Path, runs: list[dict]) -> str:

@@ -46,6 +46,8 @@ class PointwiseDensePoseMetric(BaseMetric):
         dense_dir: Folder with one .npz of dense maps (``chart``, ``u``, ``v``) per image, as the
             synthetic data has; every person pixel counts then, not only annotated points.
         dense_stride: Take every so-manieth row and column of dense maps.
+        min_visible_keypoints: Read the points of persons with at least so many visible COCO
+            keypoints only; 16 gives the full-body images of the paper's Fig. 9.
         with_iou: Also report the overlap of painted persons with the segmentations.
         outfile_prefix: Path without ending for ``<prefix>.pointwise.json`` (errors by part).
         collect_device: Where results are gathered.
@@ -67,6 +69,7 @@ class PointwiseDensePoseMetric(BaseMetric):
         min_score: float = 0.0,
         dense_dir: str | Path | None = None,
         dense_stride: int = 2,
+        min_visible_keypoints: int = 0,
         with_iou: bool = True,
         outfile_prefix: str | None = None,
         collect_device: str = "cpu",
@@ -81,6 +84,7 @@ class PointwiseDensePoseMetric(BaseMetric):
         if self.dense_dir is not None and not self.dense_dir.is_dir():
             raise FileNotFoundError(f"dense_dir: no folder {self.dense_dir}")
         self.dense_stride = dense_stride
+        self.min_visible_keypoints = min_visible_keypoints
         self.with_iou = with_iou
         self.outfile_prefix = outfile_prefix
         self._truth: DensePoseTruth | None = None
@@ -91,9 +95,17 @@ class PointwiseDensePoseMetric(BaseMetric):
         """Ground truth, read at first use."""
         if self._truth is None:
             data = read_json(self.ann_file, "ann_file")
+            data = dict(data, annotations=[self._reduced(a) for a in data["annotations"]])
             self._truth = DensePoseTruth.from_coco(data, name=str(self.ann_file))
             self._file_names = {i["id"]: i.get("file_name", "") for i in data["images"]}
         return self._truth
+
+    def _reduced(self, annotation: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The annotation, without its points if too few of its keypoints are visible."""
+        visible = sum(v > 0 for v in annotation.get("keypoints", ())[2::3])
+        if visible >= self.min_visible_keypoints:
+            return annotation
+        return {name: value for name, value in annotation.items() if not name.startswith("dp_")}
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
         """Measure the predictions of a batch.

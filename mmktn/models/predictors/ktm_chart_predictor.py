@@ -40,6 +40,9 @@ class KTMv1ChartPredictor(MapPredictor):
         init_cfg: As in `mmengine.model.BaseModule`.
     """
 
+    # Its source is meant to be trained before (engine/keypoint_pretraining_hook.py).
+    wants_keypoint_pretraining = True
+
     def __init__(
         self,
         in_channels: int = 512,
@@ -152,6 +155,8 @@ class KTMv2ChartPredictor(MapPredictor):
                 f"sources {absent} have no classifier here (num_keypoints={num_keypoints}, "
                 f"coarse_channels={coarse_channels}); sources are among {list(nodes)}"
             )
+        # That source is meant to be trained before (engine/keypoint_pretraining_hook.py).
+        self.wants_keypoint_pretraining = "keypoint" in sources
         self.map_layers["fine_segm"] = layers.generated(
             in_channels,
             {source: nodes[source] for source in sources},

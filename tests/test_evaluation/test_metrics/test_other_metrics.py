@@ -55,6 +55,24 @@ def test_points_of_an_image_that_was_not_processed_are_missed(clean_world, dense
     assert found["pointwise/missed"] == pytest.approx(len(others) / (1 + len(others)), abs=0.2)
 
 
+def test_full_body_persons_alone_give_points(clean_world, dense_file, surface):
+    data = clean_world.data
+    half, full = data["annotations"][0], data["annotations"][1:]
+    half["keypoints"] = [5, 5, 2] * 15 + [0, 0, 0] * 2
+    for person in full:
+        person["keypoints"] = [5, 5, 1] * 16 + [0, 0, 0]
+    dense_file.write_text(json.dumps(data))
+    spoiled = clean_world.spoiled()
+    metric = PointwiseDensePoseMetric(dense_file, surface, min_visible_keypoints=16)
+    found = fed(metric, clean_world, spoiled).evaluate(4)
+    for name in [name for name in half if name.startswith("dp_")]:
+        del half[name]
+    dense_file.write_text(json.dumps(data))
+    expected = fed(PointwiseDensePoseMetric(dense_file, surface), clean_world, spoiled).evaluate(4)
+    assert found == expected
+    assert len(metric.truth.all_persons()) == len(data["annotations"])
+
+
 def test_dense_maps_replace_the_annotated_points(clean_world, dense_file, surface, tmp_path):
     from mmktn.evaluation.functional.foreground import paint
     from mmktn.evaluation.functional.ground_truth import ImageInfo
