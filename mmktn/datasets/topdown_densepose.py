@@ -125,7 +125,7 @@ class TopdownDensePoseDataset(DensePoseCocoDataset):
         image = images.get(detection["image_id"])
         if image is None:
             raise ValueError(
-                f"{where}: image {detection['image_id']} is not in {self.ann_file}; use the "
+                f"{where}: image {detection['image_id']!r} is not in {self.ann_file}; use the "
                 "detections of this split"
             )
         for field, message in box_problems(detection["bbox"], (image["height"], image["width"])):

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -79,24 +80,80 @@ def test_box_that_reaches_over_the_border_is_fine(crowd):
     assert box.tolist() == [[0, 0, 159, 119]]
 
 
-def test_person_without_visible_keypoint_is_left_out_and_counted(crowd):
-    folder, content = crowd
-    person = content["annotations"][1]
-    person["keypoints"], person["num_keypoints"] = [0] * 42, 0
+def load_with_log(folder, content, **options):
+    """The dataset and what it logged."""
     messages = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "mmktn.datasets.keypoint_datasets.print_log", lambda text, **_: messages.append(text)
         )
-        found = load(folder, content)
-    assert len(found) == len(content["annotations"]) - 1
+        found = load(folder, content, **options)
+        len(found)
+    return found, messages
+
+
+def ids_of(found):
+    return [found.get_data_info(k)["id"] for k in range(len(found))]
+
+
+@pytest.mark.parametrize("coordinates", ["zero", "kept"])
+@pytest.mark.parametrize("count", [0, 5, None], ids=["true", "stale", "absent"])
+def test_person_without_visible_keypoint_is_left_out_and_counted(crowd, coordinates, count):
+    folder, content = crowd
+    person = content["annotations"][1]
+    if coordinates == "zero":
+        person["keypoints"] = [0] * 42
+    else:
+        person["keypoints"] = [number for k in range(14) for number in (60 + k, 20 + k, 0)]
+    person["num_keypoints"] = count
+    if count is None:
+        del person["num_keypoints"]
+    found, messages = load_with_log(folder, content)
+    assert ids_of(found) == [1, 3, 4, 5, 6]
     assert "1 of 6 persons are left out (1 without a visible key-point" in messages[0]
+
+
+def test_only_training_looks_at_visibility(crowd):
+    """At test mmpose's rule holds: a person with coordinates and a count is predicted."""
+    folder, content = crowd
+    for k in range(14):
+        content["annotations"][1]["keypoints"][3 * k : 3 * k + 3] = [60 + k, 20 + k, 0]
+    content["annotations"][1]["num_keypoints"] = 5
+    found, messages = load_with_log(folder, content, test_mode=True)
+    assert ids_of(found) == [1, 2, 3, 4, 5, 6]
+    assert messages == []
+
+
+def test_persons_left_out_for_other_reasons_are_not_called_unlabelled(crowd):
+    folder, content = crowd
+    content["annotations"][0]["iscrowd"] = 1
+    content["annotations"][4]["keypoints"] = [0] * 42
+    found, messages = load_with_log(folder, content)
+    assert ids_of(found) == [2, 3, 4, 6]
+    assert "2 of 6 persons are left out (1 without a visible key-point, the rest" in messages[0]
+
+
+def test_set_without_anybody_is_named(crowd):
+    folder, content = crowd
+    content["annotations"] = []
+    with pytest.raises(ValueError, match=r"there are no usable persons in .*crowd\.json; is it"):
+        load(folder, content)
 
 
 def test_test_set_without_crowd_index_is_refused_but_trains(crowd):
     folder, content = crowd
     del content["images"][1]["crowdIndex"]
     assert len(load(folder, content)) == 6
+    with pytest.raises(ValueError, match=r"image 2 of .*has no crowdIndex \(1 such images\)"):
+        load(folder, content, test_mode=True)
+
+
+def test_null_crowd_index_is_a_missing_one(crowd):
+    folder, content = crowd
+    content["images"][1]["crowdIndex"] = None
+    found = load(folder, content)
+    persons = [found.get_data_info(k) for k in range(6)]
+    assert ["crowd_index" in person for person in persons] == [True, True, False, False, True, True]
     with pytest.raises(ValueError, match=r"image 2 of .*has no crowdIndex \(1 such images\)"):
         load(folder, content, test_mode=True)
 
@@ -109,13 +166,91 @@ def test_test_set_without_crowd_index_is_refused_but_trains(crowd):
             {"bbox": [500, 5, 9, 9]},
             r"detection 0 .*bbox \[500, 5, 9, 9\].*outside its image of 160",
         ),
+        ({"image_id": "1"}, r"detection 0 .*for image '1', which .* lacks; there ids are numbers"),
+        ({"image_id": [1]}, r"detection 0 .*for image \[1\], which .*crowd\.json lacks"),
+        ({"bbox": None}, r"detection 0 of .*: bbox None is not x, y, width, height: write four"),
+        ({"bbox": [1, 2, 3]}, r"detection 0 of .*: bbox \[1, 2, 3\] is not x, y, width, height"),
+        ({"bbox": [1, 2, 3, "w"]}, r"detection 0 of .*: bbox \[1, 2, 3, 'w'\] is not x, y, width"),
+        ({"score": None}, r"detection 0 of .*: score None is not a number"),
     ],
-    ids=["unknown image", "outside"],
+    ids=["unknown image", "outside", "text id", "list id", "no box", "short", "text", "no score"],
 )
 def test_detections_that_do_not_belong_to_the_split_are_named(crowd, changes, message):
     folder, _ = crowd
     with pytest.raises(ValueError, match=message):
         load(folder, bbox_file=detections(folder, **changes), test_mode=True)
+
+
+@pytest.mark.parametrize("field", ["image_id", "category_id", "bbox", "score"])
+def test_detection_without_a_field_is_named(crowd, field):
+    folder, _ = crowd
+    path = detections(folder)
+    entries = json.loads(Path(path).read_text()) * 2
+    entries[1] = {key: value for key, value in entries[0].items() if key != field}
+    Path(path).write_text(json.dumps(entries))
+    with pytest.raises(ValueError, match=rf"detection 1 of .*s\.json has no '{field}'; add it"):
+        load(folder, bbox_file=path, test_mode=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", r"detection file .*d\.json holds no detection: a list of {image_id, category_id"),
+        ('{"annotations": []}', r"detection file .*d\.json holds a dict: a list of {image_id"),
+        ("[3]", r"detection 0 of .*d\.json is a int, not a dict with image_id, category_id"),
+        ("[{", r"bbox_file: .*d\.json is no complete JSON file"),
+        (
+            '[{"image_id": 1, "category_id": 2, "bbox": [5, 5, 50, 80], "score": 0.9}]',
+            r"there are no detections of a person \(category_id 1\) in .*d\.json; is it the file",
+        ),
+    ],
+    ids=["empty", "dict", "numbers", "cut off", "nobody"],
+)
+def test_detection_file_of_another_kind_is_named(crowd, text, message):
+    folder, _ = crowd
+    (folder / "d.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load(folder, bbox_file=str(folder / "d.json"), test_mode=True)
+
+
+def test_threshold_that_leaves_nobody_is_named(crowd):
+    folder, _ = crowd
+    with pytest.raises(ValueError, match=r"there are no .* with filter_cfg={'bbox_score_thr': 2}"):
+        load(
+            folder,
+            bbox_file=detections(folder),
+            test_mode=True,
+            filter_cfg={"bbox_score_thr": 2},
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda c: c["annotations"][2].update(bbox=None),
+            r"annotation 3 of .*bbox None is not x, y, width, height",
+        ),
+        (
+            lambda c: c["annotations"][2].update(keypoints=None),
+            r"annotation 3 of .*: keypoints None is no list",
+        ),
+        (lambda c: c["images"][1].pop("width"), r"image 2 of .*crowd\.json has no 'width'"),
+    ],
+)
+def test_unusable_annotation_is_named(crowd, change, message):
+    folder, content = crowd
+    change(content)
+    with pytest.raises(ValueError, match=message):
+        load(folder, content)
+
+
+def test_annotation_file_of_another_kind_is_named(crowd):
+    folder, _ = crowd
+    with pytest.raises(ValueError, match=r"crowd\.json: no list 'images'; .*, not a list"):
+        load(folder, [], test_mode=True)
+    with pytest.raises(ValueError, match=r"no list 'images'; .*, not \['annotations'\]"):
+        load(folder, {"annotations": []}, test_mode=True)
 
 
 def test_convention_touching_the_border_from_outside_shares_no_area():
