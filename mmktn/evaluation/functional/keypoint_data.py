@@ -81,7 +81,7 @@ class KeypointTruth:
         """
         if not isinstance(data, Mapping) or "images" not in data:
             raise ValueError(f"{name}: no 'images'; a COCO annotation file is expected here")
-        images = {int(i["id"]): float(i.get("crowdIndex", np.nan)) for i in data["images"]}
+        images = _crowd_indices(data["images"], name)
         categories = category_table(data, name)
         entries = list(data.get("annotations", []))
         names = [f"{name}: annotation {a.get('id', f'no. {k}')}" for k, a in enumerate(entries)]
@@ -238,6 +238,19 @@ class KeypointDetections:
             notes=[*self.notes, note] if note else list(self.notes),
             name=self.name,
         )
+
+
+def _crowd_indices(images: Sequence[Mapping[str, Any]], name: str) -> dict[int, float]:
+    """The crowdIndex of each image by its id, nan where it is missing or null."""
+    found = {}
+    for place, image in enumerate(images):
+        if "id" not in image:
+            raise ValueError(f"{name}: image no. {place}: no field 'id'")
+        value = image.get("crowdIndex")
+        if value is not None and not isinstance(value, int | float):
+            raise ValueError(f"{name}: image {image['id']}: crowdIndex {value!r} is not a number")
+        found[int(image["id"])] = np.nan if value is None else float(value)
+    return found
 
 
 def _column(

@@ -171,6 +171,31 @@ def test_unusable_annotations_are_named():
     assert evaluate(data, results, protocol="crowdpose").values()["oks/AP"] > 0
 
 
+def test_null_crowd_index_is_a_missing_one():
+    data, _ = keypoint_world(0)
+    data["images"][0]["crowdIndex"] = None
+    data["images"][1]["crowdIndex"] = 0.25
+    data["images"][2].pop("crowdIndex", None)
+    ids = [image["id"] for image in data["images"][:3]]
+    found = [KeypointTruth.from_coco(data).images[k] for k in ids]
+    np.testing.assert_array_equal(found, [np.nan, 0.25, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"crowdIndex": "high"}, r"gt\.json: image 7: crowdIndex 'high' is not a number"),
+        ({"crowdIndex": [0.5]}, r"gt\.json: image 7: crowdIndex \[0\.5\] is not a number"),
+        (None, r"gt\.json: image no\. 1: no field 'id'"),
+    ],
+)
+def test_unusable_images_are_named(change, message):
+    data, _ = keypoint_world(0)
+    data["images"][1] = {"id": 7, **change} if change else {"file_name": "a.png"}
+    with pytest.raises(ValueError, match=message):
+        KeypointTruth.from_coco(data, "gt.json")
+
+
 def test_what_is_left_out_is_noted():
     data, results = keypoint_world(0)
     results[0]["keypoints"] = [0.0] * 51
