@@ -19,6 +19,7 @@ from mmengine.registry import DATASETS
 from numpy.typing import NDArray
 
 from mmktn.apis.model_loading import load_config, load_model
+from mmktn.utils.keypoint_count import require_keypoint_count
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class PoseEstimator:
 
     Raises:
         FileNotFoundError: No such config or checkpoint.
-        ValueError: The checkpoint does not fit, or the config is not a top-down one.
+        ValueError: The checkpoint does not fit, the config is not a top-down one, or its head and
+            its test set differ in their number of key-points.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class PoseEstimator:
         dataset = cfg.test_dataloader.dataset
         self._pipeline = Compose(dataset.pipeline)
         self.meta = DATASETS.get(dataset.type)._load_metainfo(dataset.get("metainfo"))
+        require_keypoint_count(self.model, self.meta, source="test_dataloader.dataset")
 
     @property
     def keypoint_names(self) -> list[str]:

@@ -2,6 +2,12 @@
 
 from mmktn.engine.cpu_amp_optim_wrapper import CpuAmpOptimWrapper
 from mmktn.engine.iteration_seed_hook import IterationSeedHook
+from mmktn.engine.keypoint_count_hook import KeypointCountHook
 from mmktn.engine.keypoint_pretraining_hook import KeypointPretrainingHook
 
-__all__ = ["CpuAmpOptimWrapper", "IterationSeedHook", "KeypointPretrainingHook"]
+__all__ = [
+    "CpuAmpOptimWrapper",
+    "IterationSeedHook",
+    "KeypointCountHook",
+    "KeypointPretrainingHook",
+]

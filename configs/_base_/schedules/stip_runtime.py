@@ -23,8 +23,13 @@ default_hooks = dict(
     visualization=dict(type="PoseVisualizationHook", enable=False),
 )
 # The first averages the running statistics of the batch norms over the processes after each epoch,
-# the second makes a resumed run repeat an uninterrupted one.
-custom_hooks = [dict(type="SyncBuffersHook"), dict(type="mmktn.IterationSeedHook")]
+# the second makes a resumed run repeat an uninterrupted one, the third stops a run whose head and
+# data differ in their number of key-points.
+custom_hooks = [
+    dict(type="SyncBuffersHook"),
+    dict(type="mmktn.IterationSeedHook"),
+    dict(type="mmktn.KeypointCountHook"),
+]
 
 # Where there is no GPU, mmktn.compat makes it gloo.
 env_cfg = dict(
