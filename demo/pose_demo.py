@@ -4,8 +4,9 @@ Usage: python demo/pose_demo.py IMAGE_OR_FOLDER... CONFIG CHECKPOINT [--boxes FI
        --detector CONFIG CHECKPOINT] [--maps] [--out-dir DIR]
 
 Boxes come from a COCO annotation file (its images are found by file name), from a detector of
-mmdet, or, with neither, the whole image is one box. Detections in COCO result format need the
-annotation file of their images beside them: --boxes DETECTIONS.json --images-json FILE.json.
+mmdet (any config; label 0 is the person), or, with neither, the whole image is one box. Detections
+in COCO result format need the annotation file of their images beside them:
+--boxes DETECTIONS.json --images-json FILE.json.
 """
 
 from __future__ import annotations
@@ -19,9 +20,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 from mmengine.config import DictAction
+from mmengine.registry import DefaultScope
 
 from mmktn.apis.image_inputs import list_inputs
+from mmktn.apis.inferencer import DensePoseInferencer
 from mmktn.apis.pose_estimator import PoseEstimator, PosePrediction
+from mmktn.datasets.detection_file import (
+    box_of,
+    image_of,
+    images_of,
+    read_json,
+    require_fields,
+)
 from mmktn.visualization.drawing import draw_boxes
 from mmktn.visualization.iuv_files import write_image
 from mmktn.visualization.pose_drawing import draw_skeletons, stip_overview
@@ -55,31 +65,57 @@ def boxes_from_file(path: Path, images_json: Path | None, threshold: float) -> d
     """Boxes and scores by file name of the image.
 
     Raises:
-        ValueError: The file is neither annotations nor detections, or names an unknown image.
+        FileNotFoundError: One of the files is missing.
+        ValueError: The file is neither annotations nor detections, names an unknown image, or an
+            entry has no usable box.
     """
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = read_json(path, "--boxes")
     if isinstance(content, dict) and "annotations" in content:
-        images, entries = content["images"], content["annotations"]
+        images, entries, source = images_of(content, path), content["annotations"], path
+        if not isinstance(entries, list):
+            raise ValueError(f"{path}: 'annotations' is {entries!r}, not a list")
     elif isinstance(content, list):
         if images_json is None:
             raise ValueError(f"{path} holds detections: give --images-json, which names the images")
-        images, entries = json.loads(images_json.read_text(encoding="utf-8"))["images"], content
+        source = images_json
+        images = images_of(read_json(images_json, "--images-json"), images_json)
+        entries = content
     else:
         raise ValueError(f"{path} is neither a COCO annotation file nor a list of detections")
-    names = {image["id"]: Path(image["file_name"]).name for image in images}
-    found: dict[str, list] = {name: [] for name in names.values()}
+    found: dict[str, list] = {Path(image["file_name"]).name: [] for image in images.values()}
     for index, entry in enumerate(entries):
-        if entry["image_id"] not in names:
-            raise ValueError(
-                f"entry {index} of {path} is for image {entry['image_id']}, which "
-                f"{images_json or path} lacks"
-            )
+        where = f"entry {index} of {path}"
+        require_fields(entry, ("image_id",), where)
+        image = image_of(entry, images, where, source=source)
         score = entry.get("score", 1.0)
+        if not isinstance(score, int | float):
+            raise ValueError(f"{where}: score {score!r} is not a number")
         if entry.get("category_id", 1) == 1 and score >= threshold and not entry.get("iscrowd"):
-            x, y, w, h = entry["bbox"]
-            found[names[entry["image_id"]]].append([x, y, x + w, y + h, score])
+            require_fields(entry, ("bbox",), where)
+            x, y, w, h = box_of(entry, where)
+            found[Path(image["file_name"]).name].append([x, y, x + w, y + h, score])
     tables = {name: np.array(rows, dtype=np.float32).reshape(-1, 5) for name, rows in found.items()}
     return {name: (table[:, :4], table[:, 4]) for name, table in tables.items()}
+
+
+def detector_boxes(
+    config: str, checkpoint: str, *, device: str | None, threshold: float
+) -> Callable[[str, np.ndarray], Boxes]:
+    """Function from name and picture to the people that a detector finds.
+
+    The detector is any config of mmdet whose label 0 is the person. Its parts are looked up in its
+    own scope, whatever scope the pose model has set by then.
+    """
+    detector = DensePoseInferencer(config, checkpoint, device=device)
+    scope = detector.model.cfg.get("default_scope") or "mmdet"
+
+    def detect(_name: str, image: np.ndarray) -> Boxes:
+        with DefaultScope.overwrite_default_scope(scope):
+            (found,) = detector.predict([image])
+        kept = (found.labels == 0) & (found.scores >= threshold)
+        return found.bboxes[kept].float().cpu().numpy(), found.scores[kept].float().cpu().numpy()
+
+    return detect
 
 
 def box_source(args: argparse.Namespace) -> Callable[[str, np.ndarray], Boxes]:
@@ -94,16 +130,7 @@ def box_source(args: argparse.Namespace) -> Callable[[str, np.ndarray], Boxes]:
 
         return look_up
     if args.detector:
-        from mmdet.apis import inference_detector, init_detector
-
-        detector = init_detector(*args.detector, device=args.device or "cpu")
-
-        def detect(_name: str, image: np.ndarray) -> Boxes:
-            found = inference_detector(detector, image).pred_instances.cpu().numpy()
-            kept = (found.labels == 0) & (found.scores >= args.box_thr)
-            return found.bboxes[kept], found.scores[kept]
-
-        return detect
+        return detector_boxes(*args.detector, device=args.device, threshold=args.box_thr)
 
     def whole_image(_name: str, image: np.ndarray) -> Boxes:
         height, width = image.shape[:2]
@@ -179,7 +206,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         run(parse_args(argv))
     except (ValueError, FileNotFoundError, KeyError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        text = error.args[0] if isinstance(error, KeyError) else error
+        print(f"error: {text}", file=sys.stderr)
         return 1
     return 0
 

@@ -5,11 +5,13 @@ import runpy
 from pathlib import Path
 
 import cv2
+import mmdet
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.registry import MODELS, DefaultScope
 
 from mmktn.apis.pose_estimator import PoseEstimator, checked_boxes
 from mmktn.visualization.pose_drawing import draw_skeletons, overlay_map, stip_overview
@@ -90,6 +92,18 @@ def test_config_of_another_kind_is_refused():
         PoseEstimator(name)
 
 
+@pytest.mark.parametrize("name", [CONFIG.name, CONFIG.name.replace("stip_", "td-hm_")])
+def test_head_of_another_number_of_keypoints_is_refused(name):
+    with pytest.raises(
+        ValueError,
+        match=r"crowdpose has 14 key-points but the head has out_channels=17 \(config keys "
+        r"test_dataloader\.dataset and model\.head\.out_channels\); .*out_channels=14",
+    ):
+        PoseEstimator(
+            CONFIG.with_name(name), device="cpu", cfg_options={"model.head.out_channels": 17}
+        )
+
+
 def test_skeleton_is_drawn_where_both_ends_are_found():
     image = np.zeros((40, 40, 3), np.uint8)
     points = np.array([[[5, 20], [35, 20], [20, 5]]])
@@ -140,3 +154,133 @@ def test_demo_names_detections_that_do_not_belong(crowd, tmp_path, capsys):
     assert "give --images-json" in capsys.readouterr().err
     assert DEMO["main"]([*arguments, "--images-json", str(crowd / "crowd.json")]) == 1
     assert "entry 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["annotations"][1].pop("bbox"), "error: entry 1 of {path} has no 'bbox'; add"),
+        (
+            lambda c: c["annotations"][0].update(bbox=None),
+            "error: entry 0 of {path}: bbox None is not x, y, width, height: write four finite",
+        ),
+        (
+            lambda c: c["annotations"][2].update(image_id="1"),
+            "error: entry 2 of {path} is for image '1', which {path} lacks; there ids are numbers",
+        ),
+        (
+            lambda c: c["annotations"][2].update(image_id=9),
+            "error: entry 2 of {path} is for image 9, which {path} lacks; use the detections of",
+        ),
+        (lambda c: c["annotations"][3].pop("image_id"), "error: entry 3 of {path} has no 'image_i"),
+        (lambda c: c["annotations"][3].update(score="high"), "score 'high' is not a number"),
+        (lambda c: c["images"][0].pop("id"), "error: image 0 of {path} has no 'id'; add it"),
+        (lambda c: c.pop("images"), "error: {path}: no list 'images'; a COCO annotation file is"),
+        (lambda c: c.update(annotations=None), "error: {path}: 'annotations' is None, not a list"),
+    ],
+)
+def test_demo_names_what_is_wrong_in_the_box_file(change, message, crowd, tmp_path, capsys):
+    content = json.loads((crowd / "crowd.json").read_text())
+    change(content)
+    path = tmp_path / "spoilt.json"
+    path.write_text(json.dumps(content))
+    assert DEMO["main"]([str(crowd / "images"), str(CONFIG), "none", "--boxes", str(path)]) == 1
+    text = capsys.readouterr().err
+    assert message.format(path=path) in text
+    assert text.count("\n") == 1
+
+
+def test_demo_names_missing_and_broken_box_files(crowd, tmp_path, capsys):
+    arguments = [str(crowd / "images"), str(CONFIG), "none", "--boxes"]
+    path = tmp_path / "boxes.json"
+    assert DEMO["main"]([*arguments, str(path)]) == 1
+    assert capsys.readouterr().err == f"error: --boxes: no file {path}\n"
+    path.write_text("[{")
+    assert DEMO["main"]([*arguments, str(path)]) == 1
+    assert f"error: --boxes: {path} is no complete JSON file" in capsys.readouterr().err
+    path.write_text("[]")
+    missing = tmp_path / "images.json"
+    assert DEMO["main"]([*arguments, str(path), "--images-json", str(missing)]) == 1
+    assert capsys.readouterr().err == f"error: --images-json: no file {missing}\n"
+
+
+@pytest.fixture
+def stock_detector(tmp_path):
+    """Config with mmdet's unprefixed names, a small random network that takes all for people.
+
+    A base of the form ``mmdet::...`` would write a scope into every part.
+    """
+    base = Path(mmdet.__file__).parent / ".mim/configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"
+    config, checkpoint = tmp_path / "detector.py", tmp_path / "detector.pth"
+    config.write_text(
+        f"""
+_base_ = {str(base)!r}
+"""
+        """
+model = dict(
+    backbone=dict(depth=18, base_channels=8, init_cfg=None),
+    neck=dict(in_channels=[8, 16, 32, 64], out_channels=16),
+    rpn_head=dict(in_channels=16, feat_channels=16),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=16),
+        bbox_head=dict(in_channels=16, fc_out_channels=32),
+    ),
+    test_cfg=dict(rpn=dict(nms_pre=50, max_per_img=20), rcnn=dict(max_per_img=3)),
+)
+_base_.test_pipeline[1].scale = (160, 120)
+test_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
+"""
+    )
+    cfg = Config.fromfile(str(config))
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        model = MODELS.build(cfg.model)
+        model.init_weights()
+    model.roi_head.bbox_head.fc_cls.bias.data[0] = 5.0
+    torch.save({"state_dict": model.state_dict()}, checkpoint)
+    return str(config), str(checkpoint)
+
+
+def test_demo_takes_the_boxes_of_a_stock_detector(stock_detector, crowd, tmp_path, monkeypatch):
+    from mmdet.apis import inference_detector, init_detector
+    from mmdet.datasets.transforms import PackDetInputs
+
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        detector = init_detector(*stock_detector, device="cpu")
+        last = detector.cfg.test_dataloader.dataset.pipeline[-1]
+        assert (last["type"], "_scope_" in last) == ("PackDetInputs", False)
+        image = cv2.imread(str(crowd / "images/1.png"))
+        expected = inference_detector(detector, image).pred_instances
+    built = []
+    plain_init = PackDetInputs.__init__
+    monkeypatch.setattr(
+        PackDetInputs,
+        "__init__",
+        lambda self, *a, **k: (built.append(1), plain_init(self, *a, **k))[1],
+    )
+    arguments = [str(crowd / "images"), str(CONFIG), "none", "--detector", *stock_detector]
+    arguments += ["--box-thr", "0.5", "--out-dir", str(tmp_path / "out"), "--device", "cpu"]
+    assert DEMO["main"](arguments) == 0
+    persons = json.loads((tmp_path / "out/1_pose.json").read_text())
+    assert len(persons) == 3
+    np.testing.assert_allclose(
+        [person["bbox_xyxy"] for person in persons], expected.bboxes.numpy(), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        [person["score"] for person in persons], expected.scores.numpy(), rtol=1e-5
+    )
+    assert len(built) == 1  # one pipeline for two images
+    assert (tmp_path / "out/0_pose.png").is_file()
+
+
+def test_detector_and_pose_model_do_not_share_a_scope(stock_detector, crowd):
+    find = DEMO["detector_boxes"](*stock_detector, device="cpu", threshold=0.5)
+    image = cv2.imread(str(crowd / "images/0.png"))
+    first = find("", image)
+    estimator = PoseEstimator(CONFIG, device="cpu")
+    assert DefaultScope.get_current_instance().scope_name == "mmpose"
+    boxes, scores = find("", image)
+    np.testing.assert_array_equal(boxes, first[0])
+    np.testing.assert_array_equal(scores, first[1])
+    assert DefaultScope.get_current_instance().scope_name == "mmpose"
+    assert estimator.predict(image, boxes).keypoints.shape == (3, 14, 2)
