@@ -231,6 +231,11 @@ def _mismatch_hint(state: dict[str, torch.Tensor], missing: list[str]) -> str:
         key.startswith(("backbone.bottom_up", "roi_heads.", "proposal_generator")) for key in state
     ):
         return "; names of detectron2: convert the file with tools/model_converters first"
+    if "conv1.weight" in state and any(key.startswith("stage2.0.branches.") for key in state):
+        return (
+            "; names of an official STIP or HRNet checkpoint: convert the file with "
+            "tools/model_converters/convert_stip.py first"
+        )
     if all(".machine." in key for key in missing):
         return (
             "; is it folded (fold_ktm.py)? Then it needs --cfg-options ...predictor.folded=True, "

@@ -115,6 +115,26 @@ def test_official_names_point_to_the_converter():
         fit_weights(_net(), state, source="a.pth")
 
 
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_official_stip_names_point_to_their_converter(prefix):
+    names = ("conv1.weight", "stage2.0.branches.0.0.conv1.weight", "final_layer.weight")
+    state = {prefix + name: torch.zeros(1) for name in names}
+    with pytest.raises(
+        ValueError,
+        match=r"names of an official STIP or HRNet checkpoint: .*converters/convert_stip\.py",
+    ):
+        fit_weights(_net(), state, source="a.pth")
+
+
+def test_converted_stip_names_do_not_point_to_the_converter():
+    names = ("conv1.weight", "stage2.0.branches.0.0.conv1.weight")
+    state = {f"backbone.{name}": torch.zeros(1) for name in names}
+    with pytest.raises(
+        ValueError, match=r"first weight is backbone\.conv1\.weight: is it of another"
+    ):
+        fit_weights(_net(), state, source="a.pth")
+
+
 def test_folded_weights_point_to_the_switch():
     model = nn.ModuleDict({"machine": nn.Linear(1, 1), "kernel": nn.Linear(1, 1)})
     outer = nn.ModuleDict({"predictor": model})
