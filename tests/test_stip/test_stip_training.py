@@ -38,10 +38,10 @@ def options(crowd):
     return found
 
 
-def train(crowd, work_dir, epochs, *, resume=False, config=CONFIG):
+def train(crowd, work_dir, epochs, *, resume=False, config=CONFIG, **extra):
     """Train in this process; the losses of every iteration that ran, and the runner."""
     cfg = Config.fromfile(str(config))
-    cfg.merge_from_dict(options(crowd))
+    cfg.merge_from_dict({**options(crowd), **extra})
     cfg.work_dir, cfg.resume, cfg.log_level = str(work_dir), resume, "ERROR"
     cfg.experiment_name = cfg.visualizer.name = f"{work_dir.name}_{epochs}_{resume}"
     cfg.train_cfg.max_epochs = epochs
@@ -76,10 +76,41 @@ def test_other_arms_of_the_ablation_train_and_are_scored(arm, crowd, tmp_path):
     assert 0 <= metrics["crowdpose/oks/AP"] <= 1
 
 
-def script(crowd, work_dir, *extra):
+@pytest.mark.cuda
+def test_float16_training_on_cuda(crowd, tmp_path):
+    half = {"optim_wrapper.type": "AmpOptimWrapper", "optim_wrapper.dtype": "float16"}
+    dtypes = []
+
+    def note(_module, _inputs, output):
+        dtypes.append(output.dtype)
+
+    with pytest.MonkeyPatch.context() as patch:
+        build = Runner.build_model
+
+        def build_and_listen(runner, model):
+            built = build(runner, model)
+            built.head.final_layer.register_forward_hook(note)
+            return built
+
+        patch.setattr(Runner, "build_model", build_and_listen)
+        lines, runner = train(crowd, tmp_path / "half", 1, **half)
+    exact, _ = train(crowd, tmp_path / "exact", 1)
+    assert next(runner.model.parameters()).is_cuda
+    assert dtypes == [torch.float16, torch.float16]
+    assert [line["step"] for line in lines] == [1, 2]
+    terms = {key for key in lines[0] if key.startswith("loss")}
+    assert {"loss_final", "loss_initial", "loss_kernel", "loss_spatial", "loss_mask"} < terms
+    for line in lines:
+        assert all(0 < line[key] < 1 for key in terms)  # false for nan as well
+    # Float16 keeps eleven bits; the network before the first step is the same.
+    assert lines[0]["loss"] == pytest.approx(exact[0]["loss"], rel=0.02)
+    assert all(torch.isfinite(value).all() for value in runner.model.state_dict().values())
+
+
+def script(crowd, work_dir, *extra, config=CONFIG):
     """Arguments of tools/train.py for two iterations."""
     merged = [f"{key}={value}" for key, value in options(crowd).items()]
-    arguments = [str(ROOT / "tools/train.py"), str(CONFIG), "--work-dir", str(work_dir)]
+    arguments = [str(ROOT / "tools/train.py"), str(config), "--work-dir", str(work_dir)]
     return [*arguments, "--no-validate", *extra, "--cfg-options", "train_cfg.max_epochs=1", *merged]
 
 
@@ -101,14 +132,30 @@ def test_bfloat16_training_and_testing_with_the_stock_scripts(crowd, tmp_path, m
 @pytest.mark.slow
 @pytest.mark.multiprocess
 def test_two_processes_over_gloo_end_with_equal_weights(crowd, tmp_path):
+    cfg = Config.fromfile(str(CONFIG))
+    cfg.custom_imports.imports.append("tests.test_stip.rank_weights_hook")
+    cfg.custom_hooks.append({"type": "RankWeightsHook", "out_dir": str(tmp_path)})
+    config = tmp_path / "with_hook.py"
+    cfg.dump(config)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command = [*torchrun, "--nproc_per_node=2", *script(crowd, tmp_path, "--launcher", "pytorch")]
-    subprocess.run(command, check=True, env=ENV, timeout=600)
-    log = next(tmp_path.glob("*/*.log")).read_text()
-    # Eight persons over two processes in batches of four: one iteration each.
-    assert "Epoch(train)   [1][1/1]" in log or "[1][1/1]" in log
-    state = torch.load(tmp_path / "epoch_1.pth", weights_only=False)["state_dict"]
-    assert all(torch.isfinite(value).all() for value in state.values())
+    arguments = script(crowd, tmp_path / "work", "--launcher", "pytorch", config=config)
+    subprocess.run([*torchrun, "--nproc_per_node=2", *arguments], check=True, env=ENV, timeout=600)
+    one, two = (torch.load(tmp_path / f"rank_{k}.pt", weights_only=True) for k in range(2))
+    # Eight persons over two processes in batches of four: one iteration each, of other persons.
+    assert sorted(one["persons"] + two["persons"]) == list(range(1, 9))
+    assert len(one["persons"]) == len(two["persons"]) == 4
+    moved = 0
+    for name, value in one["after"].items():
+        assert torch.isfinite(value).all(), name
+        assert torch.equal(one["before"][name], two["before"][name]), name
+        assert torch.equal(value, two["after"][name]), name
+        moved += not torch.equal(value, one["before"][name])
+    trained = [name for name in one["after"] if "num_batches" not in name]
+    # Equal because the gradients were averaged, not because nothing was learnt.
+    assert moved > 0.9 * len(trained)
+    saved = torch.load(tmp_path / "work/epoch_1.pth", weights_only=False)["state_dict"]
+    for name, value in saved.items():
+        assert torch.equal(value, one["after"][name]), name
 
 
 @pytest.mark.slow
