@@ -11,6 +11,11 @@ import numpy as np
 
 COPIES = Path(__file__).parent / "data" / "reference"
 FOLDER = Path(os.environ.get("MMKTN_REFERENCE_DIR") or COPIES)
+if FOLDER != COPIES and not any(FOLDER.glob("*.npz")):
+    raise FileNotFoundError(
+        f"MMKTN_REFERENCE_DIR={FOLDER} holds no .npz file, so that no parity test would run; "
+        "correct it, or unset it for the copies in tests/data/reference"
+    )
 # Key lists of full-size models; a folder may hold none.
 KEYS = FOLDER / "keys" if (FOLDER / "keys").is_dir() else COPIES / "keys"
 
