@@ -220,6 +220,30 @@ def test_prediction_is_decoded_by_the_codec():
         np.testing.assert_allclose(instance.keypoint_scores, scores)
 
 
+def test_prediction_carries_the_presence_of_the_key_points():
+    head, feats, flipped = small_head(decoder=DECODER), random_feats(seed=1), random_feats(seed=2)
+    with torch.no_grad():
+        batch, _ = samples(head(feats))
+        logits, mirrored = (head.forward_maps(f).semantics_logits for f in (feats, flipped))
+        single = head.predict(feats, batch)
+        double = head.predict([feats, flipped], batch, test_cfg={"flip_test": True})
+        pair = head.predict(feats, batch, test_cfg={"output_heatmaps": True})
+    found = np.concatenate([instance.keypoint_presence for instance in single])
+    np.testing.assert_allclose(found, logits.sigmoid(), rtol=1e-5)
+    assert np.ptp(found) > 0.01
+    assert (np.concatenate([i.keypoint_presence for i in pair[0]]) == found).all()
+    found = np.concatenate([instance.keypoint_presence for instance in double])
+    expected = (logits.sigmoid() + mirrored.sigmoid()[:, FLIP]) / 2
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_no_presence_without_semantic_transfer():
+    head, feats = small_head(semantic_transfer=None, decoder=DECODER), random_feats()
+    with torch.no_grad():
+        batch, _ = samples(head(feats))
+        assert "keypoint_presence" not in head.predict(feats, batch)[0]
+
+
 @pytest.mark.parametrize(
     "decoder",
     [

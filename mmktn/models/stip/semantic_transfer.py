@@ -109,3 +109,14 @@ class SemanticTransfer(nn.Module):
             transfer_matrix=transfer_matrix,
             graph=graph,
         )
+
+    def presence(self, region: Tensor) -> Tensor:
+        """Predict which key-points are to be found, without the transfer.
+
+        Args:
+            region: Map the context embedding is taken from ``(B, D, h', w')``.
+
+        Returns:
+            Key-point-wise probabilities ``(B, K)``.
+        """
+        return self.keypoint_classifier(self.region_context(region)).float().sigmoid()

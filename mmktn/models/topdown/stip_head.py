@@ -186,13 +186,36 @@ class STIPHead(HeatmapHead):
     ) -> Any:
         """Decode the final heat-maps, as mmpose's HeatmapHead does (flip test included).
 
+        With semantic-aware transfer the instances also get ``keypoint_presence`` ``(1, K)`` in
+        [0, 1], the classifier's answer which key-points the crop shows, averaged over both views
+        of a flip test. The key-points and their scores do not depend on it.
+
+        Args:
+            feats: Maps of the backbone or neck; a list of two with a flip test.
+            batch_data_samples: Samples of the crops.
+            test_cfg: As in mmpose: ``flip_test``, ``shift_heatmap``, ``output_heatmaps``.
+
+        Returns:
+            Instances a crop, and with ``output_heatmaps`` also the heat-maps.
+
         Raises:
             ValueError: If the dataset has another number of key-points than this head.
         """
+        test_cfg = test_cfg or {}
         flip_indices = batch_data_samples[0].metainfo.get("flip_indices")
         if flip_indices is not None:
             self._check_keypoints(len(flip_indices), batch_data_samples[0])
-        return super().predict(feats, batch_data_samples, test_cfg=test_cfg or {})
+        found = super().predict(feats, batch_data_samples, test_cfg=test_cfg)
+        if self.semantic_transfer is not None:
+            views = feats if test_cfg.get("flip_test", False) else [feats]
+            presence = self.semantic_transfer.presence(views[0][-1])
+            if len(views) == 2:
+                mirrored = self.semantic_transfer.presence(views[1][-1])
+                presence = (presence + mirrored[:, flip_indices]) / 2
+            instances = found[0] if isinstance(found, tuple) else found
+            for instance, row in zip(instances, to_numpy(presence), strict=True):
+                instance.keypoint_presence = row[None]
+        return found
 
     def _initial_maps(self, feats: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         features = self.conv_layers(self.deconv_layers(feats[-1]))  # (B, D, h, w)
