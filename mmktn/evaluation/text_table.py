@@ -104,3 +104,25 @@ def keypoint_table(scores: KeypointScores) -> str:
     lines += [f"  {text}" for text in reasons(scores.columns)]
     lines += [f"  note: {text}" for text in scores.notes]
     return "\n".join(lines)
+
+
+def recall_text(values: Mapping[str, float]) -> str:
+    """Table of missing keypoints: a row a set of persons, a column a threshold, percent.
+
+    Args:
+        values: ``"recall@0.1"``, ``"recall@0.1_easy_code0.2-0.8"``, ``"recall_batch@0.1"``,
+            ``"recall_classifier@0.1"`` and so on; sets without labelled keypoints have no row.
+
+    Returns:
+        Several lines of text.
+    """
+    titles = {"recall_batch": "all, mean of batches", "recall_classifier": "all, classifier"}
+    rows: dict[str, dict[str, Column]] = {}
+    for key, value in values.items():
+        name, _, place = key.partition("@")
+        threshold, _, split = place.partition("_")
+        row = titles.get(name, split.replace("_", " ") or "all")
+        if value >= 0:
+            rows.setdefault(row, {})[threshold] = Column(value)
+    heads = [f"{k / 10:g}" for k in range(1, 10)]
+    return "recall of labelled keypoints at a score of, percent\n" + grid(heads, rows)

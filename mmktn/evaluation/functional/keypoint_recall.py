@@ -1,8 +1,9 @@
 """Recall of keypoints over the score threshold: the table of missing keypoints.
 
 Source: STIP, "missing keypoints" analysis (recall at 0.1 ... 0.9). Score of a keypoint: the
-maximum of its heat map, on crops of ground-truth boxes. The ratio is global; the released code
-averages the ratios of batches instead, which is offered beside it.
+maximum of its heat map, on crops of ground-truth boxes. The ratio is global. The released code
+averages the ratios of batches instead, and takes STIP's presence classifier for the score
+(disagreement 27); both are offered beside it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,26 +49,25 @@ def keypoint_recall(
 def batch_mean_recall(
     scores: NDArray[np.floating],
     labelled: NDArray[np.bool_],
-    batch_size: int,
+    batches: NDArray[np.int64],
     *,
     thresholds: NDArray[np.float64] = RECALL_THRESHOLDS,
 ) -> NDArray[np.float64]:
     """The same, averaged over batches as the released STIP code does.
 
     Args:
-        scores: (N, K) scores in the order of evaluation.
-        labelled: (N, K) whether the ground truth has the keypoint.
-        batch_size: Persons per batch.
+        scores: (N, K) score of each keypoint of each person.
+        labelled: (N, K) whether the ground truth has it.
+        batches: (N,) number of the batch in which the person was evaluated.
         thresholds: (T,) thresholds.
 
     Returns:
         (T,) mean of the batches that have labelled keypoints; -1 without any.
     """
     rows = [
-        keypoint_recall(scores[k : k + batch_size], labelled[k : k + batch_size],
-                        thresholds=thresholds)
-        for k in range(0, len(scores), batch_size)
-    ]  # fmt: skip
+        keypoint_recall(scores[inside], labelled[inside], thresholds=thresholds)
+        for inside in (batches == number for number in np.unique(batches))
+    ]
     kept = [row for row in rows if (row >= 0).all()]
     return np.mean(kept, axis=0) if kept else np.full(len(thresholds), -1.0)
 
@@ -105,8 +105,29 @@ def recall_table(
     table: dict[str, float] = {}
     for suffix, inside in groups.items():
         values = keypoint_recall(scores[inside], labelled[inside], thresholds=limits)
-        table |= {f"recall@{t:g}{suffix}": float(v) for t, v in zip(limits, values, strict=True)}
+        table |= named_recall("recall", values, limits, suffix=suffix)
     return table
+
+
+def named_recall(
+    name: str,
+    values: NDArray[np.float64],
+    thresholds: NDArray[np.float64] = RECALL_THRESHOLDS,
+    *,
+    suffix: str = "",
+) -> dict[str, float]:
+    """Give recalls the names of their thresholds.
+
+    Args:
+        name: What kind of recall.
+        values: (T,) recalls.
+        thresholds: (T,) thresholds.
+        suffix: Of which persons.
+
+    Returns:
+        ``"<name>@0.1<suffix>"`` and so on.
+    """
+    return {f"{name}@{t:g}{suffix}": float(v) for t, v in zip(thresholds, values, strict=True)}
 
 
 def aligned_scores(

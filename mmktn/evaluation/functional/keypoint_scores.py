@@ -1,16 +1,41 @@
 """Score of a keypoint result and removal of duplicates, as top-down systems do before evaluation.
 
 Source: HRNet and STIP test code: score = box score x mean of the keypoint scores above 0.2;
-results of an image whose OKS with a better one exceeds 0.9 are removed.
+results of an image whose OKS with a better one exceeds 0.9 are removed. The area in that OKS is the
+crop's, so two persons of one box are compared at the size of the box, not of their keypoints.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.oks import object_keypoint_similarity
+from mmktn.evaluation.functional.oks import (
+    CROWDPOSE_SIGMAS,
+    default_sigmas,
+    object_keypoint_similarity,
+)
 
 KEYPOINT_SCORE_LIMIT = 0.2
 NMS_OKS = 0.9
+# The released code removes duplicates with other constants than it evaluates with: .035 in place
+# of .079 for CrowdPose's head and neck.
+CROWDPOSE_NMS_SIGMAS: NDArray[np.float64] = np.r_[CROWDPOSE_SIGMAS[:12], 0.035, 0.035]
+
+
+def duplicate_sigmas(num_keypoints: int) -> NDArray[np.float64]:
+    """Per-keypoint constants for the removal of duplicates.
+
+    Args:
+        num_keypoints: K; 17 is COCO, 14 CrowdPose.
+
+    Returns:
+        (K,) sigmas.
+
+    Raises:
+        ValueError: No data set with K keypoints is known.
+    """
+    if num_keypoints == len(CROWDPOSE_NMS_SIGMAS):
+        return CROWDPOSE_NMS_SIGMAS
+    return default_sigmas(num_keypoints)
 
 
 def instance_scores(
@@ -48,7 +73,7 @@ def remove_duplicates(
     Args:
         keypoints_xy: (N, K, 2) results of one image in pixels.
         scores: (N,) scores.
-        areas: (N,) areas in pixels; a pair is compared with the mean of both.
+        areas: (N,) areas of the crops in pixels; a pair is compared with the mean of both.
         sigmas: (K,) per-keypoint constants.
         limit: Results more alike than this are duplicates.
 

@@ -10,19 +10,54 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.dist import get_rank
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from numpy.typing import NDArray
 
 from mmktn.evaluation.functional.keypoint_ap import evaluate_keypoints
 from mmktn.evaluation.functional.keypoint_data import KeypointDetections, KeypointTruth
-from mmktn.evaluation.functional.keypoint_recall import recall_table
-from mmktn.evaluation.functional.keypoint_scores import instance_scores, remove_duplicates
-from mmktn.evaluation.functional.oks import default_sigmas
+from mmktn.evaluation.functional.keypoint_recall import (
+    batch_mean_recall,
+    keypoint_recall,
+    named_recall,
+    recall_table,
+)
+from mmktn.evaluation.functional.keypoint_scores import (
+    duplicate_sigmas,
+    instance_scores,
+    remove_duplicates,
+)
 from mmktn.evaluation.functional.protocol import keypoint_protocol
 from mmktn.evaluation.metrics.sample_inputs import existing_file, to_numpy
-from mmktn.evaluation.text_table import keypoint_table
+from mmktn.evaluation.text_table import keypoint_table, recall_text
 from mmktn.registry import METRICS
+
+
+def person_areas(
+    keypoints: NDArray[np.float64], truth: Mapping[str, Any], found: Mapping[str, Any]
+) -> NDArray[np.float64]:
+    """Areas by which results of one sample are compared for duplicates.
+
+    The official code and mmpose take the crop: the box at the aspect ratio of the input, enlarged.
+
+    Args:
+        keypoints: (N, K, 2) image pixels.
+        truth: ``gt_instances``; ``bbox_scales`` (N, 2) is the size of the crops in image pixels.
+        found: ``pred_instances``; ``bboxes`` (N, 4) xyxy takes its place where there are no crops.
+
+    Returns:
+        (N,) pixels; of the keypoints' extent where neither is known for every person.
+    """
+    count = len(keypoints)
+    if "bbox_scales" in truth and len(truth["bbox_scales"]) == count:
+        sizes = to_numpy(truth["bbox_scales"], np.float64).reshape(-1, 2)
+    elif "bboxes" in found and len(found["bboxes"]) == count:
+        boxes = to_numpy(found["bboxes"], np.float64).reshape(-1, 4)
+        sizes = boxes[:, 2:] - boxes[:, :2]
+    else:
+        sizes = np.ptp(keypoints[..., :2], axis=1)
+    return sizes.prod(axis=1)
 
 
 @METRICS.register_module()
@@ -36,9 +71,12 @@ class OKSMetric(BaseMetric):
         ann_file: COCO keypoint JSON of the evaluated split.
         protocol: ``"coco"``, ``"crowdpose"``, their ``_xtcocotools`` or ``_clean`` forms.
         score_by: ``"box_and_keypoints"`` or ``"box"``.
-        nms: Remove results of an image that are alike by OKS 0.9.
+        nms: Remove results of an image that are alike by OKS 0.9, areas being those of the crops.
         with_recall: Also report the recall of keypoints at scores 0.1 ... 0.9; needs results on
-            ground-truth boxes, where a sample's ``id`` is the annotation's.
+            ground-truth boxes, where a sample's ``id`` is the annotation's. ``recall@0.1`` is the
+            global ratio, with splits by crowdIndex; ``recall_batch@0.1`` the mean over the
+            batches of evaluation; ``recall_classifier@0.1`` takes ``keypoint_presence`` (N, K) of
+            ``pred_instances`` as the score, where a model has it.
         format_only: Write the result file and compute nothing.
         outfile_prefix: Path without ending for ``<prefix>.keypoints.json``.
         collect_device: Where results are gathered.
@@ -77,6 +115,7 @@ class OKSMetric(BaseMetric):
         self.format_only = format_only
         self.outfile_prefix = outfile_prefix
         self._truth: KeypointTruth | None = None
+        self._batch = 0
 
     @property
     def truth(self) -> KeypointTruth:
@@ -93,41 +132,45 @@ class OKSMetric(BaseMetric):
             data_samples: Dictionaries of mmpose (one a person) or of mmdet (one an image):
                 ``img_id``, ``pred_instances`` with keypoints (N, K, 2) in image pixels and
                 keypoint_scores (N, K). The score of the box is ``bbox_scores`` (N,) of
-                ``gt_instances``, else ``scores`` (N,) of ``pred_instances``, else 1. mmpose also
+                ``gt_instances``, else ``scores`` (N,) of ``pred_instances``, else 1. The area for
+                ``nms`` is that of the crop, ``bbox_scales`` (N, 2) of ``gt_instances``, else of
+                ``bboxes`` (N, 4) of ``pred_instances``, else of the keypoints' extent. mmpose also
                 gives ``id``, the person's.
 
         Raises:
             ValueError: A prediction has a field that does not fit; the image is named.
         """
+        self._batch += 1
         for sample in data_samples:
-            where = f"prediction of image {sample['img_id']}"
-            found = sample["pred_instances"]
-            keypoints = to_numpy(found["keypoints"], np.float64)
-            scores = to_numpy(found["keypoint_scores"], np.float64)
-            boxes = sample.get("gt_instances", {})
-            whole_image = "bbox_scores" not in boxes and "scores" in found
-            box_scores = to_numpy(
-                found["scores"]
-                if whole_image
-                else boxes.get("bbox_scores", np.ones(len(keypoints))),
-                np.float64,
-            ).reshape(-1)
-            if keypoints.ndim != 3 or keypoints.shape[:2] != scores.shape:
-                raise ValueError(f"{where}: keypoints {keypoints.shape}, scores {scores.shape}")
-            if len(box_scores) != len(keypoints):
-                raise ValueError(
-                    f"{where}: {len(box_scores)} bbox_scores, {len(keypoints)} persons"
-                )
-            self.results.append(
-                {
-                    # A sample of mmdet is a whole image: seen twice, it counts once.
-                    "id": sample.get("id", 0 if whole_image else len(self.results)),
-                    "img_id": sample["img_id"],
-                    "category_id": int(sample.get("category_id", 1)),  # mmpose: a 0-d array
-                    "keypoints": np.concatenate([keypoints, scores[..., None]], axis=-1),
-                    "box_scores": box_scores,
-                }
-            )
+            self.results.append(self._record(sample))
+
+    def _record(self, sample: Mapping[str, Any]) -> dict[str, Any]:
+        """Check one sample and keep what is needed of it."""
+        where = f"prediction of image {sample['img_id']}"
+        found = sample["pred_instances"]
+        keypoints = to_numpy(found["keypoints"], np.float64)
+        scores = to_numpy(found["keypoint_scores"], np.float64)
+        boxes = sample.get("gt_instances", {})
+        whole_image = "bbox_scores" not in boxes and "scores" in found
+        box_scores = to_numpy(
+            found["scores"] if whole_image else boxes.get("bbox_scores", np.ones(len(keypoints))),
+            np.float64,
+        ).reshape(-1)
+        if keypoints.ndim != 3 or keypoints.shape[:2] != scores.shape:
+            raise ValueError(f"{where}: keypoints {keypoints.shape}, scores {scores.shape}")
+        if len(box_scores) != len(keypoints):
+            raise ValueError(f"{where}: {len(box_scores)} bbox_scores, {len(keypoints)} persons")
+        return {
+            # A sample of mmdet is a whole image: seen twice, it counts once.
+            "id": sample.get("id", 0 if whole_image else len(self.results)),
+            "img_id": sample["img_id"],
+            "category_id": int(sample.get("category_id", 1)),  # mmpose: a 0-d array
+            "keypoints": np.concatenate([keypoints, scores[..., None]], axis=-1),
+            "box_scores": box_scores,
+            "areas": person_areas(keypoints, boxes, found),
+            "presence": found.get("keypoint_presence") if self.with_recall else None,
+            "batch": (get_rank(), self._batch),
+        }
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Score, remove duplicates, match and accumulate what all ranks gathered.
@@ -152,9 +195,11 @@ class OKSMetric(BaseMetric):
         detections = KeypointDetections.from_entries(entries, name="predictions")
         scores = evaluate_keypoints(self.truth, detections, protocol=self.protocol)
         values = scores.values()
-        if self.with_recall:
-            values |= self._recall(records)
         logger.info("\n%s", keypoint_table(scores))
+        if self.with_recall:
+            recall = self._recall(records)
+            logger.info("\n%s", recall_text(recall))
+            values |= recall
         return values
 
     def _entries(self, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -170,12 +215,11 @@ class OKSMetric(BaseMetric):
                 scores = instance_scores(keypoints[..., 2], scores)
             kept: NDArray[np.int64] = np.arange(len(scores), dtype=np.int64)
             if self.nms and len(scores):
-                size = np.ptp(keypoints[..., :2], axis=1)
                 kept = remove_duplicates(
                     keypoints[..., :2],
                     scores,
-                    size[:, 0] * size[:, 1],
-                    sigmas=default_sigmas(keypoints.shape[1]),
+                    np.concatenate([r["areas"] for r in group]),
+                    sigmas=duplicate_sigmas(keypoints.shape[1]),
                 )
             entries += [
                 {
@@ -189,6 +233,7 @@ class OKSMetric(BaseMetric):
         return entries
 
     def _recall(self, records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        """Global recall with splits, its mean over batches, and the classifier's."""
         place = {int(key): k for k, key in enumerate(self.truth.ids)}
         unknown = [r["id"] for r in records if int(r["id"]) not in place]
         if unknown:
@@ -200,7 +245,17 @@ class OKSMetric(BaseMetric):
         scores = np.concatenate([r["keypoints"][:1, :, 2] for r in records])
         labelled = self.truth.keypoints[rows, :, 2] > 0
         index = np.array([self.truth.images[int(k)] for k in self.truth.image_ids[rows]])
-        return recall_table(scores, labelled, crowd_index=index)
+        table = recall_table(scores, labelled, crowd_index=index)
+        number = {key: k for k, key in enumerate(dict.fromkeys(r["batch"] for r in records))}
+        batches = np.array([number[r["batch"]] for r in records], dtype=np.int64)
+        table |= named_recall("recall_batch", batch_mean_recall(scores, labelled, batches))
+        presence = [
+            to_numpy(p, np.float64)[:1] for r in records if (p := r["presence"]) is not None
+        ]
+        if presence and len(presence) == len(records):
+            recall = keypoint_recall(np.concatenate(presence), labelled)
+            table |= named_recall("recall_classifier", recall)
+        return table
 
 
 @METRICS.register_module()

@@ -26,8 +26,18 @@ def test_recall_falls_with_the_threshold():
 
 def test_mean_of_batches_differs_from_the_global_ratio():
     limits = np.array([0.5])
-    batches = batch_mean_recall(SCORES, LABELLED, 1, thresholds=limits)
+    batches = batch_mean_recall(SCORES, LABELLED, np.array([7, 3]), thresholds=limits)
     assert batches[0] == pytest.approx((1 + 1 / 3) / 2)
+    together = batch_mean_recall(SCORES, LABELLED, np.array([7, 7]), thresholds=limits)
+    assert together[0] == pytest.approx(3 / 5)
+
+
+def test_batches_without_labelled_keypoints_are_left_out():
+    labelled = np.array([[True, True, False], [False, False, False]])
+    limits, batches = np.array([0.9]), np.array([0, 1])
+    assert batch_mean_recall(SCORES, labelled, batches, thresholds=limits)[0] == 0.5
+    nothing = np.zeros_like(labelled)
+    assert batch_mean_recall(SCORES, nothing, batches, thresholds=limits)[0] == -1
 
 
 def test_nothing_labelled_is_undefined():
