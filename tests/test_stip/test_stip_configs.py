@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
 
 from mmktn.registry import MODELS
 from mmktn.utils.stip_checkpoint_keys import check_fit, convert_stip_state_dict
@@ -68,7 +68,7 @@ def test_name_agrees_with_content(path):
         assert cfg.train_dataloader.batch_size == int(batch)
         assert cfg.auto_scale_lr.base_batch_size == int(gpus) * int(batch)
         assert (cfg.train_cfg.max_epochs, cfg.optim_wrapper.optimizer.lr) == (210, 1e-3)
-        assert cfg.param_scheduler[0].milestones == [170, 200]
+        assert cfg.param_scheduler[0].milestones == [169, 199]
         checkpoint = cfg.model.backbone.init_cfg.checkpoint
         assert (backbone[1:] if backbone.startswith("r") else backbone[-3:]) in checkpoint
 
@@ -88,6 +88,44 @@ def test_targets_maps_and_decoder_have_one_size(path):
     width, height = decoder.input_size
     scale = cfg.model.head.get("scale", 2 if cfg.model.head.type == "mmktn.STIPHead" else 1)
     assert tuple(decoder.heatmap_size) == (width // 4 * scale, height // 4 * scale)
+
+
+def test_learning_rate_falls_in_the_epochs_of_the_official_code():
+    def optimizer():
+        return torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
+
+    cfg = Config.fromfile(str(FOLDER / "stip_hrnet-w32_4xb64-210e_crowdpose-256x192.py"))
+    ours, official, found = optimizer(), optimizer(), []
+    scheduler = PARAM_SCHEDULERS.build(cfg.param_scheduler[0], default_args={"optimizer": ours})
+    reference = torch.optim.lr_scheduler.MultiStepLR(official, [170, 200], 0.1)
+    for epoch in range(210):
+        official.step()
+        reference.step()  # the official loop steps before it trains the epoch
+        rates = [group["lr"] for o in (ours, official) for group in o.param_groups]
+        assert rates[0] == pytest.approx(rates[1]), epoch
+        found.append(rates[0])
+        ours.step()
+        scheduler.step()  # mmengine after it
+    assert found[168:170] == pytest.approx([1e-3, 1e-4])
+    assert found[198:200] == pytest.approx([1e-4, 1e-5])
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=IDS)
+def test_validation_takes_annotated_boxes_and_test_those_of_a_detector(path):
+    cfg = Config.fromfile(str(path))
+    test = cfg.test_dataloader.to_dict()
+    boxes = test["dataset"].pop("bbox_file", None)
+    data = path.stem.rsplit("_", 1)[1].rsplit("-", 1)[0]
+    files = {"crowdpose": "det_for_crowd_test", "coco": "COCO_val2017_detections_AP_H_56_person"}
+    assert (files[data] in boxes) if data in files else (boxes is None)
+    if data != "ochuman":  # which has a split of its own for each; else no other difference
+        assert cfg.val_dataloader.to_dict() == test
+        assert cfg.val_evaluator == cfg.test_evaluator
+    if data in files:
+        assert (
+            cfg.test_evaluator.ann_file
+            == test["dataset"]["data_root"] + (test["dataset"]["ann_file"])
+        )
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=IDS)

@@ -38,6 +38,7 @@ train_dataloader = dict(
         pipeline=train_pipeline,
     ),
 )
+# Validation during training: annotated boxes, as the official code. Test: a detector's.
 val_dataloader = dict(
     batch_size=32,
     num_workers=2,
@@ -48,14 +49,19 @@ val_dataloader = dict(
         type="mmktn.CheckedCocoDataset",
         data_root=data_root,
         ann_file="annotations/person_keypoints_val2017.json",
-        bbox_file=data_root
-        + "person_detection_results/COCO_val2017_detections_AP_H_56_person.json",
         data_prefix=dict(img="val2017/"),
         test_mode=True,
         pipeline=val_pipeline,
     ),
 )
-test_dataloader = val_dataloader
+test_dataloader = dict(
+    val_dataloader,
+    dataset=dict(
+        val_dataloader["dataset"],
+        bbox_file=data_root
+        + "person_detection_results/COCO_val2017_detections_AP_H_56_person.json",
+    ),
+)
 
 val_evaluator = dict(
     type="mmktn.OKSMetric",

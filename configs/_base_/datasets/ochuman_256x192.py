@@ -8,7 +8,6 @@ val_dataloader = dict(
         type="mmktn.CheckedOCHumanDataset",
         data_root=data_root,
         ann_file="annotations/ochuman_coco_format_val_range_0.00_1.00.json",
-        bbox_file=None,
         data_prefix=dict(img="images/"),
     )
 )

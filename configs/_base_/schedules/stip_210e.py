@@ -3,8 +3,8 @@
 # configurations, so the batch size stands in each config.
 # The released settings say 170 and 200, for STIP and its baselines alike, but their scheduler is
 # stepped at the start of an epoch: the first epochs at the lower rates are, counted from 0, 169 and
-# 199. mmengine steps at the end of an epoch, so these numbers stand here (mmpose's own td-hm configs
-# keep 170 and 200).
+# 199. mmengine steps at the end of an epoch, so these numbers stand here (mmpose's own configs keep
+# 170 and 200).
 train_cfg = dict(by_epoch=True, max_epochs=210, val_interval=10)
 val_cfg = dict()
 test_cfg = dict()
