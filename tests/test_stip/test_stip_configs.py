@@ -1,6 +1,7 @@
 """Every STIP config loads, agrees with its name, and builds."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,12 @@ FOLDER = ROOT / "configs" / "stip"
 KEYS = ROOT / "tests/data/reference/keys"
 CONFIGS = sorted(FOLDER.glob("*.py"))
 IDS = [path.stem for path in CONFIGS]
+
+
+@cache
+def load(path):
+    """Config of a file, read once; tests leave it unchanged."""
+    return Config.fromfile(str(path))
 
 
 def vocabulary():
@@ -46,7 +53,7 @@ def test_words_of_the_name_are_in_the_vocabulary(path):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=IDS)
 def test_name_agrees_with_content(path):
-    cfg = Config.fromfile(str(path))
+    cfg = load(path)
     algorithm, backbone, schedule, data = path.stem.split("_")
     data, size = data.rsplit("-", 1)
     head, decoder = cfg.model.head, cfg.model.head.decoder
@@ -75,7 +82,7 @@ def test_name_agrees_with_content(path):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=IDS)
 def test_targets_maps_and_decoder_have_one_size(path):
-    cfg = Config.fromfile(str(path))
+    cfg = load(path)
     decoder = cfg.model.head.decoder
     if cfg.train_dataloader is not None:
         encoder = codec_of(cfg, "train_dataloader")
@@ -94,7 +101,7 @@ def test_learning_rate_falls_in_the_epochs_of_the_official_code():
     def optimizer():
         return torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
 
-    cfg = Config.fromfile(str(FOLDER / "stip_hrnet-w32_4xb64-210e_crowdpose-256x192.py"))
+    cfg = load(FOLDER / "stip_hrnet-w32_4xb64-210e_crowdpose-256x192.py")
     ours, official, found = optimizer(), optimizer(), []
     scheduler = PARAM_SCHEDULERS.build(cfg.param_scheduler[0], default_args={"optimizer": ours})
     reference = torch.optim.lr_scheduler.MultiStepLR(official, [170, 200], 0.1)
@@ -112,7 +119,7 @@ def test_learning_rate_falls_in_the_epochs_of_the_official_code():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=IDS)
 def test_validation_takes_annotated_boxes_and_test_those_of_a_detector(path):
-    cfg = Config.fromfile(str(path))
+    cfg = load(path)
     test = cfg.test_dataloader.to_dict()
     boxes = test["dataset"].pop("bbox_file", None)
     data = path.stem.rsplit("_", 1)[1].rsplit("-", 1)[0]
@@ -131,7 +138,7 @@ def test_validation_takes_annotated_boxes_and_test_those_of_a_detector(path):
 @pytest.mark.parametrize("path", CONFIGS, ids=IDS)
 def test_model_builds(path):
     with torch.device("meta"):
-        model = MODELS.build(Config.fromfile(str(path)).model)
+        model = MODELS.build(load(path).model)
     assert sum(parameter.numel() for parameter in model.parameters()) > 5e5
 
 
