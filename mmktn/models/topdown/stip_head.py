@@ -207,10 +207,11 @@ class STIPHead(HeatmapHead):
             self._check_keypoints(len(flip_indices), batch_data_samples[0])
         found = super().predict(feats, batch_data_samples, test_cfg=test_cfg)
         if self.semantic_transfer is not None:
-            views = feats if test_cfg.get("flip_test", False) else [feats]
-            presence = self.semantic_transfer.presence(views[0][-1])
-            if len(views) == 2:
-                mirrored = self.semantic_transfer.presence(views[1][-1])
+            flipped = test_cfg.get("flip_test", False)
+            regions: list[Any] = [view[-1] for view in feats] if flipped else [feats[-1]]
+            presence = self.semantic_transfer.presence(regions[0])
+            if flipped:
+                mirrored = self.semantic_transfer.presence(regions[1])
                 presence = (presence + mirrored[:, flip_indices]) / 2
             instances = found[0] if isinstance(found, tuple) else found
             for instance, row in zip(instances, to_numpy(presence), strict=True):
