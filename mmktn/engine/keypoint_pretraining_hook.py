@@ -19,7 +19,7 @@ class KeypointPretrainingHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Look at the model; a resumed run has its weights already."""
-        if runner.load_from is not None or runner.iter > 0:
+        if runner.cfg.get("load_from") or runner.iter > 0:
             return
         wanting = (getattr(m, "wants_keypoint_pretraining", False) for m in runner.model.modules())
         if any(wanting):

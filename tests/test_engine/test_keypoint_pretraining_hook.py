@@ -16,7 +16,7 @@ LOW_RANK = {"kind": "low_rank", "rank": 2}
 def warnings_of(module, caplog, *, load_from=None, iteration=0):
     runner = SimpleNamespace(
         model=nn.Sequential(module),
-        load_from=load_from,
+        cfg={"load_from": load_from},
         iter=iteration,
         logger=logging.getLogger("pretraining"),
     )
