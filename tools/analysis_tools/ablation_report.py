@@ -41,7 +41,7 @@ def draw_arms(path: Path, title: str, arms: Mapping[str, Sequence[float]], *, la
     for row, values in zip(rows, arms.values(), strict=True):
         axes.plot(values, [row] * len(values), "o", color="#1f4e79", markersize=4)
     axes.set_yticks(rows, list(arms))
-    axes.invert_yaxis()
+    axes.set_ylim(len(arms) - 0.4, -0.6)  # from top to bottom, no empty rows
     axes.set_xlabel(label)
     axes.set_title(title, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
