@@ -1,21 +1,13 @@
 # Row "Single task, R50" of table 1: the DensePose branch alone, schedule of the multi-task rows,
 # whose base it is. methods 3.4.
 _base_ = [
-    "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
+    "../_base_/models/densepose-rcnn-legacy_r50_fpn_multitask.py",
     "../_base_/datasets/densepose_coco.py",
     "../_base_/schedules/multitask_230k.py",
     "../_base_/default_runtime.py",
 ]
 
-model = dict(
-    roi_head=dict(
-        # The multi-task configs pool boxes at 14 as well.
-        bbox_roi_extractor=dict(roi_layer=dict(output_size=14)),
-        bbox_head=dict(roi_feat_size=14),
-        densepose_head=dict(loss=dict(uv_reference_images=1)),
-    ),
-    test_cfg=dict(rcnn=dict(max_per_img=20)),
-)
+train_dataloader = dict(batch_size=1)
 
 val_evaluator = [
     dict(
@@ -26,15 +18,10 @@ val_evaluator = [
         normaliser=("per_part", "global"),
     ),
 ]
-test_evaluator = [
-    *val_evaluator,
-    # Fig. 11 gives areas under the ratio of correct points.
-    dict(
-        type="mmktn.PointwiseDensePoseMetric",
-        ann_file={{_base_.val_evaluator.ann_file}},
-        surface={{_base_.surface}},
-    ),
-]
-
-# One image a GPU, eight GPUs; the weights of U and V belong to it.
-train_dataloader = dict(batch_size=1)
+# Fig. 11 gives areas under the ratio of correct points.
+pointwise_evaluator = dict(
+    type="mmktn.PointwiseDensePoseMetric",
+    ann_file={{_base_.val_evaluator.ann_file}},
+    surface={{_base_.surface}},
+)
+test_evaluator = [*val_evaluator, pointwise_evaluator]

@@ -1,7 +1,7 @@
 # Row "Multi-task: + masks, R50": Mask R-CNN's mask branch beside the DensePose branch. methods
 # 3.2.
 _base_ = [
-    "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
+    "../_base_/models/densepose-rcnn-legacy_r50_fpn_multitask.py",
     "../_base_/datasets/densepose_coco_masks.py",
     "../_base_/schedules/multitask_230k.py",
     "../_base_/default_runtime.py",
@@ -9,10 +9,6 @@ _base_ = [
 
 model = dict(
     roi_head=dict(
-        # The multi-task configs pool boxes at 14 as well.
-        bbox_roi_extractor=dict(roi_layer=dict(output_size=14)),
-        bbox_head=dict(roi_feat_size=14),
-        densepose_head=dict(loss=dict(uv_reference_images=1)),
         mask_roi_extractor=dict(
             type="mmdet.SingleRoIExtractor",
             roi_layer=dict(type="RoIAlign", output_size=14, sampling_ratio=2, aligned=False),
@@ -29,7 +25,7 @@ model = dict(
         ),
     ),
     train_cfg=dict(rcnn=dict(mask_size=28)),
-    test_cfg=dict(rcnn=dict(max_per_img=20, mask_thr_binary=0.5)),
+    test_cfg=dict(rcnn=dict(mask_thr_binary=0.5)),
 )
 
 val_evaluator = [
@@ -56,5 +52,4 @@ test_evaluator = [
     ),
 ]
 
-# One image a GPU, eight GPUs; the weights of U and V belong to it.
 train_dataloader = dict(batch_size=1)
