@@ -5,8 +5,10 @@ Models are built on the meta device: KTM version 2 alone would take 0.8 GB.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -144,17 +146,13 @@ def _candidates(conversion: DetectorConversion, folder: str | Path) -> list[Path
 
 def _reason_against(conversion: DetectorConversion, path: Path) -> str:
     """Why a config of the same parts does not fit, whatever its widths."""
-    config = Config.fromfile(str(path))
     try:
-        neck = _unscoped(_lookup(config.model, "roi_head.densepose_neck.type"))
-        widths = width_options(conversion.state_dict, neck)
-        config.merge_from_dict({f"model.{key}": value for key, value in widths.items()})
-        fit(conversion, model_shapes(config))
+        found = _with_own_widths(conversion, path, Config.fromfile(str(path)))
     except KeyError as error:
         return f"{error.args[0]} is missing"
     except (IndexError, ValueError) as error:
         return str(error)
-    return "its widths do not fit"
+    raise AssertionError(f"{found.path.name} fits")
 
 
 def _try_config(conversion: DetectorConversion, path: Path) -> ConfigFit | None:
@@ -162,28 +160,29 @@ def _try_config(conversion: DetectorConversion, path: Path) -> ConfigFit | None:
     parts = part_types(conversion.state_dict)
     if any(_unscoped(_lookup(config.model, key)) not in ok for key, ok in parts.items()):
         return None
+    for attempt in (_fitting, _with_own_widths):
+        # An incomplete checkpoint lacks what its widths are read from: `explain_misfit` names it.
+        with suppress(KeyError, IndexError, ValueError):
+            return attempt(conversion, path, config)
+    return None
+
+
+def _with_own_widths(conversion: DetectorConversion, path: Path, config: Config) -> ConfigFit:
     neck = _unscoped(_lookup(config.model, "roi_head.densepose_neck.type"))
-    found = _fitting(conversion, path, config, widths={})
-    if found is not None:
-        return found
-    try:
-        widths = width_options(conversion.state_dict, neck)
-    except (KeyError, IndexError, ValueError):  # incomplete: `explain_misfit` names what lacks
-        return None
-    return _fitting(conversion, path, config, widths=widths)
+    return _fitting(conversion, path, config, widths=width_options(conversion.state_dict, neck))
 
 
 def _fitting(
-    conversion: DetectorConversion, path: Path, config: Config, *, widths: dict[str, Any]
-) -> ConfigFit | None:
+    conversion: DetectorConversion,
+    path: Path,
+    config: Config,
+    *,
+    widths: Mapping[str, Any] = MappingProxyType({}),
+) -> ConfigFit:
     changed = {k: v for k, v in widths.items() if _lookup(config.model, k) != v}
     adapted = Config(config.to_dict(), filename=config.filename)
     adapted.merge_from_dict({f"model.{key}": value for key, value in changed.items()})
-    try:
-        fitted = fit(conversion, model_shapes(adapted))
-    except ValueError:
-        return None
-    return ConfigFit(path, adapted, fitted, changed)
+    return ConfigFit(path, adapted, fit(conversion, model_shapes(adapted)), changed)
 
 
 def _lookup(node: Any, key: str) -> Any:
