@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from mmktn.surface.atlas import ChartAtlas
 from mmktn.surface.body_surface import BodySurface
-from mmktn.surface.file_cache import replace_atomically
 from mmktn.surface.geodesic import GeodesicTable
 from mmktn.surface.mesh import SurfaceMesh
 from mmktn.surface.official_files import import_official_folder
 from mmktn.surface.skeleton import SyntheticSkeleton
 from mmktn.surface.symmetry import ChartSymmetry
+from mmktn.utils.output_files import replace_atomically
 
 FORMAT_VERSION = 1
 _WEIGHT_STEPS = 65535

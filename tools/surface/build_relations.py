@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from mmktn.surface.file_cache import replace_atomically
 from mmktn.surface.relation_statistics import PART_EXPANSIONS, build_relation_matrices
+from mmktn.utils.output_files import replace_atomically
 
 
 def main() -> None:
