@@ -1,5 +1,6 @@
-"""How every file of mmktn is written: never over an input, never over a file that stands there
-unless told, and whole or not at all.
+"""How every file of mmktn is written.
+
+Never over an input, never over a file that stands there unless told, and whole or not at all.
 """
 
 from __future__ import annotations
