@@ -238,10 +238,10 @@ class Reference:
         """Weights of the file; KTN's official ones where it has none (methods 9.2)."""
         if "weights" in self.arrays:
             points, part, index = (float(value) for value in self.arrays["weights"])
-            weights = {"weight_uv": points, "weight_fine_segm": part, "weight_coarse_segm": index}
+            weights = {"u": points, "v": points, "fine_segm": part, "coarse_segm": index}
         else:
-            weights = {"weight_uv": 0.01, "weight_fine_segm": 1.0, "weight_coarse_segm": 2.0}
-        return {"type": "mmktn.ChartLoss", "weight_body_mask": 5.0, **weights}
+            weights = {"u": 0.01, "v": 0.01, "fine_segm": 1.0, "coarse_segm": 2.0}
+        return {"type": "mmktn.ChartLoss", "weights": {"body_mask": 5.0, **weights}}
 
     def forward(self) -> dict[str, torch.Tensor | None]:
         """Run the model; keys are those of `out/`, and `output` the whole `ChartOutput`."""
@@ -265,7 +265,7 @@ class Reference:
             box_weights = {"cls": box.fc_cls.weight, "reg": box.fc_reg.weight}
         predictor = roi_head.densepose_head.predictor
         output = stages["output"] = predictor(x, box_weights)
-        stages |= {name: getattr(output, field) for name, field in OUTPUT_FIELDS.items()}
+        stages |= {name: output.get(field) for name, field in OUTPUT_FIELDS.items()}
         stages["surface_weight"] = predictor.kernel("fine_segm", box_weights)[0]
         return stages
 

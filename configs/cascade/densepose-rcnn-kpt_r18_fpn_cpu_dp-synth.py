@@ -19,7 +19,7 @@ model = dict(
                 with_charts=False,
                 upscale=1,
             ),
-            loss=dict(type="mmktn.ChartLoss", weight_keypoint=1.0),
+            loss=dict(type="mmktn.ChartLoss", weights=dict(keypoint_heatmaps=1.0)),
             task_decoders=[dict(type="mmktn.KeypointDecoder", num_keypoints=17)],
         ),
     ),

@@ -11,7 +11,7 @@ model = dict(
     roi_head=dict(
         densepose_head=dict(
             predictor=dict(coarse_channels=0, with_body_mask=True),
-            loss=dict(weight_coarse_segm=0.0, weight_body_mask=2.0),
+            loss=dict(weights=dict(coarse_segm=0.0, body_mask=2.0)),
             decoder=dict(mask_source="body_mask", mask_threshold=0.3),
         )
     ),

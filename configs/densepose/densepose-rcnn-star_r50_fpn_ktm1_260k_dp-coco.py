@@ -14,7 +14,7 @@ model = dict(
                 # Keypoints on 56 x 56 cells, as in all rows of KTM v1.
                 keypoint_upscale=2,
             ),
-            loss=dict(weight_keypoint=0.5),
+            loss=dict(weights=dict(keypoint_heatmaps=0.5)),
         ),
     )
 )

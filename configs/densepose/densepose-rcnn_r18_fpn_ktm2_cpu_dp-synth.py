@@ -11,7 +11,7 @@ model = dict(
                 box_dim=128,
                 upscale=1,
             ),
-            loss=dict(weight_body_mask=2.0, weight_keypoint=0.1),
+            loss=dict(weights=dict(body_mask=2.0, keypoint_heatmaps=0.1)),
             decoder=dict(mask_source="body_mask", mask_threshold=0.1),
         )
     )

@@ -6,7 +6,7 @@ model = dict(
     roi_head=dict(
         densepose_head=dict(
             predictor=dict(type="mmktn.KTMv1ChartPredictor", graph=dict(trainable=True), mlp=True),
-            loss=dict(weight_keypoint=0.5),
+            loss=dict(weights=dict(keypoint_heatmaps=0.5)),
         )
     ),
     train_cfg=dict(rcnn=dict(densepose_fg_iou=0.65)),

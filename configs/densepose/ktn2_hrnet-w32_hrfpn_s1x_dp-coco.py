@@ -17,11 +17,14 @@ model = dict(
                 box_dim=1024,
             ),
             loss=dict(
-                weight_fine_segm=1.0,
-                weight_uv=0.01,
-                weight_coarse_segm=2.0,
-                weight_body_mask=5.0,
-                weight_keypoint=0.1,
+                weights=dict(
+                    fine_segm=1.0,
+                    u=0.01,
+                    v=0.01,
+                    coarse_segm=2.0,
+                    body_mask=5.0,
+                    keypoint_heatmaps=0.1,
+                ),
                 # The weights of U and V belong to 4 images a GPU in the KTN configs.
                 uv_reference_images=4,
             ),

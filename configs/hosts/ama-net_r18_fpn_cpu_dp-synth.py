@@ -42,9 +42,7 @@ model = dict(
                 upscale=1,
             ),
             intermediate_weight=0.1,
-            loss=dict(
-                weight_fine_segm=0.3, weight_uv=0.1, weight_coarse_segm=2.0, weight_body_mask=2.0
-            ),
+            loss=dict(weights=dict(fine_segm=0.3, u=0.1, v=0.1, coarse_segm=2.0, body_mask=2.0)),
             decoder=dict(mask_source="body_mask", mask_threshold=0.5),
         ),
     ),

@@ -5,7 +5,8 @@ _base_ = "ama-net_r50_fpn_260k_dp-coco.py"
 model = dict(
     roi_head=dict(
         densepose_head=dict(
-            predictor=dict(type="mmktn.ConvKTMv1ChartPredictor"), loss=dict(weight_keypoint=0.5)
+            predictor=dict(type="mmktn.ConvKTMv1ChartPredictor"),
+            loss=dict(weights=dict(keypoint_heatmaps=0.5)),
         )
     )
 )

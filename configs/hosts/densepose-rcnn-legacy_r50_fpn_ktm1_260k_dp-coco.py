@@ -8,7 +8,7 @@ model = dict(
         densepose_head=dict(
             # Keypoints on 56 x 56 cells, as in all rows of KTM v1.
             predictor=dict(type="mmktn.KTMv1ChartPredictor", keypoint_upscale=2),
-            loss=dict(weight_keypoint=0.5),
+            loss=dict(weights=dict(keypoint_heatmaps=0.5)),
         ),
     ),
 )

@@ -16,7 +16,7 @@ model = dict(
                 _delete_=True, type="mmktn.DeepLabTrunk", in_channels=64, channels=64, num_convs=4
             ),
             predictor=dict(coarse_channels=15),
-            loss=dict(weight_fine_segm=0.3, weight_uv=0.1, weight_coarse_segm=2.0),
+            loss=dict(weights=dict(fine_segm=0.3, u=0.1, v=0.1, coarse_segm=2.0)),
         ),
     )
 )

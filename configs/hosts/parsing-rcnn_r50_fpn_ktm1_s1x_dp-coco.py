@@ -5,7 +5,8 @@ _base_ = "parsing-rcnn_r50_fpn_s1x_dp-coco.py"
 model = dict(
     roi_head=dict(
         densepose_head=dict(
-            predictor=dict(type="mmktn.KTMv1ChartPredictor"), loss=dict(weight_keypoint=0.5)
+            predictor=dict(type="mmktn.KTMv1ChartPredictor"),
+            loss=dict(weights=dict(keypoint_heatmaps=0.5)),
         )
     )
 )

@@ -7,6 +7,6 @@ model = dict(
             _delete_=True, type="mmktn.MultiInstanceDecoderV1", channels=64, mode="code"
         ),
         densepose_roi_extractor=dict(featmap_strides=[4]),
-        densepose_head=dict(loss=dict(weight_body_mask=5.0)),
+        densepose_head=dict(loss=dict(weights=dict(body_mask=5.0))),
     ),
 )

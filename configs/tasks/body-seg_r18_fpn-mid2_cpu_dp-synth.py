@@ -11,7 +11,7 @@ model = dict(
             trunk=dict(
                 _delete_=True, type="mmktn.KTNTrunk", in_channels=64, channels=64, num_convs=4
             ),
-            loss=dict(weight_body_mask=5.0),
+            loss=dict(weights=dict(body_mask=5.0)),
         ),
     ),
 )

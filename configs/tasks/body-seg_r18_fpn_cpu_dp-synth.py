@@ -10,7 +10,7 @@ model = dict(
     roi_head=dict(
         densepose_head=dict(
             predictor=dict(coarse_channels=0, with_body_mask=True, with_charts=False),
-            loss=dict(weight_body_mask=2.0),
+            loss=dict(weights=dict(body_mask=2.0)),
             decoder=None,
             task_decoders=[
                 dict(

@@ -8,7 +8,7 @@ model = dict(
             _delete_=True, type="mmktn.MultiInstanceDecoderV1", channels=256, mode="code"
         ),
         densepose_roi_extractor=dict(roi_layer=dict(output_size=28), featmap_strides=[4]),
-        densepose_head=dict(loss=dict(weight_body_mask=5.0)),
+        densepose_head=dict(loss=dict(weights=dict(body_mask=5.0))),
     ),
 )
 

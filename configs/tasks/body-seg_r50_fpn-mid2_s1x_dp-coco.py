@@ -10,7 +10,7 @@ model = dict(
         densepose_roi_extractor=dict(roi_layer=dict(output_size=28), featmap_strides=[4]),
         densepose_head=dict(
             trunk=dict(_delete_=True, type="mmktn.KTNTrunk", in_channels=256, channels=512),
-            loss=dict(weight_body_mask=5.0),
+            loss=dict(weights=dict(body_mask=5.0)),
         ),
     ),
     train_cfg=dict(rcnn=dict(densepose_fg_iou=0.65)),

@@ -11,7 +11,7 @@ model = dict(
     roi_head=dict(
         densepose_head=dict(
             predictor=dict(coarse_channels=0, num_keypoints=17, with_charts=False),
-            loss=dict(weight_keypoint=1.0),
+            loss=dict(weights=dict(keypoint_heatmaps=1.0)),
             decoder=None,
             task_decoders=[dict(type="mmktn.KeypointDecoder", num_keypoints=17)],
         )

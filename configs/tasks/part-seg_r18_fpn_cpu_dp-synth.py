@@ -10,9 +10,11 @@ model = dict(
     roi_head=dict(
         densepose_head=dict(
             predictor=dict(coarse_channels=15, with_charts=False),
-            loss=dict(weight_coarse_segm=2.0),
+            loss=dict(weights=dict(coarse_segm=2.0)),
             decoder=None,
-            task_decoders=[dict(type="mmktn.RegionDecoder", source="coarse", name="part_regions")],
+            task_decoders=[
+                dict(type="mmktn.RegionDecoder", source="coarse_segm", name="part_regions")
+            ],
         )
     )
 )

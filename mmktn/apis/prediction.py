@@ -12,6 +12,7 @@ import numpy as np
 
 from mmktn.structures import ChartResults
 from mmktn.visualization.colormaps import get_preset, render_preset
+from mmktn.visualization.field_panels import field_panels
 from mmktn.visualization.iuv_files import (
     ChannelOrder,
     write_image,
@@ -19,10 +20,9 @@ from mmktn.visualization.iuv_files import (
     write_iuv_png,
 )
 from mmktn.visualization.painting import ChartCanvas, paint_people
-from mmktn.visualization.panels import panel_row, prediction_panels, with_legend
+from mmktn.visualization.panels import prediction_panels, prediction_row
 
 SAVE_FORMATS = ("json", "npz", "iuv", "charts")
-_TITLES = ["boxes", "charts I", "U", "V", "", ""]
 
 
 @dataclass
@@ -84,10 +84,12 @@ class ImagePrediction:
             preset: Look of the maps.
             legend: Append the colours of the charts and of U, V.
         """
-        panels = self.panels(image, preset=preset)
-        if legend:
-            panels = with_legend(panels, preset_colormap=get_preset(preset).colormap)
-        return panel_row(panels, titles=_TITLES[: len(panels)])
+        return prediction_row(
+            self.panels(image, preset=preset),
+            field_panels(image, self.canvas(), list(self.densepose)),
+            colormap=get_preset(preset).colormap,
+            legend=legend,
+        )
 
 
 def save_prediction(
@@ -106,7 +108,8 @@ def save_prediction(
         folder: Made if missing.
         formats: Some of `SAVE_FORMATS`. 'json': `<stem>.json`, a list of official entries. 'npz':
             `<stem>.npz` with `boxes_xyxy` (N, 4), `scores` (N,), `image_hw` (2,), and for person i
-            `labels_i` (h, w) uint8 and `uv_i` (2, h, w) float32. 'iuv': `<stem>_IUV.png` and
+            `labels_i` (h, w) uint8, `uv_i` (2, h, w) float32
+            and, of further maps, `FIELD_i`. 'iuv': `<stem>_IUV.png` and
             `<stem>_INDS.png` of the whole image. 'charts': `<stem>_<preset>.png`, the chart map
             alone in the preset's look, for try-on and animation models.
         image: (H, W, 3) uint8 RGB, for presets that show the photo.
@@ -157,4 +160,6 @@ def _arrays(prediction: ImagePrediction) -> dict[str, Any]:
     for index, result in enumerate(prediction.densepose):
         arrays[f"labels_{index}"] = result.labels.cpu().numpy()
         arrays[f"uv_{index}"] = result.uv.float().cpu().numpy()
+        for name, values in result.fields.items():
+            arrays[f"{name}_{index}"] = values.cpu().numpy()
     return arrays

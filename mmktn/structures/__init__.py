@@ -8,17 +8,21 @@ from mmktn.structures.densepose_annotation import (
     DensePoseAnnotations,
     FlipRules,
 )
+from mmktn.structures.map_table import DenseMap, declare_map, declared_map
 from mmktn.structures.region_result import RegionResult, RegionResults
 
 __all__ = [
     "ChartOutput",
     "ChartResult",
     "ChartResults",
+    "DenseMap",
     "DensePoseAnnotation",
     "DensePoseAnnotations",
     "FlipRules",
     "RegionResult",
     "RegionResults",
+    "declare_map",
+    "declared_map",
     "decode_png",
     "decode_unit_bytes",
     "encode_dense_map",

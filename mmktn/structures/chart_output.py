@@ -1,68 +1,71 @@
 """Raw maps that a DensePose head gives for N RoIs or crops, before decoding.
 
-Methods 1.2, 6.4, 8.1. Where the official code passes tuples whose length and order differ between
-predictors, every map here has a name.
+Where detectron2's DensePose passes tuples whose length and order differ between predictors, every
+map here has a name, and the table of maps (map_table.py) says what its name means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, overload
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor, cat
 
 from mmktn.structures.densepose_annotation import FlipRules
 from mmktn.structures.instance_list import move_tensor
+from mmktn.structures.map_table import declared_map
 
-_NUM_PART_CHANNELS = 15
 
-
-@dataclass
 class ChartOutput:
-    """Maps of N instances on one h x w grid of cells; logits except for `u` and `v`.
+    """Named maps (N, C, h, w) of N instances, in a fixed order.
 
-    Attributes:
-        fine_segm: (N, 25, h, w) logits of background and 24 charts; this and `u`, `v` are None in
-            systems that learn parts, masks or keypoints alone.
-        u: (N, 25, h, w) chart coordinate U, one channel a chart (channel 0 is never trained).
-        v: (N, 25, h, w) chart coordinate V.
-        coarse_segm: (N, D, h, w) logits, D = 2 (person or not) or 15 (background and 14 parts);
-            None if not predicted.
-        body_mask: (N, 2, h, w) logits, where a binary mask is predicted beside 15-way parts; None
-            if not.
-        keypoint_heatmaps: (N, K, h, w) logits; their h, w may differ from the other maps. None if
-            not predicted.
+    `output["u"]` is a map, `output[3]`, `output[2:5]` or `output[mask]` are instances. The maps of
+    DensePose, KTN and their tasks are declared in `mmktn.models.maps`.
+
+    Args:
+        maps: Name -> maps.
+        **named: The same as keywords; None leaves a map out.
+
+    Raises:
+        ValueError: No map, or maps of different numbers of instances.
     """
 
-    fine_segm: Tensor | None = None
-    u: Tensor | None = None
-    v: Tensor | None = None
-    coarse_segm: Tensor | None = None
-    body_mask: Tensor | None = None
-    keypoint_heatmaps: Tensor | None = None
-
-    def __post_init__(self) -> None:
-        """Check that there is a map.
-
-        Raises:
-            ValueError: All maps are None.
-        """
-        if next(self.fields(), None) is None:
+    def __init__(self, maps: Mapping[str, Tensor] | None = None, **named: Tensor | None) -> None:
+        found = dict(maps or {}) | {k: item for k, item in named.items() if item is not None}
+        if not found:
             raise ValueError("ChartOutput: no map is given")
+        counts = {name: len(item) for name, item in found.items()}
+        if len(set(counts.values())) > 1:
+            raise ValueError(f"ChartOutput: maps of different numbers of instances: {counts}")
+        self._maps: dict[str, Tensor] = found
 
     def __len__(self) -> int:
-        return len(next(self.fields())[1])
+        return len(next(iter(self._maps.values())))
 
-    def __getitem__(self, index: int | slice | list[int] | Tensor) -> ChartOutput:
-        """Take instances; an int keeps the dimension (a batch of one).
+    def __contains__(self, name: object) -> bool:
+        return name in self._maps
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {tuple(item.shape)}" for name, item in self.items())
+        return f"ChartOutput({shapes})"
+
+    @overload
+    def __getitem__(self, index: str) -> Tensor: ...
+
+    @overload
+    def __getitem__(self, index: int | slice | list[int] | Tensor) -> ChartOutput: ...
+
+    def __getitem__(self, index: str | int | slice | list[int] | Tensor) -> Tensor | ChartOutput:
+        """Take a map (str) or instances; an int keeps the dimension (a batch of one).
 
         Raises:
+            ValueError: The map is not predicted.
             IndexError: The int is out of range.
         """
+        if isinstance(index, str):
+            if index not in self._maps:
+                raise ValueError(f"{index} is not predicted; these maps are: {list(self._maps)}")
+            return self._maps[index]
         if isinstance(index, int):
             if not -len(self) <= index < len(self):
                 raise IndexError(f"ChartOutput: index {index} for {len(self)} instances")
@@ -72,31 +75,32 @@ class ChartOutput:
     @property
     def map_hw(self) -> tuple[int, int]:
         """Size of the chart maps in cells."""
-        fine_segm = self.require("fine_segm")
+        fine_segm = self["fine_segm"]
         return fine_segm.shape[-2], fine_segm.shape[-1]
 
-    def require(self, name: str) -> Tensor:
-        """Give a map that has to be there.
+    def get(self, name: str) -> Tensor | None:
+        """Take a map, None if it is not predicted."""
+        return self._maps.get(name)
 
-        Raises:
-            ValueError: It is not predicted.
-        """
-        maps: Tensor | None = getattr(self, name)
-        if maps is None:
-            present = [present for present, _ in self.fields()]
-            raise ValueError(f"{name} is not predicted; these maps are: {present}")
-        return maps
+    def names(self) -> list[str]:
+        """Names of the maps, in order."""
+        return list(self._maps)
 
-    def fields(self) -> Iterator[tuple[str, Tensor]]:
-        """Iterate over (name, maps) of the maps that are present."""
-        for field in fields(self):
-            maps = getattr(self, field.name)
-            if maps is not None:
-                yield field.name, maps
+    def items(self) -> Iterator[tuple[str, Tensor]]:
+        """Iterate over (name, maps)."""
+        return iter(self._maps.items())
+
+    def as_dict(self) -> dict[str, Tensor]:
+        """Give the maps as a new dict."""
+        return dict(self._maps)
+
+    def replace(self, **maps: Tensor) -> ChartOutput:
+        """Give a copy in which some maps are others, or new."""
+        return ChartOutput(self._maps | maps)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> ChartOutput:
-        """Apply a function to every map that is present."""
-        return ChartOutput(**{name: function(maps) for name, maps in self.fields()})
+        """Apply a function to every map."""
+        return ChartOutput({name: function(maps) for name, maps in self.items()})
 
     def to(self, *args: Any, **kwargs: Any) -> ChartOutput:
         """Move or cast all maps; arguments as `Tensor.to`."""
@@ -107,10 +111,9 @@ class ChartOutput:
         return self.map(Tensor.detach)
 
     def flip(self, rules: FlipRules) -> ChartOutput:
-        """Mirror left to right, for averaging with maps of a mirrored image (methods 16).
+        """Mirror left to right, for averaging with maps of a mirrored image.
 
-        U and V of each chart go through that chart's table (256 steps), then the channels of left
-        and right swap. No gradient passes through U and V.
+        The grid is mirrored; then each map's declaration says what happens to its channels.
 
         Args:
             rules: Tables of the surface.
@@ -119,24 +122,17 @@ class ChartOutput:
             Maps of the mirrored person on the mirrored grid.
 
         Raises:
-            ValueError: There are charts, but the rules have no UV tables.
+            ValueError: A map needs a table that the rules do not have.
         """
-        maps = {name: item.flip(-1) for name, item in self.fields()}
-        if self.fine_segm is not None:
-            maps["fine_segm"] = _permuted(maps["fine_segm"], rules.chart_flip)
-        if "u" in maps:
-            if rules.flip_uv is None:
-                raise ValueError("u, v: cannot be flipped without the surface's UV symmetry tables")
-            u, v = (maps[name].detach().float().clamp(0, 1).cpu().numpy() for name in ("u", "v"))
-            numbers = np.arange(u.shape[1])[:, None, None]
-            flipped = rules.flip_uv(np.broadcast_to(numbers, u.shape), u, v)
-            for name, values in zip("uv", flipped, strict=True):
-                maps[name] = _permuted(torch.from_numpy(values).to(maps[name]), rules.chart_flip)
-        if self.coarse_segm is not None and self.coarse_segm.shape[1] == _NUM_PART_CHANNELS:
-            maps["coarse_segm"] = _permuted(maps["coarse_segm"], rules.coarse_flip)
-        if self.keypoint_heatmaps is not None:
-            maps["keypoint_heatmaps"] = _permuted(maps["keypoint_heatmaps"], rules.keypoint_flip)
-        return ChartOutput(**maps)
+        maps = {name: item.flip(-1) for name, item in self.items()}
+        flipped = dict(maps)
+        for name in maps:
+            flipped |= declared_map(name).flip(maps, rules)
+        return ChartOutput(flipped)
+
+    def bounded(self) -> ChartOutput:
+        """Bring the maps to the range that mirrored ones have (`DenseMap.bound`)."""
+        return ChartOutput({name: declared_map(name).bound(maps) for name, maps in self.items()})
 
     @staticmethod
     def cat(outputs: list[ChartOutput]) -> ChartOutput:
@@ -147,14 +143,7 @@ class ChartOutput:
         """
         if not outputs:
             raise ValueError("cat needs at least one ChartOutput")
-        names = [[name for name, _ in output.fields()] for output in outputs]
-        if any(other != names[0] for other in names):
+        names = [output.names() for output in outputs]
+        if any(set(other) != set(names[0]) for other in names):
             raise ValueError(f"ChartOutput.cat: the outputs carry different maps: {names}")
-        return ChartOutput(
-            **{name: cat([getattr(output, name) for output in outputs]) for name in names[0]}
-        )
-
-
-def _permuted(maps: Tensor, table: NDArray[np.int64]) -> Tensor:
-    """Maps (N, C, h, w) with their channels in the order of a permutation that undoes itself."""
-    return maps[:, torch.tensor(table, device=maps.device)]
+        return ChartOutput({name: cat([output[name] for output in outputs]) for name in names[0]})

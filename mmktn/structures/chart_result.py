@@ -1,7 +1,7 @@
 """Decoded dense pose of a box, and its 8-bit PNG coding in the official result format.
 
-Methods 1.5 and 18. A result covers the integer box of docs/conventions.md, frame 5. Bytes are made
-by truncation, never by rounding (methods, disagreement 38).
+A result covers the integer box of docs/conventions.md, frame 5. Bytes are made by truncation, never
+by rounding, as detectron2's DensePose makes them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,11 +30,17 @@ class ChartResult:
         uv: (2, H, W) float32, U and V in [0, 1], 0 where the label is 0.
         mask: (H, W) bool, the body as the mask branch sees it (it may cover cells whose chart is
             0); or None.
+        fields: Further decoded maps by name, each (H, W) or (K, H, W) on the same pixels
+            (`DenseMap.decode`).
+        xy: Column and row of the top-left pixel in the image, which it may leave; the result covers
+            the pixels `xy` to `xy` + (W, H).
     """
 
     labels: Tensor
     uv: Tensor
     mask: Tensor | None = None
+    fields: dict[str, Tensor] = field(default_factory=dict)
+    xy: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         """Check that the maps agree.
@@ -49,16 +55,30 @@ class ChartResult:
             raise ValueError(f"uv: shape {tuple(self.uv.shape)}, not {(2, *hw)}")
         if self.mask is not None and tuple(self.mask.shape) != hw:
             raise ValueError(f"mask: shape {tuple(self.mask.shape)}, not {hw}")
+        for name, values in self.fields.items():
+            if values.ndim not in (2, 3) or tuple(values.shape[-2:]) != hw:
+                raise ValueError(f"fields[{name!r}]: shape {tuple(values.shape)}, not (.., {hw})")
 
     @property
     def hw(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.labels.shape[0], self.labels.shape[1]
 
+    @property
+    def box_xyxy(self) -> tuple[int, int, int, int]:
+        """The box of pixels that the result covers; x2, y2 lie behind the last one."""
+        (x, y), (height, width) = self.xy, self.hw
+        return x, y, x + width, y + height
+
     def map(self, function: Callable[[Tensor], Tensor]) -> ChartResult:
         """Apply a function to every tensor."""
-        mask = None if self.mask is None else function(self.mask)
-        return ChartResult(function(self.labels), function(self.uv), mask)
+        return ChartResult(
+            function(self.labels),
+            function(self.uv),
+            None if self.mask is None else function(self.mask),
+            {name: function(values) for name, values in self.fields.items()},
+            self.xy,
+        )
 
     def iuv_uint8(self) -> NDArray[np.uint8]:
         """Code as bytes: I, clamp(255 U), clamp(255 V), truncated.

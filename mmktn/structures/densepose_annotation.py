@@ -9,7 +9,7 @@ and V on all 24 charts (methods 16, disagreement 40).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,6 +30,7 @@ from mmktn.structures.box_grid import (
 )
 from mmktn.structures.dense_map import DENSE_CHANNELS, flip_dense_map
 from mmktn.structures.instance_list import InstanceList
+from mmktn.structures.map_table import declared_map
 
 Values: TypeAlias = NDArray[Any]
 FlipUV: TypeAlias = Callable[[Values, Values, Values], tuple[Values, Values]]
@@ -67,6 +68,8 @@ class DensePoseAnnotation:
         valid: Whether the person carries a dense pose. Without one P is 0 and the maps are None.
         dense_map: (4, 256, 256) uint8 over the box: chart, U, V and confidence of each cell
             (mmktn/structures/dense_map.py), labels of a teacher; or None.
+        label_maps: Labels of further maps, by the name of the map: (256, 256) or (C, 256, 256) over
+            the box. `DenseMap.flip_labels` mirrors them.
     """
 
     point_xy: Tensor
@@ -77,6 +80,7 @@ class DensePoseAnnotation:
     keypoint_visible: Tensor | None = None
     valid: bool = True
     dense_map: Tensor | None = None
+    label_maps: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that the fields agree.
@@ -94,16 +98,19 @@ class DensePoseAnnotation:
         dense = (len(DENSE_CHANNELS), *grid)
         if self.dense_map is not None and tuple(self.dense_map.shape) != dense:
             raise ValueError(f"dense_map: shape {tuple(self.dense_map.shape)}, not {dense}")
+        for name, labels in self.label_maps.items():
+            if tuple(labels.shape[-2:]) != grid or labels.ndim not in (2, 3):
+                raise ValueError(f"label_maps[{name!r}]: shape {tuple(labels.shape)}, not {grid}")
         xy, visible = self.keypoint_xy, self.keypoint_visible
         if (xy is None) != (visible is None):
             raise ValueError("keypoint_xy and keypoint_visible: give both or neither")
         if xy is not None and visible is not None and len(xy) != len(visible):
             raise ValueError(f"keypoint_visible: {len(visible)} values, keypoint_xy: {len(xy)}")
-        maps = (self.coarse_map, self.dense_map)
+        maps = (self.coarse_map, self.dense_map, *self.label_maps.values())
         if not self.valid and (num_points or any(item is not None for item in maps)):
             raise ValueError(
-                "valid: a person without dense pose can have neither points nor a coarse_map "
-                "nor a dense_map"
+                "valid: a person without dense pose can have neither points nor maps "
+                "(coarse_map, dense_map, label_maps)"
             )
 
     @classmethod
@@ -127,11 +134,16 @@ class DensePoseAnnotation:
 
     def map(self, function: Callable[[Tensor], Tensor]) -> DensePoseAnnotation:
         """Apply a function to every tensor."""
-        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        values: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
         for name, value in values.items():
             if isinstance(value, Tensor):
                 values[name] = function(value)
+        values["label_maps"] = self._mapped_labels(function)
         return DensePoseAnnotation(**values)
+
+    def _mapped_labels(self, function: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """Label maps with a function applied to each."""
+        return {name: function(labels) for name, labels in self.label_maps.items()}
 
     def flip(self, rules: FlipRules) -> DensePoseAnnotation:
         """Mirror left to right (methods 16): positions, charts, U and V, maps, keypoints.
@@ -160,6 +172,10 @@ class DensePoseAnnotation:
             flipped.coarse_map = _permuted(self.coarse_map.flip(-1), rules.coarse_flip)
         if self.dense_map is not None and rules.flip_uv is not None:
             flipped.dense_map = flip_dense_map(self.dense_map, rules.chart_flip, rules.flip_uv)
+        flipped.label_maps = {
+            name: declared_map(name).flip_labels(labels.flip(-1), rules)
+            for name, labels in self.label_maps.items()
+        }
         if self.keypoint_xy is not None and self.keypoint_visible is not None:
             order = torch.tensor(rules.keypoint_flip, device=self.keypoint_xy.device)
             flipped.keypoint_xy = mirror_box_relative(self.keypoint_xy)[order]
@@ -184,6 +200,7 @@ class DensePoseAnnotation:
             rebased.coarse_map = box_map_to_other_box(self.coarse_map, *boxes)
         if self.dense_map is not None:
             rebased.dense_map = box_map_to_other_box(self.dense_map, *boxes)
+        rebased.label_maps = self._mapped_labels(lambda m: box_map_to_other_box(m, *boxes))
         if self.keypoint_xy is not None:
             rebased.keypoint_xy = box_relative_to_other_box(self.keypoint_xy, *boxes)
         return rebased
@@ -223,6 +240,7 @@ class DensePoseAnnotation:
             warped.coarse_map = warp_box_map(self.coarse_map, matrix, *boxes)
         if self.dense_map is not None:
             warped.dense_map = warp_box_map(self.dense_map, matrix, *boxes)
+        warped.label_maps = self._mapped_labels(lambda m: warp_box_map(m, matrix, *boxes))
         return warped
 
 
@@ -266,8 +284,10 @@ def _permuted(labels: Tensor, table: NDArray[np.int64]) -> Tensor:
 
 def _to_arrays(item: DensePoseAnnotation) -> dict[str, Any]:
     """Record -> dict of numpy arrays (and the flag)."""
-    values = {field.name: getattr(item, field.name) for field in fields(item)}
-    return {k: v.cpu().numpy() if isinstance(v, Tensor) else v for k, v in values.items()}
+    values = {each.name: getattr(item, each.name) for each in fields(item)}
+    arrays = {k: v.cpu().numpy() if isinstance(v, Tensor) else v for k, v in values.items()}
+    arrays["label_maps"] = {name: labels.cpu().numpy() for name, labels in item.label_maps.items()}
+    return arrays
 
 
 def _annotations_from_arrays(items: list[dict[str, Any]]) -> DensePoseAnnotations:
@@ -280,4 +300,5 @@ def _from_arrays(values: dict[str, Any]) -> DensePoseAnnotation:
     for name, value in values.items():
         if isinstance(value, np.ndarray):
             values[name] = torch.from_numpy(value)
+    values["label_maps"] = {k: torch.from_numpy(v) for k, v in values["label_maps"].items()}
     return DensePoseAnnotation(**values)

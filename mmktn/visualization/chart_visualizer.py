@@ -18,12 +18,11 @@ from mmktn.registry import VISUALIZERS
 from mmktn.visualization.annotation_drawing import draw_annotations
 from mmktn.visualization.colormaps import get_preset
 from mmktn.visualization.drawing import draw_boxes
+from mmktn.visualization.field_panels import field_panels
 from mmktn.visualization.iuv_files import write_image
 from mmktn.visualization.painting import ChartCanvas, paint_people
-from mmktn.visualization.panels import panel_row, prediction_panels, with_legend
+from mmktn.visualization.panels import prediction_panels, prediction_row
 from mmktn.visualization.task_drawing import draw_tasks
-
-_TITLES = ["boxes", "charts I", "U", "V", "", ""]
 
 
 @VISUALIZERS.register_module()
@@ -116,17 +115,21 @@ class ChartVisualizer(DetLocalVisualizer):
         with_boxes = draw_boxes(draw_tasks(image, instances), boxes, texts=texts)
         if "densepose" not in instances:
             return with_boxes
+        canvas = canvas_of(instances, (image.shape[0], image.shape[1]))
         panels = prediction_panels(
             image,
-            canvas_of(instances, (image.shape[0], image.shape[1])),
+            canvas,
             boxes_xyxy=boxes,
             texts=texts,
             preset=self.preset,
         )
         panels[0] = with_boxes
-        if self.legend:
-            panels = with_legend(panels, preset_colormap=self.preset.colormap)
-        return panel_row(panels, titles=_TITLES[: len(panels)])
+        return prediction_row(
+            panels,
+            field_panels(image, canvas, list(instances.densepose)),
+            colormap=self.preset.colormap,
+            legend=self.legend,
+        )
 
     def draw_ground_truth(self, image: np.ndarray, instances: InstanceData) -> np.ndarray:
         """Boxes and, where there are any, the annotated points and coarse parts.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -107,6 +107,28 @@ def prediction_panels(
         render_preset(canvas, preset, image=image, field=field) for field in ("charts", "u", "v")
     ]
     return [draw_boxes(image, boxes_xyxy, texts=texts), *maps]
+
+
+def prediction_row(
+    panels: Sequence[np.ndarray],
+    fields: Mapping[str, np.ndarray],
+    *,
+    colormap: str,
+    legend: bool = True,
+) -> np.ndarray:
+    """The panels of an image side by side under their titles.
+
+    Args:
+        panels: What `prediction_panels` gives.
+        fields: Further panels by title (`field_panels`).
+        colormap: Colours of the charts.
+        legend: Append the colours of the charts and of U, V.
+    """
+    titles = ["boxes", "charts I", "U", "V", *fields]
+    row = [*panels, *fields.values()]
+    if legend:
+        row = with_legend(row, preset_colormap=colormap)
+    return panel_row(row, titles=titles + [""] * (len(row) - len(titles)))
 
 
 def fit(picture: np.ndarray, cell_hw: tuple[int, int]) -> np.ndarray:

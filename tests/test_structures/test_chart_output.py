@@ -14,7 +14,7 @@ def make(n=3, **extra):
 
 def test_fields_lists_present_maps_in_order():
     output = make(coarse_segm=torch.zeros(3, 2, 4, 6))
-    assert [name for name, _ in output.fields()] == ["fine_segm", "u", "v", "coarse_segm"]
+    assert [name for name, _ in output.items()] == ["fine_segm", "u", "v", "coarse_segm"]
     assert output.map_hw == (4, 6)
     assert len(output) == 3
 
@@ -32,9 +32,10 @@ def test_fields_lists_present_maps_in_order():
 def test_indexing_selects_instances_of_all_maps(index, expected):
     output = make(keypoint_heatmaps=torch.randn(3, 17, 8, 8))
     chosen = output[index]
-    assert chosen.body_mask is None
-    for name, maps in chosen.fields():
-        assert torch.equal(maps, getattr(output, name)[expected])
+    assert "body_mask" not in chosen
+    assert chosen.get("body_mask") is None
+    for name, maps in chosen.items():
+        assert torch.equal(maps, output[name][expected])
 
 
 def test_index_out_of_range():
@@ -45,7 +46,7 @@ def test_index_out_of_range():
 def test_cat_and_split_are_inverse():
     output = make(body_mask=torch.randn(3, 2, 4, 6))
     joined = ChartOutput.cat([output[:1], output[1:]])
-    assert all(torch.equal(maps, getattr(output, name)) for name, maps in joined.fields())
+    assert all(torch.equal(maps, output[name]) for name, maps in joined.items())
 
 
 def test_cat_rejects_different_maps_and_nothing():
@@ -57,9 +58,9 @@ def test_cat_rejects_different_maps_and_nothing():
 
 def test_map_to_and_detach_reach_every_map():
     output = make(body_mask=torch.randn(3, 2, 4, 6).requires_grad_())
-    assert {m.dtype for _, m in output.to(torch.float64).fields()} == {torch.float64}
-    assert not output.detach().body_mask.requires_grad
-    assert torch.equal(output.map(lambda maps: maps * 2).u, output.u * 2)
+    assert {m.dtype for _, m in output.to(torch.float64).items()} == {torch.float64}
+    assert not output.detach()["body_mask"].requires_grad
+    assert torch.equal(output.map(lambda maps: maps * 2)["u"], output["u"] * 2)
 
 
 def test_no_instances():
@@ -71,7 +72,7 @@ def test_no_instances():
 def test_keypoints_alone_are_flipped_without_tables_of_a_surface():
     maps = torch.randn(2, 17, 4, 6)
     rules = FlipRules(CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, None)
-    flipped = ChartOutput(keypoint_heatmaps=maps).flip(rules).keypoint_heatmaps
+    flipped = ChartOutput(keypoint_heatmaps=maps).flip(rules)["keypoint_heatmaps"]
     assert torch.equal(flipped, maps.flip(-1)[:, torch.tensor(KEYPOINT_FLIP)])
     with pytest.raises(ValueError, match="symmetry tables"):
         make().flip(rules)

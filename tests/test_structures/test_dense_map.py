@@ -94,7 +94,7 @@ def test_wrong_shape_and_invalid_persons_are_refused():
             torch.zeros(0, 2), torch.zeros(0).long(), torch.zeros(0, 2),
             dense_map=torch.zeros(3, 256, 256, dtype=torch.uint8),
         )  # fmt: skip
-    with pytest.raises(ValueError, match="nor a dense_map"):
+    with pytest.raises(ValueError, match="neither points nor maps"):
         DensePoseAnnotation(
             torch.zeros(0, 2), torch.zeros(0).long(), torch.zeros(0, 2),
             dense_map=random_dense_map(), valid=False,

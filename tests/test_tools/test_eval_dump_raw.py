@@ -64,7 +64,7 @@ def test_raw_maps_are_those_behind_the_results(base, tmp_path, capsys):
         name: torch.stack([torch.from_numpy(raw[f"{name}_{k}"]).float() for k in range(3)])
         for name in ("fine_segm", "coarse_segm", "u", "v")
     }
-    decoded = ChartDecoder(mask_source="coarse").decode(ChartOutput(**stacked), boxes)
+    decoded = ChartDecoder(mask_source="coarse_segm").decode(ChartOutput(**stacked), boxes)
     for k in range(3):
         # Raw maps are float16, which moves a few borders.
         assert (decoded[k].labels.numpy() == results.iuv(k)[0]).mean() > 0.98

@@ -36,7 +36,7 @@ def test_folded_checkpoint_gives_the_same_outputs_with_one_switch(model, tmp_pat
     with torch.no_grad():
         before = model.roi_head.densepose_head.predictor(x, model.roi_head._box_weights())
         after = folded.roi_head.densepose_head.predictor(x)
-    for (name, a), (_, b) in zip(before.fields(), after.fields(), strict=True):
+    for (name, a), (_, b) in zip(before.items(), after.items(), strict=True):
         assert (a - b).abs().max() <= 1e-5 * a.abs().max(), name
     counts = [sum(p.numel() for p in m.parameters()) for m in (model, folded)]
     assert f"{counts[0] / 1e6:.1f} M -> {counts[1] / 1e6:.1f} M" in printed

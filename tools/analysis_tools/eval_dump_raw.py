@@ -39,9 +39,8 @@ class MapRecorder:
 
     def __call__(self, output: Any, boxes_xyxy: Any, **options: Any) -> Any:
         """Keep the maps, then decode as before."""
-        person = output.coarse_segm if self.decoder.mask_source == "coarse" else output.body_mask
-        columns = {"fine_segm": output.fine_segm, "coarse_segm": person, "u": output.u,
-                   "v": output.v}  # fmt: skip
+        columns = {name: output[name] for name in ("fine_segm", "u", "v")}
+        columns["coarse_segm"] = output[self.decoder.mask_source]
         arrays = {name: maps.detach().float().cpu().numpy() for name, maps in columns.items()}
         threshold = self.decoder.mask_threshold
         if 0 < threshold < 1 and threshold != 0.5:

@@ -97,7 +97,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     def step() -> None:
         optimizer.zero_grad()
         maps = predictor(x, box_weights)
-        sum(values.square().mean() for _, values in maps.fields()).backward()
+        sum(values.square().mean() for _, values in maps.items()).backward()
         optimizer.step()
 
     idle = current_rss_mb()

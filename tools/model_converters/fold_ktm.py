@@ -132,7 +132,7 @@ def _outputs(predictor: torch.nn.Module, box_weights: Mapping[str, Tensor]) -> l
     """All maps on fixed random features."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(1, predictor.in_channels, 14, 14, generator=generator)
-    return [maps for _, maps in predictor(x, box_weights).fields()]
+    return [maps for _, maps in predictor(x, box_weights).items()]
 
 
 def _count_parameters(state_dict: Mapping[str, Tensor]) -> int:

@@ -10,7 +10,7 @@ model = dict(
         ),
         densepose_head=dict(
             predictor=dict(coarse_channels=15),
-            loss=dict(weight_fine_segm=0.3, weight_uv=0.1, weight_coarse_segm=2.0),
+            loss=dict(weights=dict(fine_segm=0.3, u=0.1, v=0.1, coarse_segm=2.0)),
         ),
     )
 )

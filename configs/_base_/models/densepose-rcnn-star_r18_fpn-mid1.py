@@ -8,7 +8,7 @@ model = dict(
         ),
         densepose_head=dict(
             predictor=dict(coarse_channels=0, with_body_mask=True),
-            loss=dict(weight_coarse_segm=0.0, weight_body_mask=5.0),
+            loss=dict(weights=dict(coarse_segm=0.0, body_mask=5.0)),
             decoder=dict(mask_source="body_mask", mask_threshold=0.1),
         ),
     )

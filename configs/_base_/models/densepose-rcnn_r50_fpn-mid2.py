@@ -14,10 +14,7 @@ model = dict(
             predictor=dict(coarse_channels=15, with_body_mask=True),
             # The weights of U and V belong to 4 images a GPU in the KTN configs.
             loss=dict(
-                weight_fine_segm=1.0,
-                weight_uv=0.01,
-                weight_coarse_segm=2.0,
-                weight_body_mask=5.0,
+                weights=dict(fine_segm=1.0, u=0.01, v=0.01, coarse_segm=2.0, body_mask=5.0),
                 uv_reference_images=4,
             ),
             decoder=dict(mask_source="body_mask", mask_threshold=0.3),

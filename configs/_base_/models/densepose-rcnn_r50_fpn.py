@@ -78,12 +78,10 @@ model = dict(
             # to 2 images a GPU.
             loss=dict(
                 type="mmktn.ChartLoss",
-                weight_fine_segm=1.0,
-                weight_uv=0.01,
-                weight_coarse_segm=5.0,
+                weights=dict(fine_segm=1.0, u=0.01, v=0.01, coarse_segm=5.0),
                 uv_reference_images=2,
             ),
-            decoder=dict(type="mmktn.ChartDecoder", mask_source="coarse", mask_threshold=0.5),
+            decoder=dict(type="mmktn.ChartDecoder", mask_source="coarse_segm", mask_threshold=0.5),
         ),
     ),
     train_cfg=dict(

@@ -37,8 +37,7 @@ model = dict(
         # Errors of U and V are about 0.1: the weight of their means balances a cross entropy.
         loss=dict(
             type="mmktn.ChartLoss",
-            weight_fine_segm=1.0,
-            weight_uv=10.0,
+            weights=dict(fine_segm=1.0, u=10.0, v=10.0),
             uv_reduction="mean",
             half_pixel=True,
         ),

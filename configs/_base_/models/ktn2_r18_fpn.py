@@ -17,7 +17,7 @@ model = dict(
                 box_dim=128,
                 upscale=1,
             ),
-            loss=dict(weight_coarse_segm=2.0, weight_body_mask=5.0, weight_keypoint=0.1),
+            loss=dict(weights=dict(coarse_segm=2.0, body_mask=5.0, keypoint_heatmaps=0.1)),
             # Thin limbs are blurred on these coarse maps: the best GPS AP on training images.
             decoder=dict(mask_source="body_mask", mask_threshold=0.1),
         ),

@@ -10,7 +10,7 @@ model = dict(
                 in_channels=512,
                 box_dim=1024,
             ),
-            loss=dict(weight_keypoint=0.1),
+            loss=dict(weights=dict(keypoint_heatmaps=0.1)),
         )
     )
 )

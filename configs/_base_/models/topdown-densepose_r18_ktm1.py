@@ -5,7 +5,7 @@ model = dict(
     head=dict(
         densepose_head=dict(
             predictor=dict(type="mmktn.ConvKTMv1ChartPredictor", num_keypoints=17),
-            loss=dict(weight_keypoint=0.5),
+            loss=dict(weights=dict(keypoint_heatmaps=0.5)),
         )
     )
 )

@@ -33,9 +33,7 @@ model = dict(
             ),
             loss=dict(
                 type="mmktn.ChartLoss",
-                weight_coarse_segm=2.0,
-                weight_body_mask=5.0,
-                weight_keypoint=0.1,
+                weights=dict(coarse_segm=2.0, body_mask=5.0, keypoint_heatmaps=0.1),
                 # Crops a GPU: the number that the weight of U and V belongs to.
                 uv_reference_images=32,
                 # Cells lie where decoding puts them. There are no released weights to agree with,

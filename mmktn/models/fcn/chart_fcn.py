@@ -24,7 +24,7 @@ from mmktn.models.fcn.person_views import (
 from mmktn.models.flip_rules import surface_flip_rules
 from mmktn.models.heads.densepose_head import DensePoseHead
 from mmktn.models.postprocess.box_resizing import resize, resize_axis
-from mmktn.models.postprocess.map_averaging import mean_chart_output
+from mmktn.models.postprocess.map_averaging import average_views
 from mmktn.models.targets import add_background_points, build_chart_targets
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput, DensePoseAnnotations, encode_dense_map
@@ -172,7 +172,7 @@ class ChartFCN(BaseDetector):
             confidence is the share of the chosen chart among the 24.
         """
         maps = self._maps(batch_inputs, batch_data_samples, person_only=True)
-        grid = maps.require("u").new_tensor([[0, 0, ANNOTATION_GRID, ANNOTATION_GRID]])
+        grid = maps["u"].new_tensor([[0, 0, ANNOTATION_GRID, ANNOTATION_GRID]])
         labels = []
         for index, sample in enumerate(batch_data_samples):
             box, _ = given_boxes(sample)
@@ -182,7 +182,7 @@ class ChartFCN(BaseDetector):
             moved = ((region - box[0, :2].repeat(2)) / extent * ANNOTATION_GRID).to(grid)
             output = maps[index]
             result = self.chart_head.predict_by_feat(output, grid, regions_xyxy=moved[None])[0]
-            sure = output.require("fine_segm")[0, 1:].softmax(dim=0).amax(dim=0)[..., None]
+            sure = output["fine_segm"][0, 1:].softmax(dim=0).amax(dim=0)[..., None]
             x1, y1, x2, y2 = box_in_region(grid, moved[None])[0].tolist()
             rows = resize_axis(ANNOTATION_GRID, sure.shape[0], sure, span=(y1, y2))
             columns = resize_axis(ANNOTATION_GRID, sure.shape[1], sure, span=(x1, x2))
@@ -196,28 +196,25 @@ class ChartFCN(BaseDetector):
         """Maps of the size of the inputs, averaged over scales and flips (methods 2)."""
         input_hw = (batch_inputs.shape[-2], batch_inputs.shape[-1])
         flip = self.test_cfg.get("flip", False)
-        views = []
+        views, mirrored = [], []
         for scale in self.test_cfg.get("scales", (1.0,)):
             inputs = resized(batch_inputs, scaled_hw(input_hw, scale))
-            view = self._view(inputs).map(lambda maps: resized(maps, input_hw))
-            if not flip:
-                views.append(view)
-                continue
-            mirrored = self._view(inputs.flip(-1)).map(lambda maps: resized(maps, input_hw))
-            # Tables exist for [0, 1] only: mirrored views are clamped, so the others are, too.
-            u, v = (view.require(name).clamp(0, 1) for name in ("u", "v"))
-            view = ChartOutput(view.fine_segm, u, v)
-            rules = surface_flip_rules(self.test_cfg.get("surface", "procedural"))
-            views += [view, mirrored.flip(rules)]
-        maps = mean_chart_output(views, uv_by_chart=True)
+            for shown in (inputs, inputs.flip(-1)) if flip else (inputs,):
+                mirrored.append(shown is not inputs)
+                views.append(self._view(shown).map(lambda maps: resized(maps, input_hw)))
+        maps = average_views(
+            views,
+            mirrored=mirrored,
+            rules=lambda: surface_flip_rules(self.test_cfg.get("surface", "procedural")),
+            uv_by_chart=True,
+        )
         if self.test_cfg.get("person_only", False) if person_only is None else person_only:
             return restrict_to_person(maps, samples)
         return maps
 
     def _view(self, inputs: Tensor) -> ChartOutput:
-        """Chart maps of one view, without the others that the head may make."""
-        output = self.chart_head(self.extract_feat(inputs), fields=self.chart_head.decoded_fields)
-        return ChartOutput(*(output.require(name) for name in ("fine_segm", "u", "v")))
+        """Maps of one view that decoding reads."""
+        return self.chart_head(self.extract_feat(inputs), fields=self.chart_head.decoded_fields)
 
 
 def scaled_hw(input_hw: tuple[int, int], scale: float) -> tuple[int, int]:

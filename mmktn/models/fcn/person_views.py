@@ -7,6 +7,7 @@ those of docs/conventions.md; the part of an image that a map covers is a region
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from mmdet.structures import DetDataSample, SampleList
@@ -90,7 +91,7 @@ def restrict_to_person(maps: ChartOutput, samples: SampleList) -> ChartOutput:
     Raises:
         KeyError: A sample has no `gt_sem_seg`.
     """
-    fine = maps.require("fine_segm").clone()
+    fine = maps["fine_segm"].clone()
     height, width = fine.shape[-2:]
     for index, sample in enumerate(samples):
         if "gt_sem_seg" not in sample:
@@ -100,7 +101,7 @@ def restrict_to_person(maps: ChartOutput, samples: SampleList) -> ChartOutput:
         rows, columns = min(height, person.shape[0]), min(width, person.shape[1])
         outside[:rows, :columns] = ~person[:rows, :columns]
         fine[index, 0] = torch.where(outside, _NEVER, -_NEVER)
-    return ChartOutput(fine_segm=fine, u=maps.u, v=maps.v)
+    return maps.replace(fine_segm=fine)
 
 
 def box_results(
@@ -125,7 +126,7 @@ def box_results(
     Returns:
         M results. Several boxes are cut out of one decoded image: where they overlap they agree.
     """
-    device = maps.require("u").device
+    device = maps["u"].device
     if sample.metainfo.get("person_box") is not None:
         return decode(maps, boxes_xyxy.to(device), regions_xyxy=region_xyxy[None].to(device))
     height, width = sample.metainfo["ori_shape" if rescale else "img_shape"][:2]
@@ -138,12 +139,13 @@ def cut_result(image: ChartResult, box_xyxy: Tensor) -> ChartResult:
     """Cut a box (4,) out of the result of an image; what leaves the image is background."""
     height, width = result_box_hw(box_xyxy[None])[0].tolist()
     left, top = result_box_origin_xy(box_xyxy).tolist()
-    labels = image.labels.new_zeros((height, width))
-    uv = image.uv.new_zeros((2, height, width))
     y1, y2 = max(top, 0), min(top + height, image.hw[0])
     x1, x2 = max(left, 0), min(left + width, image.hw[1])
-    if y1 < y2 and x1 < x2:
-        rows, columns = slice(y1 - top, y2 - top), slice(x1 - left, x2 - left)
-        labels[rows, columns] = image.labels[y1:y2, x1:x2]
-        uv[:, rows, columns] = image.uv[:, y1:y2, x1:x2]
-    return ChartResult(labels=labels, uv=uv)
+
+    def cut(values: Tensor) -> Tensor:
+        part = values.new_zeros((*values.shape[:-2], height, width))
+        if y1 < y2 and x1 < x2:
+            part[..., y1 - top : y2 - top, x1 - left : x2 - left] = values[..., y1:y2, x1:x2]
+        return part
+
+    return replace(image.map(cut), xy=(left, top))

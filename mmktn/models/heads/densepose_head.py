@@ -15,9 +15,7 @@ from torch import Tensor
 
 from mmktn.models.targets import build_chart_targets
 from mmktn.registry import MODELS
-from mmktn.structures import ChartOutput, ChartResults, DensePoseAnnotations
-
-DENSEPOSE_FIELDS = {"fine_segm", "u", "v", "coarse_segm", "body_mask"}
+from mmktn.structures import ChartOutput, ChartResults, DensePoseAnnotations, declared_map
 
 
 @MODELS.register_module()
@@ -83,10 +81,11 @@ class DensePoseHead(BaseModule):
     @property
     def decoded_fields(self) -> tuple[str, ...]:
         """Maps that decoding reads; the others are not made at inference."""
-        decoders = [self.decoder] if self.decoder is not None else []
-        return tuple(
-            dict.fromkeys(f for decoder in [*decoders, *self.task_decoders] for f in decoder.fields)
-        )
+        names = [name for decoder in self.task_decoders for name in decoder.fields]
+        if self.decoder is not None:
+            shown = [name for name in self.predictor.field_names if declared_map(name).field]
+            names = [*self.decoder.fields, *shown, *names]
+        return tuple(dict.fromkeys(names))
 
     def supervised(self, annotations: DensePoseAnnotations) -> Tensor:
         """Say which persons carry a label of this head.
@@ -98,9 +97,8 @@ class DensePoseHead(BaseModule):
             (N,) bool, on the CPU: dense pose, or a labelled keypoint if the head has keypoints
             alone.
         """
-        if DENSEPOSE_FIELDS & set(self.predictor.field_names):
-            return annotations.valid
-        return annotations.with_keypoints
+        wanted = {declared_map(name).supervision for name in self.predictor.field_names}
+        return annotations.valid if "densepose" in wanted else annotations.with_keypoints
 
     def forward(
         self,
@@ -115,7 +113,7 @@ class DensePoseHead(BaseModule):
             x: (N, C, h, w) features of N boxes; N may be 0.
             box_weights: `cls` (2, D) and `reg` (4, D) of the box head, read by KTM version 2; no
                 gradient reaches them.
-            fields: Maps to make besides the charts; None: all.
+            fields: Maps to make; None: all.
 
         Returns:
             Maps (N, ..., 4 h, 4 w) with the default predictor.

@@ -2,12 +2,14 @@
 
 from mmktn.models.losses.chart_loss import ChartLoss
 from mmktn.models.losses.keypoint_map_loss import keypoint_map_loss
+from mmktn.models.losses.loss_context import LossContext
 from mmktn.models.losses.reductions import zero_connected_to
 from mmktn.models.losses.segm_losses import coarse_segm_loss, fine_segm_loss
 from mmktn.models.losses.uv_loss import chart_coordinate_loss
 
 __all__ = [
     "ChartLoss",
+    "LossContext",
     "chart_coordinate_loss",
     "coarse_segm_loss",
     "fine_segm_loss",

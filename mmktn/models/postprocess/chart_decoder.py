@@ -1,15 +1,16 @@
-"""Raw maps of a box -> chart and U, V of every pixel (methods 1.5; docs/evaluation.md).
+"""Raw maps of a box -> chart, U, V and further fields of every pixel (docs/evaluation.md).
 
 The official code resizes all channels of all maps to the integer box. Here U and V are read only in
 the channel of the winning chart, and large boxes are worked off in bands of rows, which bounds
 memory; the interpolation is that of `F.interpolate(mode='bilinear', align_corners=False)`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from mmktn.models.maps import require_class_map
 from mmktn.models.postprocess.box_resizing import (
     ARGMAX_THRESHOLD,
     Axis,
@@ -21,11 +22,9 @@ from mmktn.models.postprocess.box_resizing import (
     resize_axis,
 )
 from mmktn.registry import MODELS
-from mmktn.structures import ChartOutput, ChartResult, ChartResults
-from mmktn.structures.box_grid import result_box_hw
+from mmktn.structures import ChartOutput, ChartResult, ChartResults, declared_map
+from mmktn.structures.box_grid import result_box_hw, result_box_origin_xy
 from mmktn.structures.crop_grid import box_in_region
-
-MASK_SOURCES = ("coarse", "body_mask", "fine_segm")
 
 
 @MODELS.register_module()
@@ -37,24 +36,26 @@ class ChartDecoder:
     argmax over all 25 channels of the fine map, which may itself answer background.
 
     Args:
-        mask_source: Map that decides on the body: 'coarse', 'body_mask', or 'fine_segm' where the
-            25-way map alone decides (fully convolutional systems, methods 2).
+        mask_source: Map that decides on the body: 'coarse_segm', 'body_mask', or 'fine_segm' where
+            the 25-way map alone decides (fully convolutional systems).
         mask_threshold: 0.5 in DensePose R-CNN, 0.3 in KTN.
         band_values: Resized values held at a time (25 per pixel).
 
+    Maps that declare a `field` (`mmktn.structures.DenseMap`) are decoded beside the charts into
+    `ChartResult.fields`.
+
     Raises:
-        ValueError: `mask_source` is none of these.
+        ValueError: `mask_source` is no map of classes.
     """
 
     def __init__(
         self,
-        mask_source: str = "coarse",
+        mask_source: str = "coarse_segm",
         mask_threshold: float = ARGMAX_THRESHOLD,
         *,
         band_values: int = 2**21,
     ) -> None:
-        if mask_source not in MASK_SOURCES:
-            raise ValueError(f"mask_source has to be one of {MASK_SOURCES}, got {mask_source!r}")
+        require_class_map("mask_source", mask_source)
         self.mask_source = mask_source
         self.mask_threshold = mask_threshold
         self.band_values = band_values
@@ -62,10 +63,7 @@ class ChartDecoder:
     @property
     def fields(self) -> tuple[str, ...]:
         """Maps that decoding reads."""
-        charts = ("fine_segm", "u", "v")
-        if self.mask_source == "fine_segm":
-            return charts
-        return (*charts, "coarse_segm" if self.mask_source == "coarse" else "body_mask")
+        return tuple(dict.fromkeys(("fine_segm", "u", "v", self.mask_source)))
 
     def decode(
         self, output: ChartOutput, boxes_xyxy: Tensor, *, regions_xyxy: Tensor | None = None
@@ -92,72 +90,67 @@ class ChartDecoder:
             raise ValueError(f"{len(regions_xyxy)} regions for {len(boxes_xyxy)} boxes")
         if len(output) != len(boxes_xyxy):
             raise ValueError(f"maps of {len(output)} boxes, {len(boxes_xyxy)} boxes given")
-        fine, mask, u, v = (
-            channels_last(maps)
-            for maps in (
-                output.require("fine_segm"),
-                self._mask_maps(output),
-                output.require("u"),
-                output.require("v"),
-            )
+        if self.mask_source != "fine_segm":
+            check_threshold(output[self.mask_source], self.mask_threshold, name=self.mask_source)
+        shown = [name for name in output.names() if declared_map(name).field]
+        read = {n: channels_last(output[n]) for n in dict.fromkeys([*self.fields, *shown])}
+        places = zip(
+            result_box_hw(boxes_xyxy).tolist(),
+            result_box_origin_xy(boxes_xyxy).tolist(),
+            box_in_region(boxes_xyxy, regions_xyxy).tolist(),
+            strict=True,
         )
-        sizes = result_box_hw(boxes_xyxy).tolist()
-        spans = box_in_region(boxes_xyxy, regions_xyxy).tolist()
         return ChartResults(
-            self._decode_one(fine[i], mask[i], uv=(u[i], v[i]), size_hw=sizes[i], span=spans[i])
-            for i in range(len(sizes))
+            self._decode_one({name: maps[i] for name, maps in read.items()}, *place)
+            for i, place in enumerate(places)
         )
-
-    def _mask_maps(self, output: ChartOutput) -> Tensor:
-        if self.mask_source == "fine_segm":
-            return output.require("fine_segm")
-        name = self.fields[-1]
-        maps = getattr(output, name)
-        if maps is None:
-            raise ValueError(
-                f"mask_source={self.mask_source!r} reads {name}, which is not predicted"
-            )
-        check_threshold(maps, self.mask_threshold, name=name)
-        return maps
 
     def _decode_one(
         self,
-        fine: Tensor,
-        mask: Tensor,
-        *,
-        uv: tuple[Tensor, Tensor],
+        maps: Mapping[str, Tensor],
         size_hw: Sequence[int],
+        corner_xy: Sequence[int],
         span: Sequence[float],
     ) -> ChartResult:
-        """Decode maps (a, a, 25), (a, a, D), 2 x (a, a, 25) to a box of h x w pixels.
+        """Decode maps (a, a, C) of one box to its h x w pixels.
 
         `span` is the box x1, y1, x2, y2 in shares of what the maps cover.
         """
-        (h, w), (x1, y1, x2, y2) = size_hw, span
-        rows = resize_axis(h, fine.shape[0], fine, span=(y1, y2))
-        columns = resize_axis(w, fine.shape[1], fine, span=(x1, x2))
-        band = max(1, self.band_values // (fine.shape[-1] * w))
-        parts = [
-            self._decode_band(fine, mask, uv=uv, axes=(rows.part(y, y + band), columns))
-            for y in range(0, h, band)
-        ]
-        labels, values = (torch.cat(side, dim=-2) for side in zip(*parts, strict=True))
-        return ChartResult(labels=labels.to(torch.uint8), uv=values)
+        (h, w), (x1, y1, x2, y2), (x, y) = size_hw, span, corner_xy
+        axes = {
+            grid: (resize_axis(h, grid[0], like, span=(y1, y2)),
+                   resize_axis(w, grid[1], like, span=(x1, x2)))
+            for grid, like in {tuple(item.shape[:2]): item for item in maps.values()}.items()
+        }  # fmt: skip
+        rows_at_a_time = max(1, self.band_values // (maps["fine_segm"].shape[-1] * w))
+        bands = []
+        for top in range(0, h, rows_at_a_time):
+            part = slice(top, top + rows_at_a_time)
+            cut = {g: (rows.part(part.start, part.stop), columns)
+                   for g, (rows, columns) in axes.items()}  # fmt: skip
+            bands.append(
+                self._decode_band(maps, {n: cut[tuple(m.shape[:2])] for n, m in maps.items()})
+            )
+        joined = {name: torch.cat([band[name] for band in bands], dim=-2) for name in bands[0]}
+        labels, uv = joined.pop("labels").to(torch.uint8), joined.pop("uv")
+        return ChartResult(labels, uv, fields=joined, xy=(x, y))
 
     def _decode_band(
-        self,
-        fine: Tensor,
-        mask: Tensor,
-        *,
-        uv: tuple[Tensor, Tensor],
-        axes: tuple[Axis, Axis],
-    ) -> tuple[Tensor, Tensor]:
-        """Labels (rows, w) int64 and uv (2, rows, w) float32 of a band of rows."""
-        labels = best_channel(resize(fine, *axes))
+        self, maps: Mapping[str, Tensor], axes: Mapping[str, tuple[Axis, Axis]]
+    ) -> dict[str, Tensor]:
+        """`labels` (rows, w) int64, `uv` (2, rows, w) float32 and the fields of a band of rows."""
+        labels = best_channel(resize(maps["fine_segm"], *axes["fine_segm"]))
         if self.mask_threshold >= 0 and self.mask_source != "fine_segm":
-            labels = labels * foreground(resize(mask, *axes), self.mask_threshold)
-        values = torch.stack([_read_channel(maps, labels, *axes) for maps in uv])
-        return labels, values.float() * (labels > 0)
+            mask = resize(maps[self.mask_source], *axes[self.mask_source])
+            labels = labels * foreground(mask, self.mask_threshold)
+        uv = torch.stack([_read_channel(maps[name], labels, *axes[name]) for name in "uv"])
+        found = {"labels": labels, "uv": uv.float() * (labels > 0)}
+        for name, item in maps.items():
+            kind = declared_map(name)
+            if kind.field:
+                values = resize(item, *axes[name]).permute(2, 0, 1)
+                found[kind.field] = kind.decode(values, labels)
+        return found
 
 
 def _read_channel(maps: Tensor, labels: Tensor, rows: Axis, columns: Axis) -> Tensor:

@@ -46,7 +46,7 @@ class KeypointDecoder:
         Raises:
             ValueError: The map is not predicted.
         """
-        maps = output.require("keypoint_heatmaps")
+        maps = output["keypoint_heatmaps"]
         maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
         regions = boxes_xyxy if regions_xyxy is None else regions_xyxy
         found = [_best_pixels(*pair) for pair in zip(maps, regions, strict=True)]

@@ -1,61 +1,59 @@
 """The mean of several predictions of the same boxes, as maps that the decoders read.
 
 Source: test-time augmentation of detectron2's DensePose project, which averages all raw maps.
-Departure: segmentations and keypoints are averaged as probabilities, so that a view with large
-logits does not outvote the others.
+Departure: segmentations and keypoints are averaged as probabilities (`DenseMap.average`), so that a
+view with large logits does not outvote the others. Mirrored maps are not moved by a cell: training
+ties cell i to position i / w, decoding to (i + 0.5) / w; between a view and its mirror image these
+half cells cancel, and mirroring an image mirrors the result.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import torch
-from torch import Tensor
-
-from mmktn.structures import ChartOutput
-
-_OVER_CHANNELS = ("fine_segm", "coarse_segm", "body_mask")
+from mmktn.structures import ChartOutput, FlipRules, declared_map
 
 
-def mean_chart_output(outputs: Sequence[ChartOutput], *, uv_by_chart: bool = False) -> ChartOutput:
+def average_views(
+    views: Sequence[ChartOutput],
+    *,
+    mirrored: Sequence[bool] = (),
+    rules: Callable[[], FlipRules] | None = None,
+    uv_by_chart: bool = False,
+) -> ChartOutput:
     """Average predictions of the same N boxes.
 
     Args:
-        outputs: Views of equal shape with the same maps; mirrored ones turned back by
-            `ChartOutput.flip`.
+        views: Views of equal shape with the same maps, as the network made them.
+        mirrored: Which views show the mirrored image; empty: none. They are turned back here, and
+            the others are brought to the range that mirrored maps have.
+        rules: Gives the surface's symmetry tables; called if a view is mirrored.
         uv_by_chart: Weight U and V of a chart in each view with the probability that the view gives
-            to that chart (methods 2): a scale that does not see it has no say on it.
+            to that chart: a scale that does not see it has no say on it.
 
     Returns:
         Log-probabilities where the views have logits (decoders cannot tell them from logits, and
-        the mean of one view decodes to what the view does), U and V averaged as they are or
-        weighted.
+        the mean of one view decodes to what the view does), other maps as they declare.
 
     Raises:
-        ValueError: Nothing to average, or the views carry different maps or shapes.
+        ValueError: Nothing to average, the views carry different maps or shapes, or a view is
+            mirrored and there are no rules.
     """
-    if not outputs:
-        raise ValueError("mean_chart_output needs at least one view")
-    shapes = [{name: tuple(maps.shape) for name, maps in output.fields()} for output in outputs]
+    if not views:
+        raise ValueError("average_views needs at least one view")
+    shapes = [{name: tuple(maps.shape) for name, maps in view.items()} for view in views]
     if any(other != shapes[0] for other in shapes):
-        raise ValueError(f"mean_chart_output: the views carry different maps: {shapes}")
-    merged: dict[str, Tensor] = {}
-    for name in shapes[0]:
-        views = torch.stack([output.require(name).float() for output in outputs])
-        if name in _OVER_CHANNELS:
-            merged[name] = _log_mean(views.log_softmax(dim=2))
-        elif name == "keypoint_heatmaps":
-            merged[name] = _log_mean(views.flatten(3).log_softmax(dim=3)).view_as(views[0])
-        elif uv_by_chart:
-            fine = torch.stack([output.require("fine_segm").float() for output in outputs])
-            # Shares of the views in a chart's probability; differences of logarithms cannot
-            # underflow where no view believes in the chart.
-            shares = fine.log_softmax(dim=2).softmax(dim=0)
-            merged[name] = (shares * views).sum(dim=0)
-        else:
-            merged[name] = views.mean(dim=0)
-    return ChartOutput(**merged)
-
-
-def _log_mean(log_probabilities: Tensor) -> Tensor:
-    """Log of the mean over the first axis."""
-    return log_probabilities.logsumexp(dim=0) - math.log(len(log_probabilities))
+        raise ValueError(f"average_views: the views carry different maps: {shapes}")
+    if any(mirrored):
+        if rules is None:
+            raise ValueError("average_views: mirrored views need the surface's symmetry tables")
+        tables = rules()
+        views = [
+            view.flip(tables) if flip else view.bounded()
+            for view, flip in zip(views, mirrored, strict=True)
+        ]
+    parts = [view.as_dict() for view in views]
+    return ChartOutput(
+        {
+            name: declared_map(name).average(parts, uv_by_chart=uv_by_chart)
+            for name in views[0].names()
+        }
+    )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mmktn.models.maps import require_class_map
 from mmktn.models.postprocess.box_resizing import (
     ARGMAX_THRESHOLD,
     best_channel,
@@ -18,7 +19,6 @@ from mmktn.models.postprocess.box_resizing import (
     resize,
     resize_axis,
 )
-from mmktn.models.postprocess.chart_decoder import MASK_SOURCES
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput, RegionResult, RegionResults
 from mmktn.structures.box_grid import result_box_hw
@@ -34,26 +34,25 @@ class RegionDecoder:
     channel 1 of a 2-channel map, as in `ChartDecoder`.
 
     Args:
-        source: Map that is read: 'coarse' or 'body_mask'.
+        source: Map of regions that is read: 'coarse_segm' or 'body_mask'.
         name: Field of `pred_instances` that receives the result.
         mask_threshold: 0.5 for parts, 0.3 for KTN's body mask.
 
     Raises:
-        ValueError: `source` is none of the two.
+        ValueError: `source` is no such map.
     """
 
     def __init__(
         self,
-        source: str = "coarse",
+        source: str = "coarse_segm",
         name: str = "part_regions",
         *,
         mask_threshold: float = ARGMAX_THRESHOLD,
     ) -> None:
-        if source not in MASK_SOURCES:
-            raise ValueError(f"source has to be one of {MASK_SOURCES}, got {source!r}")
+        require_class_map("source", source)
         self.name = name
         self.mask_threshold = mask_threshold
-        self.fields: tuple[str, ...] = ("coarse_segm" if source == "coarse" else "body_mask",)
+        self.fields: tuple[str, ...] = (source,)
 
     def decode(
         self, output: ChartOutput, boxes_xyxy: Tensor, *, regions_xyxy: Tensor | None = None
@@ -71,7 +70,7 @@ class RegionDecoder:
         Raises:
             ValueError: The map is not predicted, or a threshold meets a 15-channel map.
         """
-        maps = output.require(self.fields[0])
+        maps = output[self.fields[0]]
         check_threshold(maps, self.mask_threshold, name=self.fields[0])
         sizes = result_box_hw(boxes_xyxy).tolist()
         regions = boxes_xyxy if regions_xyxy is None else regions_xyxy

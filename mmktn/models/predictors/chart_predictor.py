@@ -5,6 +5,8 @@ KTN's baseline (body mask instead of, or beside, the coarse map). Without charts
 of one of the tasks of methods 12: body, parts or keypoints.
 """
 
+from collections.abc import Mapping, Sequence
+
 from mmktn.models.predictors.map_layers import DeconvLayers, MapLayers
 from mmktn.models.predictors.map_predictor import MapPredictor
 from mmktn.registry import MODELS
@@ -23,6 +25,7 @@ class ChartPredictor(MapPredictor):
         with_charts: Predict I, U, V; off for a task of its own.
         upscale: Bilinear factor after the transposed convolutions.
         keypoint_upscale: The same for keypoint heat-maps; None: as `upscale`.
+        extra_maps: As in `MapPredictor`.
         layers: Kind of the layers.
         init_cfg: As in `mmengine.model.BaseModule`.
 
@@ -43,6 +46,7 @@ class ChartPredictor(MapPredictor):
         with_charts: bool = True,
         upscale: int = 2,
         keypoint_upscale: int | None = None,
+        extra_maps: Mapping[str, int] | Sequence[str] = (),
         layers: MapLayers = DeconvLayers(),  # noqa: B008  # frozen
         init_cfg: dict | None = None,
     ) -> None:
@@ -55,7 +59,7 @@ class ChartPredictor(MapPredictor):
             "body_mask": 2 if with_body_mask else 0,
             "keypoint_heatmaps": num_keypoints,
         }
-        if not any(channels.values()):
+        if not any(channels.values()) and not extra_maps:
             raise ValueError(
                 "this predictor makes no map: switch on with_charts, coarse_channels, "
                 "with_body_mask or num_keypoints"
@@ -65,6 +69,7 @@ class ChartPredictor(MapPredictor):
             channels,
             upscale=upscale,
             keypoint_upscale=keypoint_upscale,
+            extra_maps=extra_maps,
             layers=layers,
             init_cfg=init_cfg,
         )

@@ -36,6 +36,7 @@ class KTMv1ChartPredictor(MapPredictor):
         upscale: Bilinear factor after the transposed convolutions.
         keypoint_upscale: The same for keypoint heat-maps; 1 as in the released code (methods
             disagreement 5).
+        extra_maps: As in `MapPredictor`.
         layers: Kind of the layers.
         init_cfg: As in `mmengine.model.BaseModule`.
     """
@@ -56,6 +57,7 @@ class KTMv1ChartPredictor(MapPredictor):
         folded: bool = False,
         upscale: int = 2,
         keypoint_upscale: int = 1,
+        extra_maps: Mapping[str, int] | Sequence[str] = (),
         layers: MapLayers = DeconvLayers(),  # noqa: B008  # frozen
         init_cfg: dict | None = None,
     ) -> None:
@@ -64,6 +66,7 @@ class KTMv1ChartPredictor(MapPredictor):
             _plain_channels(coarse_channels, with_body_mask, num_keypoints),
             upscale=upscale,
             keypoint_upscale=keypoint_upscale,
+            extra_maps=extra_maps,
             layers=layers,
             init_cfg=init_cfg,
         )
@@ -113,6 +116,7 @@ class KTMv2ChartPredictor(MapPredictor):
         folded: Hold the kernel only; load a folded checkpoint.
         upscale: Bilinear factor after the transposed convolutions.
         keypoint_upscale: The same for keypoint heat-maps; None: as `upscale`.
+        extra_maps: As in `MapPredictor`.
         layers: Kind of the layers.
         init_cfg: As in `mmengine.model.BaseModule`.
 
@@ -137,6 +141,7 @@ class KTMv2ChartPredictor(MapPredictor):
         folded: bool = False,
         upscale: int = 2,
         keypoint_upscale: int | None = None,
+        extra_maps: Mapping[str, int] | Sequence[str] = (),
         layers: MapLayers = DeconvLayers(),  # noqa: B008  # frozen
         init_cfg: dict | None = None,
     ) -> None:
@@ -145,6 +150,7 @@ class KTMv2ChartPredictor(MapPredictor):
             _plain_channels(coarse_channels, with_body_mask, num_keypoints),
             upscale=upscale,
             keypoint_upscale=keypoint_upscale,
+            extra_maps=extra_maps,
             layers=layers,
             init_cfg=init_cfg,
         )

@@ -5,7 +5,7 @@ Methods 1.3: transposed convolutions and bilinear x2; other hosts use plain conv
 side; maps nobody asks for (keypoints at inference) are left out of it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -13,10 +13,9 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmktn.models.maps import STANDARD_MAPS
 from mmktn.models.predictors.map_layers import DeconvLayers, MapLayers
-from mmktn.structures import ChartOutput
-
-FIELDS = ("coarse_segm", "fine_segm", "u", "v", "body_mask", "keypoint_heatmaps")
+from mmktn.structures import ChartOutput, declared_map
 
 
 class MapPredictor(BaseModule):
@@ -24,11 +23,16 @@ class MapPredictor(BaseModule):
 
     Args:
         in_channels: Channels C of the features.
-        channels: Field of `ChartOutput` -> channels of its map; 0 leaves the map out.
+        channels: Name of a map -> its channels; 0 leaves the map out.
         upscale: Bilinear factor after the layers; 1 switches it off.
         keypoint_upscale: The same for keypoint heat-maps; None: as `upscale`.
+        extra_maps: Further maps that are declared (`mmktn.structures.declare_map`): their names, or
+            name -> channels.
         layers: Kind of the layers.
         init_cfg: As in `mmengine.model.BaseModule`.
+
+    Raises:
+        ValueError: A map is not declared.
     """
 
     def __init__(
@@ -38,28 +42,33 @@ class MapPredictor(BaseModule):
         *,
         upscale: int = 2,
         keypoint_upscale: int | None = None,
+        extra_maps: Mapping[str, int] | Sequence[str] = (),
         layers: MapLayers = DeconvLayers(),  # noqa: B008  # frozen
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.in_channels = in_channels
         self.upscale = upscale
-        self.keypoint_upscale = upscale if keypoint_upscale is None else keypoint_upscale
+        self.upscale_of = (
+            {} if keypoint_upscale is None else {"keypoint_heatmaps": keypoint_upscale}
+        )
         self.layers = layers
         self.add_module(layers.container, nn.ModuleDict())
-        for name, count in channels.items():
+        for name, count in (dict(channels) | _channels_of(extra_maps)).items():
             if count:
+                declared_map(name)
                 self.map_layers[name] = layers.make(in_channels, count)
 
     @property
     def map_layers(self) -> nn.ModuleDict:
-        """Field of `ChartOutput` -> its layer."""
+        """Name of a map -> its layer."""
         return cast("nn.ModuleDict", getattr(self, self.layers.container))
 
     @property
     def field_names(self) -> tuple[str, ...]:
-        """Names of the maps this predictor makes, in the order of `ChartOutput`."""
-        return tuple(name for name in FIELDS if name in self.map_layers)
+        """Names of the maps this predictor makes, in the order in which it makes them."""
+        place = {name: index for index, name in enumerate(STANDARD_MAPS)}
+        return tuple(sorted(self.map_layers, key=lambda name: place.get(name, len(place))))
 
     def forward(
         self,
@@ -74,14 +83,13 @@ class MapPredictor(BaseModule):
             x: (N, C, h, w) features of N instances; N may be 0.
             box_weights: `cls` (2, D) and `reg` (4, D) weights of the box head, for predictors that
                 learn from them.
-            fields: Maps to make; `fine_segm`, `u`, `v` always. None: all.
+            fields: Maps to make. None: all.
 
         Returns:
             The maps, each (N, channels, s upscale h, s upscale w), where s is 2 for transposed
             convolutions and 1 for convolutions.
         """
-        required = {"fine_segm", "u", "v"} | set(self.field_names if fields is None else fields)
-        names = [name for name in self.field_names if name in required]
+        names = [name for name in self.field_names if fields is None or name in fields]
         kernels = [self.kernel(name, box_weights) for name in names]
         axis = self.layers.class_axis
         counts = [weight.shape[axis] for weight, _ in kernels]
@@ -91,7 +99,7 @@ class MapPredictor(BaseModule):
         )
         low = self.layers.run(x, weight, bias)
         maps = dict(zip(names, low.split(counts, dim=1), strict=True))
-        return ChartOutput(**{name: self._upsample(name, m) for name, m in maps.items()})
+        return ChartOutput({name: self._upsample(name, m) for name, m in maps.items()})
 
     def kernel(
         self, name: str, box_weights: Mapping[str, Tensor] | None
@@ -101,7 +109,14 @@ class MapPredictor(BaseModule):
         return layer.weight, layer.bias
 
     def _upsample(self, name: str, maps: Tensor) -> Tensor:
-        factor = self.keypoint_upscale if name == "keypoint_heatmaps" else self.upscale
+        factor = self.upscale_of.get(name, self.upscale)
         if factor == 1:
             return maps
         return F.interpolate(maps, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
+def _channels_of(maps: Mapping[str, int] | Sequence[str]) -> dict[str, int]:
+    """Channels of maps that are given by name or with their channels."""
+    if isinstance(maps, Mapping):
+        return dict(maps)
+    return {name: declared_map(name).channels for name in maps}

@@ -180,7 +180,7 @@ class CascadeDensePoseRoIHead(DensePoseRoIHead):
             mask_logits=first.mask_logits,
             keypoint_heatmaps=None
             if first.keypoints is None
-            else first.keypoints.require("keypoint_heatmaps"),
+            else first.keypoints["keypoint_heatmaps"],
         )
         return first, self._run_stage(second_heads, refined, decoded_only=decoded_only)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmktn.models.layers import kaiming_out
 from mmktn.registry import MODELS
-from mmktn.structures import ChartOutput
+from mmktn.structures import ChartOutput, declared_map
 
 
 @MODELS.register_module()
@@ -20,7 +20,8 @@ class CrossTaskFusion(BaseModule):
     """F1 = F0 + conv1x1(ReLU(conv3x3(concat(F0, Z)))), Z the predictions pooled to the cells of F0.
 
     Z holds, in this order and as far as they are predicted: softmax of S, softmax of I, U, V,
-    softmax of M, sigmoid of the mask, sigmoid of the keypoint maps. Gradients pass through all.
+    softmax of M, maps of others as they declare (`DenseMap.activate`), sigmoid of the mask, sigmoid
+    of the keypoint maps. Gradients pass through all.
 
     Args:
         in_channels: Channels of F0.
@@ -87,12 +88,6 @@ class CrossTaskFusion(BaseModule):
         charts: ChartOutput, mask_logits: Tensor | None, keypoint_heatmaps: Tensor | None
     ) -> list[Tensor]:
         """Predictions as probabilities and coordinates, in the order of Z."""
-        softmaxes = [
-            None if maps is None else maps.softmax(dim=1)
-            for maps in (charts.coarse_segm, charts.fine_segm, charts.body_mask)
-        ]
-        sigmoids = [
-            None if maps is None else maps.sigmoid() for maps in (mask_logits, keypoint_heatmaps)
-        ]
-        ordered = [*softmaxes[:2], charts.u, charts.v, softmaxes[2], *sigmoids]
-        return [maps for maps in ordered if maps is not None]
+        found = [declared_map(name).activate(maps) for name, maps in charts.items()]
+        others = [maps.sigmoid() for maps in (mask_logits, keypoint_heatmaps) if maps is not None]
+        return found + others

@@ -73,11 +73,14 @@ class DensePoseRoIHead(StandardRoIHead):
         self.densepose_head: DensePoseHead = MODELS.build(densepose_head)
         self.keypoint_head: DensePoseHead | None = _built(keypoint_head)
         self.keypoint_roi_extractor = _built(keypoint_roi_extractor)
-        if self.keypoint_head and "keypoint_heatmaps" in self.densepose_head.predictor.field_names:
-            raise ValueError(
-                "keypoint_head beside a predictor with keypoints: their losses and results have "
-                "the same names; drop one of them"
-            )
+        if self.keypoint_head:
+            makers = (self.densepose_head.predictor, self.keypoint_head.predictor)
+            both = set(makers[0].field_names) & set(makers[1].field_names)
+            if both:
+                raise ValueError(
+                    f"densepose_head and keypoint_head both make {sorted(both)}: their losses and "
+                    "results have the same names; drop one of them"
+                )
 
     def forward(
         self,

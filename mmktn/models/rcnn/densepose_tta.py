@@ -21,7 +21,7 @@ from torch import Tensor
 
 from mmktn.models.flip_rules import surface_flip_rules
 from mmktn.models.heads.densepose_head import DensePoseHead, cat_results
-from mmktn.models.postprocess.map_averaging import mean_chart_output
+from mmktn.models.postprocess.map_averaging import average_views
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput
 
@@ -151,33 +151,22 @@ class DensePoseTTA(DetTTAModel):
         self, boxes: Tensor, features: list[Any], metas: list[dict], index: int
     ) -> dict[str, Any]:
         """Fields of the boxes of one chunk."""
-        views = []
-        with_flips = any(meta["flip"] for meta in metas)
-        for view, meta in zip(features, metas, strict=True):
-            found_maps = self.box_maps(view, index, _to_view(boxes, meta))
-            heads = [head for head, _ in found_maps]
-            maps = [output for _, output in found_maps]
-            if meta["flip"]:
-                maps = [output.flip(surface_flip_rules(self.surface)) for output in maps]
-            elif with_flips:
-                # Tables exist for [0, 1] only: mirrored views are clamped, so the others are, too.
-                maps = [_clamped_uv(output) for output in maps]
-            views.append(maps)
+        views = [
+            self.box_maps(view, index, _to_view(boxes, meta))
+            for view, meta in zip(features, metas, strict=True)
+        ]
         found: dict[str, Any] = {}
-        for head, outputs in zip(heads, zip(*views, strict=True), strict=True):
-            found |= (
-                head.decode(mean_chart_output(outputs), boxes)
-                if len(boxes)
-                else head.no_results(boxes)
+        for number, (head, _) in enumerate(views[0]):
+            if not len(boxes):
+                found |= head.no_results(boxes)
+                continue
+            mean = average_views(
+                [view[number][1] for view in views],
+                mirrored=[meta["flip"] for meta in metas],
+                rules=lambda: surface_flip_rules(self.surface),
             )
+            found |= head.decode(mean, boxes)
         return found
-
-
-def _clamped_uv(output: ChartOutput) -> ChartOutput:
-    """The same maps with U and V in [0, 1]."""
-    return ChartOutput(
-        **{name: maps.clamp(0, 1) if name in ("u", "v") else maps for name, maps in output.fields()}
-    )
 
 
 def _to_view(boxes: Tensor, meta: dict) -> Tensor:

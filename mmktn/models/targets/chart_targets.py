@@ -7,7 +7,7 @@ maps until a loss asks, so maps of different sizes (keypoints of KTM version 1) 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -45,6 +45,8 @@ class ChartTargets:
         dense_boxes_xyxy: (M', 4) that box.
         num_background: Number of points at the end that show background; they train the chart
             classifier alone.
+        label_maps: Labels of further maps, by name: RoIs (L,) that have them, the labels
+            (L, C, 256, 256) over the persons' boxes, and these boxes (L, 4).
     """
 
     rois_xyxy: Tensor
@@ -62,6 +64,7 @@ class ChartTargets:
     dense_maps: Tensor | None = None
     dense_boxes_xyxy: Tensor | None = None
     num_background: int = 0
+    label_maps: dict[str, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rois_xyxy)
@@ -120,7 +123,8 @@ class ChartTargets:
         With `half_pixel` each cell shows what lies under its centre, otherwise under its corner.
         """
         rois = self._read_rois(self.coarse_index, map_hw, half_pixel=half_pixel)
-        return _on_roi_cells(self.coarse_maps[:, None], self.coarse_boxes_xyxy, rois, map_hw)[:, 0]
+        parts = _on_roi_cells(self.coarse_maps[:, None], self.coarse_boxes_xyxy, rois, map_hw)
+        return parts[:, 0].long()
 
     def merged_coarse_target(
         self, map_hw: Sequence[int], *, half_pixel: bool = False
@@ -170,7 +174,28 @@ class ChartTargets:
             return empty.long(), empty[:, None].expand(-1, 2, -1, -1), empty
         rois = self._read_rois(self.dense_index, map_hw, half_pixel=half_pixel)
         labels = _on_roi_cells(self.dense_maps, self.dense_boxes_xyxy, rois, map_hw)
-        return labels[:, 0], decode_unit_bytes(labels[:, 1:3]), decode_unit_bytes(labels[:, 3])
+        charts = labels[:, 0].long()
+        return charts, decode_unit_bytes(labels[:, 1:3]), decode_unit_bytes(labels[:, 3])
+
+    def label_target(
+        self, name: str, map_hw: Sequence[int], *, half_pixel: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Labels of a further map on the cells of the RoIs, read as the coarse map is.
+
+        Args:
+            name: Key in `DensePoseAnnotation.label_maps`.
+            map_hw: Size of the maps in cells.
+            half_pixel: As in `coarse_target`.
+
+        Returns:
+            RoIs (L,) int64 and labels (L, C, h, w) float32; 0 outside the person's box.
+        """
+        if name not in self.label_maps:
+            empty = self.rois_xyxy.new_zeros((0, 1, *map_hw), dtype=torch.float32)
+            return self.coarse_index[:0], empty
+        index, labels, boxes = self.label_maps[name]
+        rois = self._read_rois(index, map_hw, half_pixel=half_pixel)
+        return index, _on_roi_cells(labels, boxes, rois, map_hw).float()
 
     def keypoint_cells(self, map_hw: Sequence[int]) -> tuple[Tensor, Tensor] | None:
         """Flat cell (N, K) int64 of each keypoint and which (N, K) bool are to be learned."""
@@ -238,7 +263,23 @@ def build_chart_targets(
         dense_index=None if dense_maps is None else roi_of_person[with_dense],
         dense_maps=dense_maps,
         dense_boxes_xyxy=None if dense_maps is None else gt_boxes_xyxy[with_dense],
+        label_maps=_label_maps(annotations, gt_boxes_xyxy, roi_of_person),
     )
+
+
+def _label_maps(
+    annotations: DensePoseAnnotations, gt_boxes_xyxy: Tensor, roi_of_person: Tensor
+) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    """Labels of further maps, see `ChartTargets.label_maps`."""
+    found = {}
+    for name in dict.fromkeys(name for item in annotations for name in item.label_maps):
+        known, labels = _known_maps(
+            [item.label_maps.get(name) for item in annotations], gt_boxes_xyxy.device
+        )
+        if labels is not None:
+            labels = labels[:, None] if labels.ndim == 3 else labels
+            found[name] = (roi_of_person[known], labels, gt_boxes_xyxy[known])
+    return found
 
 
 def _known_maps(
@@ -253,14 +294,13 @@ def _known_maps(
 def _on_roi_cells(
     maps: Tensor, boxes_xyxy: Tensor, rois_xyxy: Tensor, map_hw: Sequence[int]
 ) -> Tensor:
-    """Labels (M, C, 256, 256) over boxes -> int64 (M, C, h, w) over RoIs, nearest, 0 outside."""
+    """Labels (M, C, 256, 256) over boxes -> (M, C, h, w) over RoIs, nearest, 0 outside."""
     grid = roi_to_box_sampling_grid(rois_xyxy, boxes_xyxy, _pair(map_hw))
     if not len(grid):
-        return grid.new_zeros((0, maps.shape[1], *map_hw), dtype=torch.int64)
-    resampled = F.grid_sample(
+        return grid.new_zeros((0, maps.shape[1], *map_hw))
+    return F.grid_sample(
         maps.to(grid.dtype), grid, mode="nearest", padding_mode="zeros", align_corners=True
     )
-    return resampled.long()
 
 
 def _pair(map_hw: Sequence[int]) -> tuple[int, int]:

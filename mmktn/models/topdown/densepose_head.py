@@ -8,7 +8,6 @@ person's box. Everything about charts happens in `DensePoseHead`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from mmktn.models.flip_rules import surface_flip_rules
 from mmktn.models.heads.densepose_head import DensePoseHead, cat_results
-from mmktn.models.postprocess.map_averaging import mean_chart_output
+from mmktn.models.postprocess.map_averaging import average_views
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput, DensePoseAnnotations
 from mmktn.structures.crop_grid import crop_region
@@ -136,9 +135,6 @@ class TopdownDensePoseHead(BaseHead):
     def _mean(self, maps: ChartOutput, mirrored: ChartOutput) -> ChartOutput:
         """Average maps of a crop with those of its mirror image, as `DensePoseTTA` does.
 
-        Mirrored maps are not moved by a cell: the half cells between training and decoding
-        (methods, disagreement 37) cancel, and mirroring an image mirrors the result.
-
         Raises:
             ValueError: There is no surface.
         """
@@ -147,10 +143,10 @@ class TopdownDensePoseHead(BaseHead):
                 "flip_test=True needs head.surface, whose symmetry tables mirror U and V; set it "
                 "to the surface of the annotations, or flip_test=False"
             )
-        # The tables clamp U and V of the mirrored maps to [0, 1], so the others are clamped, too.
-        clamped = {name: item.clamp(0, 1) for name, item in maps.fields() if name in ("u", "v")}
-        views = [replace(maps, **clamped), mirrored.flip(surface_flip_rules(self.surface))]
-        return mean_chart_output(views)
+        surface = self.surface
+        return average_views(
+            [maps, mirrored], mirrored=[False, True], rules=lambda: surface_flip_rules(surface)
+        )
 
 
 def _truth_of(sample: PoseDataSample) -> InstanceData:

@@ -51,7 +51,7 @@ def model():
             },
             "loss": {
                 "type": "mmktn.ChartLoss",
-                "weight_uv": 10.0,
+                "weights": {"u": 10.0, "v": 10.0},
                 "uv_reduction": "mean",
                 "half_pixel": True,
             },
@@ -87,7 +87,7 @@ def images(count=1, seed=0):
 
 def test_maps_have_the_size_of_the_input(model):
     output = model(images(2))
-    assert output.fine_segm.shape == (2, 25, *HW)
+    assert output["fine_segm"].shape == (2, 25, *HW)
     assert model.extract_feat(images()).shape[-2:] == (6, 8)
 
 
@@ -117,9 +117,9 @@ def test_loss_of_one_point_by_hand(model):
     person.point_xy = torch.tensor([[20.5 / 64, 10.5 / 48]])
     person.point_charts, person.point_uv = torch.tensor([7]), torch.tensor([[0.25, 0.5]])
     output, found = model(images()), model.loss(images(), [sample])
-    logs = output.fine_segm[0, :, 10, 20].log_softmax(dim=0)
+    logs = output["fine_segm"][0, :, 10, 20].log_softmax(dim=0)
     torch.testing.assert_close(found["loss_fine_segm"], -logs[7], rtol=1e-4, atol=1e-5)
-    off = float(output.u[0, 7, 10, 20].detach()) - 0.25
+    off = float(output["u"][0, 7, 10, 20].detach()) - 0.25
     expected = 10 * (0.5 * off**2 if abs(off) < 1 else abs(off) - 0.5)
     assert float(found["loss_u"]) == pytest.approx(expected, rel=1e-3)
 
@@ -132,7 +132,7 @@ def test_points_in_the_padding_of_a_batch_teach_nothing(model):
     person = sample.gt_instances.densepose[0]
     person.point_xy = torch.tensor([[20.5 / 64, 10.5 / 48], [45.5 / 64, 10.5 / 48]])
     person.point_charts, person.point_uv = torch.tensor([7, 7]), torch.full((2, 2), 0.5)
-    logs = model(images()).fine_segm[0, :, 10, 20].log_softmax(dim=0)
+    logs = model(images())["fine_segm"][0, :, 10, 20].log_softmax(dim=0)
     found = model.loss(images(), [sample])["loss_fine_segm"]
     torch.testing.assert_close(found, -logs[7], rtol=1e-4, atol=1e-5)
 
@@ -151,7 +151,7 @@ def test_background_pixels_teach_chart_0(model):
     count = len(targets.roi_index)
     assert count == 25
     at_points = model.chart_head.chart_loss(output, targets)["loss_fine_segm"]
-    at_pixel = -output.fine_segm[0, :, 3, 5].log_softmax(dim=0)[0]
+    at_pixel = -output["fine_segm"][0, :, 3, 5].log_softmax(dim=0)[0]
     torch.testing.assert_close(losses["loss_fine_segm"], (at_points + at_pixel) / 2)
 
 
@@ -202,9 +202,9 @@ def test_whole_image_result_is_the_plain_decoding(model):
     assert people.bboxes.tolist() == [[0, 0, 64, 48]]
     assert people.scores.tolist() == [1]
     output = model(images())
-    labels = output.fine_segm[0].argmax(dim=0)
+    labels = output["fine_segm"][0].argmax(dim=0)
     assert torch.equal(people.densepose[0].labels.long(), labels)
-    expected = output.u[0].gather(0, labels[None])[0] * (labels > 0)
+    expected = output["u"][0].gather(0, labels[None])[0] * (labels > 0)
     torch.testing.assert_close(people.densepose[0].uv[0], expected)
 
 
@@ -220,8 +220,8 @@ def test_scales_are_averaged(model):
     model.test_cfg = {"scales": (1.0, 0.5)}
     found = predict(model, make_sample()).densepose[0]
     small = torch.nn.functional.interpolate(images(), size=(24, 32), mode="bilinear")
-    probabilities = model(images()).fine_segm.softmax(dim=1)
-    logits = torch.nn.functional.interpolate(model(small).fine_segm, size=HW, mode="bilinear")
+    probabilities = model(images())["fine_segm"].softmax(dim=1)
+    logits = torch.nn.functional.interpolate(model(small)["fine_segm"], size=HW, mode="bilinear")
     expected = (probabilities + logits.softmax(dim=1)).argmax(dim=1)[0]
     assert torch.equal(found.labels.long(), expected)
     assert scaled_hw((50, 64), 1.25) == (64, 80)
@@ -233,9 +233,9 @@ def test_with_flips_a_mirrored_image_gives_the_mirrored_result(model):
         maps = model._maps(images(), [make_sample()])
         mirrored = model._maps(images().flip(-1), [make_sample()])
     back = mirrored.flip(surface_flip_rules("procedural"))
-    torch.testing.assert_close(back.fine_segm, maps.fine_segm, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(back["fine_segm"], maps["fine_segm"], atol=1e-4, rtol=1e-4)
     # Two look-ups in tables of 1/255, one of them in each of the two averaged views.
-    torch.testing.assert_close(back.u, maps.u, atol=1.5 / 255, rtol=0)
+    torch.testing.assert_close(back["u"], maps["u"], atol=1.5 / 255, rtol=0)
 
 
 def test_person_only_fills_the_person_and_nothing_else(model):
@@ -281,7 +281,7 @@ def test_person_crops_give_results_in_their_box(model):
     double = model(images()).map(
         lambda maps: torch.nn.functional.interpolate(maps, scale_factor=2, mode="bilinear")
     )
-    labels = double.fine_segm[0].argmax(dim=0)[10:50, 20:60]
+    labels = double["fine_segm"][0].argmax(dim=0)[10:50, 20:60]
     # Ties between rounded logits aside, the crop enlarged to image pixels.
     assert (result.labels.long() == labels).float().mean() > 0.99
 
@@ -309,8 +309,8 @@ def test_labels_of_persons_cover_the_mask_in_the_box_grid(model):
     # Each pixel is 8 cells; logits are mixed across the mask's edge.
     assert (labels[0, 4:252, 4:252] > 0).all()
     output = model(images())
-    chart = output.fine_segm[0, 1:, 24, 32].argmax() + 1
+    chart = output["fine_segm"][0, 1:, 24, 32].argmax() + 1
     cell = labels[:, 131, 131]  # near the centre of pixel (32, 24)
     assert cell[0] == chart
-    share = output.fine_segm[0, 1:, 24, 32].softmax(dim=0).max()
+    share = output["fine_segm"][0, 1:, 24, 32].softmax(dim=0).max()
     assert abs(cell[3] / 255 - share) < 0.05

@@ -119,7 +119,7 @@ def test_permuting_rois_permutes_the_maps(features):
     with torch.no_grad():
         before = head(features, box_weights())
         after = head(features[order], box_weights())
-    for (_, a), (_, b) in zip(before.fields(), after.fields(), strict=True):
+    for (_, a), (_, b) in zip(before.items(), after.items(), strict=True):
         torch.testing.assert_close(b, a[order])
 
 
@@ -147,8 +147,7 @@ def test_keypoints_are_not_made_for_decoding(features):
     head, made = make_head().eval(), []
     head.predictor.register_forward_hook(lambda *args: made.append(args[-1]))
     head.predict(features, BOXES, box_weights())
-    assert made[0].keypoint_heatmaps is None
-    assert made[0].coarse_segm is None
+    assert made[0].names() == ["fine_segm", "u", "v", "body_mask"]
 
 
 def test_parts_that_do_not_fit_are_named():
@@ -160,9 +159,9 @@ def test_parts_that_do_not_fit_are_named():
 
 def test_defaults_are_those_of_densepose_rcnn():
     head = DensePoseHead(TRUNK, plain())
-    assert head.decoder.mask_source == "coarse"
+    assert head.decoder.mask_source == "coarse_segm"
     assert head.decoder.mask_threshold == 0.5
-    assert (head.chart_loss.weight_coarse_segm, head.chart_loss.weight_uv) == (5.0, 0.01)
+    assert (head.chart_loss.weight("coarse_segm"), head.chart_loss.weight("u")) == (5.0, 0.01)
 
 
 def test_autocast_step_in_bfloat16_is_finite(features):

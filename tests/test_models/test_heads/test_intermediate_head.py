@@ -61,10 +61,10 @@ def test_final_maps_do_not_depend_on_the_supervision():
     training = module.train()(paths())
     assert isinstance(training, SupervisedOutput)
     evaluated = module.eval()(paths())
-    for (name, a), (_, b) in zip(evaluated.fields(), plain.eval()(paths()).fields(), strict=True):
+    for (name, a), (_, b) in zip(evaluated.items(), plain.eval()(paths()).items(), strict=True):
         assert torch.equal(a, b), name
-    torch.testing.assert_close(training.final.fine_segm, evaluated.fine_segm)
-    assert evaluated.fine_segm.shape == (2, 25, 16, 16)
+    torch.testing.assert_close(training.final["fine_segm"], evaluated["fine_segm"])
+    assert evaluated["fine_segm"].shape == (2, 25, 16, 16)
 
 
 def test_no_box_gives_zero_losses_connected_to_all_parameters():

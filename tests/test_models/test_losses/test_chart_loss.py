@@ -39,20 +39,23 @@ def test_weights_multiply_the_terms():
     loss = MODELS.build(
         {
             "type": "mmktn.ChartLoss",
-            "weight_fine_segm": 2.0,
-            "weight_uv": 0.5,
-            "weight_coarse_segm": 3.0,
-            "weight_body_mask": 7.0,
-            "weight_keypoint": 0.25,
+            "weights": {
+                "fine_segm": 2.0,
+                "u": 0.5,
+                "v": 0.5,
+                "coarse_segm": 3.0,
+                "body_mask": 7.0,
+                "keypoint_heatmaps": 0.25,
+            },
         }
     )
     expected = {
-        "loss_fine_segm": 2.0 * fine_segm_loss(output.fine_segm, targets),
-        "loss_u": 0.5 * chart_coordinate_loss(output.u, targets, coordinate=0),
-        "loss_v": 0.5 * chart_coordinate_loss(output.v, targets, coordinate=1),
-        "loss_coarse_segm": 3.0 * coarse_segm_loss(output.coarse_segm, targets),
-        "loss_body_mask": 7.0 * coarse_segm_loss(output.body_mask, targets),
-        "loss_keypoint": 0.25 * keypoint_map_loss(output.keypoint_heatmaps, targets),
+        "loss_fine_segm": 2.0 * fine_segm_loss(output["fine_segm"], targets),
+        "loss_u": 0.5 * chart_coordinate_loss(output["u"], targets, coordinate=0),
+        "loss_v": 0.5 * chart_coordinate_loss(output["v"], targets, coordinate=1),
+        "loss_coarse_segm": 3.0 * coarse_segm_loss(output["coarse_segm"], targets),
+        "loss_body_mask": 7.0 * coarse_segm_loss(output["body_mask"], targets),
+        "loss_keypoint": 0.25 * keypoint_map_loss(output["keypoint_heatmaps"], targets),
     }
     found = loss(output, targets)
     assert list(found) == list(expected)
@@ -71,7 +74,7 @@ def test_empty_batch_reaches_every_map():
     assert len(losses) == 6
     assert all(value.item() == 0 for value in losses.values())
     sum(losses.values()).backward()
-    assert all(maps.grad is not None for _, maps in output.fields())
+    assert all(maps.grad is not None for _, maps in output.items())
 
 
 def test_order_of_the_rois_does_not_matter():
@@ -109,6 +112,6 @@ def test_heatmaps_of_another_size_share_the_targets():
     """Version 1 of KTM learns keypoints on 56 cells beside maps of 112."""
     output, targets = make_output(), make_targets()
     small = torch.zeros(2, 17, 4, 4, dtype=torch.float64)
-    output.keypoint_heatmaps = small
-    found = ChartLoss(weight_keypoint=1.0)(output, targets)["loss_keypoint"]
+    output = output.replace(keypoint_heatmaps=small)
+    found = ChartLoss(weights=dict(keypoint_heatmaps=1.0))(output, targets)["loss_keypoint"]
     torch.testing.assert_close(found, keypoint_map_loss(small, targets))

@@ -22,7 +22,11 @@ def make_output(coarse=2, mask=True, n=4, size=14):
         return torch.randn(n, channels, size, size, generator=generator)
 
     return ChartOutput(
-        maps(25), maps(25), maps(25), maps(coarse) if coarse else None, maps(2) if mask else None
+        fine_segm=maps(25),
+        u=maps(25),
+        v=maps(25),
+        coarse_segm=maps(coarse) if coarse else None,
+        body_mask=maps(2) if mask else None,
     )
 
 
@@ -32,7 +36,7 @@ def resize_then_choose(output, boxes, foreground):
         size = (max(int(box[3] - box[1]), 1), max(int(box[2] - box[0]), 1))
         maps = {
             name: F.interpolate(m[i : i + 1], size, mode="bilinear", align_corners=False)[0]
-            for name, m in output.fields()
+            for name, m in output.items()
         }
         labels = maps["fine_segm"].argmax(dim=0) * foreground(maps)
         uv = torch.stack([maps[name].gather(0, labels[None])[0] for name in "uv"]) * (labels > 0)
@@ -69,11 +73,10 @@ def test_default_mask_is_the_argmax_of_the_coarse_map():
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.7])
-@pytest.mark.parametrize("source", ["coarse", "body_mask"])
+@pytest.mark.parametrize("source", ["coarse_segm", "body_mask"])
 def test_other_thresholds_compare_the_probability(threshold, source):
     output = make_output()
-    name = "coarse_segm" if source == "coarse" else "body_mask"
-    expected = resize_then_choose(output, BOXES, lambda m: m[name].softmax(dim=0)[1] > threshold)
+    expected = resize_then_choose(output, BOXES, lambda m: m[source].softmax(dim=0)[1] > threshold)
     assert_equal_results(ChartDecoder(source, threshold).decode(output, BOXES), expected)
 
 
@@ -128,10 +131,10 @@ def test_permuting_boxes_permutes_results():
 def test_wrong_settings_are_named():
     with pytest.raises(ValueError, match=r"mask_source.*'mask'"):
         ChartDecoder("mask")
-    with pytest.raises(ValueError, match="reads body_mask, which is not predicted"):
+    with pytest.raises(ValueError, match="body_mask is not predicted"):
         ChartDecoder("body_mask").decode(make_output(mask=False), BOXES)
     with pytest.raises(ValueError, match=r"mask_threshold=0\.3 needs a 2-channel map.*15"):
-        ChartDecoder("coarse", 0.3).decode(make_output(coarse=15), BOXES)
+        ChartDecoder("coarse_segm", 0.3).decode(make_output(coarse=15), BOXES)
     with pytest.raises(ValueError, match="maps of 4 boxes, 3 boxes given"):
         ChartDecoder().decode(make_output(), BOXES[:3])
 

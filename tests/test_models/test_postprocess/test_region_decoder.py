@@ -48,7 +48,7 @@ def test_no_boxes():
 
 
 def test_bad_settings_are_named():
-    with pytest.raises(ValueError, match="source has to be one of"):
+    with pytest.raises(ValueError, match="source='parts' is no map of classes"):
         RegionDecoder("parts")
     with pytest.raises(ValueError, match="needs a 2-channel map"):
         RegionDecoder(mask_threshold=0.3).decode(ChartOutput(coarse_segm=maps(15)), BOXES)

@@ -27,7 +27,7 @@ def test_maps_keep_the_size_of_the_features_times_upscale(kernel_size, upscale):
         4, 15, kernel_size=kernel_size, upscale=upscale, with_body_mask=True, num_keypoints=17
     )
     output = module(torch.rand(2, 4, 8, 6))
-    shapes = {name: tuple(maps.shape) for name, maps in output.fields()}
+    shapes = {name: tuple(maps.shape) for name, maps in output.items()}
     size = (8 * upscale, 6 * upscale)
     assert shapes == {
         "fine_segm": (2, 25, *size),
@@ -44,7 +44,7 @@ def test_each_map_is_its_own_convolution():
     module = ConvChartPredictor(4, kernel_size=3, upscale=1)
     x = torch.rand(2, 4, 5, 7)
     output = module(x)
-    for name, maps in output.fields():
+    for name, maps in output.items():
         layer = module.convs[name]
         torch.testing.assert_close(maps, F.conv2d(x, layer.weight, layer.bias, padding=1))
 
@@ -78,7 +78,7 @@ def test_identity_graph_without_perceptron_equals_the_plain_predictor():
     x = torch.rand(2, 4, 6, 5)
     expected, output = plain(x), module(x)
     for name in ("fine_segm", "u", "v", "coarse_segm"):
-        torch.testing.assert_close(getattr(output, name), getattr(expected, name))
+        torch.testing.assert_close(output[name], expected[name])
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -89,7 +89,7 @@ def test_folding_leaves_the_outputs_alone(version, kernel_size):
     before = module(x)
     module.fold()
     after = module(x)
-    for (name, a), (other, b) in zip(before.fields(), after.fields(), strict=True):
+    for (name, a), (other, b) in zip(before.items(), after.items(), strict=True):
         assert name == other
         assert torch.equal(a, b)
     assert module.convs["fine_segm"].machine is None
@@ -102,13 +102,13 @@ def test_folded_state_loads_with_one_switch(version):
     other = ktm(version, kernel_size=3, folded=True)
     other.load_state_dict(module.state_dict())
     x = torch.rand(1, 6, 4, 4)
-    assert torch.equal(other(x).fine_segm, module(x).fine_segm)
+    assert torch.equal(other(x)["fine_segm"], module(x)["fine_segm"])
 
 
 @pytest.mark.parametrize("sources", [("keypoint",), ("part",), ("keypoint", "part")])
 def test_version_2_learns_from_its_sources_alone(sources):
     module = ktm(2, sources=sources)
-    module(torch.rand(1, 6, 4, 4)).fine_segm.square().sum().backward()
+    module(torch.rand(1, 6, 4, 4))["fine_segm"].square().sum().backward()
     for source, name in (("keypoint", "keypoint_heatmaps"), ("part", "coarse_segm")):
         assert bool(module.convs[name].weight.grad.any()) == (source in sources)
 
@@ -116,7 +116,7 @@ def test_version_2_learns_from_its_sources_alone(sources):
 def test_box_path_is_an_option():
     module = ktm(2, sources=("keypoint", "box", "part"), box_dim=5)
     boxes = {"cls": torch.rand(2, 5), "reg": torch.rand(4, 5)}
-    assert module(torch.rand(1, 6, 4, 4), boxes).fine_segm.shape == (1, 25, 8, 8)
+    assert module(torch.rand(1, 6, 4, 4), boxes)["fine_segm"].shape == (1, 25, 8, 8)
     with pytest.raises(ValueError, match="leave 'box' out of `sources`"):
         module(torch.rand(1, 6, 4, 4))
 
@@ -126,9 +126,9 @@ def test_kernel_is_made_once_in_eval_mode_and_follows_its_weights():
     calls = []
     module.convs["fine_segm"].machine.graph.register_forward_pre_hook(lambda *_: calls.append(1))
     with torch.no_grad():
-        first = module(x).fine_segm
-        assert torch.equal(module(x).fine_segm, first)
+        first = module(x)["fine_segm"]
+        assert torch.equal(module(x)["fine_segm"], first)
         assert len(calls) == 1
         module.convs["keypoint_heatmaps"].weight.mul_(2)
-        assert not torch.equal(module(x).fine_segm, first)
+        assert not torch.equal(module(x)["fine_segm"], first)
     assert len(calls) == 2

@@ -48,14 +48,14 @@ def test_identity_graph_without_perceptron_equals_the_plain_predictor():
     x = torch.rand(2, 4, 6, 6)
     expected, output = plain(x), module(x)
     for name in ("fine_segm", "u", "v", "coarse_segm"):
-        torch.testing.assert_close(getattr(output, name), getattr(expected, name))
+        torch.testing.assert_close(output[name], expected[name])
 
 
 @pytest.mark.parametrize("sources", [("keypoint",), ("part",), ("box",), ("keypoint", "part")])
 def test_single_paths_learn_from_their_source_alone(sources):
     module = version_2(sources=sources)
     given = box_weights()
-    module(torch.rand(1, 4, 4, 4), given).fine_segm.square().sum().backward()
+    module(torch.rand(1, 4, 4, 4), given)["fine_segm"].square().sum().backward()
     # Every map runs in one convolution, so all weights get a gradient: zeros where not a source.
     for source, name in (("keypoint", "keypoint_heatmaps"), ("part", "coarse_segm")):
         gradient = module.deconvs[name].weight.grad
@@ -64,7 +64,7 @@ def test_single_paths_learn_from_their_source_alone(sources):
 
 def test_no_gradient_reaches_the_box_head():
     module, given = version_2(), box_weights()
-    module(torch.rand(1, 4, 4, 4), given).fine_segm.square().sum().backward()
+    module(torch.rand(1, 4, 4, 4), given)["fine_segm"].square().sum().backward()
     assert given["cls"].grad is None
     assert given["reg"].grad is None
     assert module.deconvs["fine_segm"].machine.graph.relations["box"].grad.any()
@@ -86,7 +86,7 @@ def test_source_without_classifier_is_an_error():
 
 def test_version_2_without_a_box_head_needs_no_box_weights():
     output = version_2(sources=("keypoint", "part"))(torch.rand(1, 4, 4, 4))
-    assert output.fine_segm.shape == (1, 25, 16, 16)
+    assert output["fine_segm"].shape == (1, 25, 16, 16)
 
 
 def test_heatmaps_of_version_1_stay_at_the_deconvolution_size():
@@ -94,9 +94,9 @@ def test_heatmaps_of_version_1_stay_at_the_deconvolution_size():
     x = torch.rand(1, 4, 28, 28)
     one = KTMv1ChartPredictor(4, graph=RANDOM)(x)
     two = version_2()(x, box_weights())
-    assert one.keypoint_heatmaps.shape[-1] == 56
-    assert two.keypoint_heatmaps.shape[-1] == 112
-    assert one.fine_segm.shape[-1] == two.fine_segm.shape[-1] == 112
+    assert one["keypoint_heatmaps"].shape[-1] == 56
+    assert two["keypoint_heatmaps"].shape[-1] == 112
+    assert one["fine_segm"].shape[-1] == two["fine_segm"].shape[-1] == 112
 
 
 FORMS = [None, {"kind": "low_rank", "rank": 5}, {"kind": "grouped", "groups": 2}]
@@ -112,7 +112,7 @@ def test_folding_leaves_the_outputs_alone(version, form):
     before = module(x, given)
     module.fold(given)
     after = module(x)
-    for (name, a), (other, b) in zip(before.fields(), after.fields(), strict=True):
+    for (name, a), (other, b) in zip(before.items(), after.items(), strict=True):
         assert name == other
         assert (a - b).abs().max() <= 1e-5 * a.abs().max()
 
@@ -141,15 +141,15 @@ def test_folded_state_loads_with_one_switch(version):
     other = kind(4, folded=True, **options)
     other.load_state_dict(module.state_dict())
     x = torch.rand(1, 4, 4, 4)
-    assert torch.equal(other(x).fine_segm, module(x).fine_segm)
+    assert torch.equal(other(x)["fine_segm"], module(x)["fine_segm"])
 
 
 def test_kernel_follows_in_place_edits_of_the_box_head_in_eval_mode():
     module, given, x = version_2().eval(), box_weights(), torch.rand(1, 4, 4, 4)
     with torch.inference_mode():
-        before = module(x, given).fine_segm
+        before = module(x, given)["fine_segm"]
         given["cls"].data.add_(1)
-        assert not torch.equal(module(x, given).fine_segm, before)
+        assert not torch.equal(module(x, given)["fine_segm"], before)
 
 
 def test_detached_weights_hit_the_cache():
@@ -166,8 +166,8 @@ def test_detached_weights_hit_the_cache():
 def test_bfloat16_autocast_gives_bfloat16_maps_close_to_float32():
     module, given, x = version_2().eval(), box_weights(), torch.rand(1, 4, 4, 4)
     with torch.no_grad():
-        expected = module(x, given).u
+        expected = module(x, given)["u"]
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            maps = module(x, given).u
+            maps = module(x, given)["u"]
     # bfloat16 has 8 bits: 2**-8 a rounding, a few of them.
     assert (maps.float() - expected).abs().max() <= 0.03 * expected.abs().max()

@@ -44,7 +44,7 @@ def test_all_weights_and_predictions_get_gradients():
     fusion = CrossTaskFusion(8, 90, channels=8, zero_init=False)
     fusion(x, maps).square().sum().backward()
     assert all(p.grad.abs().sum() > 0 for p in fusion.parameters())
-    assert all(m.grad.abs().sum() > 0 for _, m in maps.fields())
+    assert all(m.grad.abs().sum() > 0 for _, m in maps.items())
     assert x.grad is not None
 
 
@@ -55,7 +55,7 @@ def test_predictions_are_probabilities_in_order_pooled_by_the_mean():
     combined = fusion.combine(maps, None, keypoints)
     assert [m.shape[1] for m in combined] == [15, 25, 25, 25, 17]
     torch.testing.assert_close(combined[0].sum(dim=1), torch.ones(2, 56, 56))
-    assert combined[2] is maps.u
+    assert combined[2] is maps["u"]
     torch.testing.assert_close(combined[4], keypoints.sigmoid())
     # The centre tap alone, one output channel per prediction: the mean over 4 x 4 cells.
     with torch.no_grad():
@@ -64,7 +64,7 @@ def test_predictions_are_probabilities_in_order_pooled_by_the_mean():
         fusion.output.weight.zero_()
         fusion.output.weight[0, 20] = 1  # channel 20 of Z: chart 5
     found = fusion(torch.zeros(2, 1, 14, 14), maps, keypoint_heatmaps=keypoints)
-    expected = maps.fine_segm.softmax(dim=1)[:, 5].reshape(2, 14, 4, 14, 4).mean(dim=(2, 4))
+    expected = maps["fine_segm"].softmax(dim=1)[:, 5].reshape(2, 14, 4, 14, 4).mean(dim=(2, 4))
     torch.testing.assert_close(found[:, 0], expected)
 
 

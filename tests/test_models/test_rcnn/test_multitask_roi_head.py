@@ -131,7 +131,7 @@ def test_given_boxes_get_charts_and_keypoints():
 
 
 def test_two_sources_of_keypoints_are_refused():
-    with pytest.raises(ValueError, match="keypoint_head beside a predictor with keypoints"):
+    with pytest.raises(ValueError, match=r"both make \['keypoint_heatmaps'\]"):
         build(KEYPOINT, **{"model.roi_head.densepose_head.predictor.num_keypoints": 17})
 
 

@@ -167,8 +167,7 @@ def test_result_lies_in_the_box_where_the_crop_shows_it():
     ramp = ((torch.arange(w) + 0.5) / w).expand(1, 25, h, w)
     on = torch.zeros(1, 25, h, w)
     on[:, 7] = 1
-    output.u, output.v, output.fine_segm = ramp, ramp, on
-    output.body_mask = on[:, 6:8]
+    output = output.replace(u=ramp, v=ramp, fine_segm=on, body_mask=on[:, 6:8])
     head.densepose_head.forward = lambda *_, **__: output
     found = head.predict((x,), samples(1))[0]
     result = found.densepose[0]
@@ -205,10 +204,10 @@ def test_flip_test_of_the_mirrored_crop_is_the_mirrored_result():
     with torch.no_grad():
         there = head._mean(head((x,)), head((y,))).flip(rules)
         back = head._mean(head((y,)), head((x,)))
-    for name, maps in back.fields():
+    for name, maps in back.items():
         # Tables have 255 steps, and U, V go through one before or after the mean.
         atol = 2 / 255 if name in "uv" else 1e-5
-        torch.testing.assert_close(there.require(name), maps, rtol=0, atol=atol)
+        torch.testing.assert_close(there[name], maps, rtol=0, atol=atol)
     cfg = {"flip_test": True}
     one = head.predict([(x,), (y,)], given, test_cfg=cfg)[0].densepose[0]
     other = head.predict([(y,), (x,)], given, test_cfg=cfg)[0].densepose[0]
@@ -257,7 +256,7 @@ def test_points_are_sampled_where_the_crop_shows_them():
     annotation = truth.densepose[0]
     crop_xy = box_relative_to_image(annotation.point_xy, truth.crop_bboxes[0])
     annotation.point_uv[:, 0] = crop_xy[:, 0] / CROP_WH[0]
-    output.u = ((torch.arange(w) + 0.5) / w).expand(1, 25, h, w)
+    output = output.replace(u=((torch.arange(w) + 0.5) / w).expand(1, 25, h, w))
     head.forward = lambda _: output
     # Within the outermost half cells the border value holds; no point of the box lies there.
     assert float(head.loss((features(1),), given)["loss_u"]) < 1e-8

@@ -1,0 +1,29 @@
+"""The maps of DensePose, KTN and their tasks."""
+
+from mmktn.models.maps.chart_coordinates import ChartCoordinate, ChartU, ChartV
+from mmktn.models.maps.keypoints import KeypointHeatmaps
+from mmktn.models.maps.segmentation import (
+    BodyMask,
+    ClassMap,
+    CoarseSegm,
+    FineSegm,
+    RegionMap,
+    require_class_map,
+)
+
+STANDARD_MAPS = ("coarse_segm", "fine_segm", "u", "v", "body_mask", "keypoint_heatmaps")
+"""Order in which predictors make their maps; maps of others come behind."""
+
+__all__ = [
+    "STANDARD_MAPS",
+    "BodyMask",
+    "ChartCoordinate",
+    "ChartU",
+    "ChartV",
+    "ClassMap",
+    "CoarseSegm",
+    "FineSegm",
+    "KeypointHeatmaps",
+    "RegionMap",
+    "require_class_map",
+]

@@ -1,0 +1,70 @@
+"""Pictures of decoded maps beside charts, U and V: one per field of `ChartResult.fields`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmktn.structures.map_table import declared_map, declared_names
+from mmktn.visualization.colormaps import colormap_table
+from mmktn.visualization.painting import ChartCanvas
+
+if TYPE_CHECKING:
+    from mmktn.structures import ChartResult
+
+
+def field_panels(
+    image: np.ndarray, canvas: ChartCanvas, results: Sequence[ChartResult]
+) -> dict[str, np.ndarray]:
+    """Draw every field on the photo, each pixel from the person whose chart is seen there.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        canvas: Painted charts of the same people; says who is on top.
+        results: N results that know their place.
+
+    Returns:
+        Name of a field -> (H, W, 3) uint8 RGB.
+    """
+    names = dict.fromkeys(name for result in results for name in result.fields)
+    return {name: _field_panel(image, canvas, results, name) for name in names}
+
+
+def _field_panel(
+    image: np.ndarray, canvas: ChartCanvas, results: Sequence[ChartResult], name: str
+) -> np.ndarray:
+    """One field; grey photo behind it."""
+    picture = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    height, width = canvas.image_hw
+    values = [
+        result.fields[name].float().cpu().numpy() if name in result.fields else None
+        for result in results
+    ]
+    shown = [v for v in values if v is not None and v.size]
+    limits = (min(v.min() for v in shown), max(v.max() for v in shown)) if shown else (0.0, 1.0)
+    for person, (result, field) in enumerate(zip(results, values, strict=True), start=1):
+        if field is None:
+            continue
+        x1, y1, x2, y2 = result.box_xyxy
+        left, top, right, bottom = max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
+        if left >= right or top >= bottom:
+            continue
+        drawn = _drawn(name, field, limits)[top - y1 : bottom - y1, left - x1 : right - x1]
+        here = canvas.instances[top:bottom, left:right] == person
+        picture[top:bottom, left:right][here] = drawn[here]
+    return picture
+
+
+def _drawn(name: str, values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Colours (h, w, 3) of one person's field: as its map declares, else false colours."""
+    kinds = [declared_map(each) for each in declared_names()]
+    kind = next((kind for kind in kinds if kind.field == name), None)
+    drawn = None if kind is None else kind.draw(values)
+    if drawn is not None:
+        return drawn
+    low, high = limits
+    first = values if values.ndim == 2 else values[0]
+    share = (first - low) / ((high - low) or 1.0)
+    return colormap_table("parula")[(share * 255).clip(0, 255).astype(np.uint8)]
