@@ -128,15 +128,12 @@ def check_checkpoint(model: nn.Module, checkpoint: str) -> None:
     """End the tool with one line if a file does not hold the model's weights.
 
     The runner reads them once more, but only logs what is missing and then scores random weights.
-    URLs are left to it.
     """
-    if "://" in checkpoint:
-        return
     while isinstance(model, BaseTTAModel) or is_model_wrapper(model):
         model = model.module
     try:
         fit_weights(model, read_checkpoint(checkpoint)["state_dict"], source=checkpoint)
-    except ValueError as error:
+    except (ValueError, FileNotFoundError) as error:
         raise SystemExit(str(error)) from error
 
 

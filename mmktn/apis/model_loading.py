@@ -7,33 +7,26 @@ weights that do not fit are an error and not a warning, and no dataset has to ex
 from __future__ import annotations
 
 import logging
-import pickle
 import re
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.logging import HistoryBuffer, MMLogger
+from mmengine.logging import MMLogger
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from mmktn.registry import MODELS
+from mmktn.utils.checkpoint_files import load_safely
 from mmktn.utils.config_path import read_config, require_config
 
 _SIZE_MISMATCH = re.compile(
     r"size mismatch for (\S+): .*?shape (.*?) from checkpoint.*?is (.*?)\.$", re.MULTILINE
 )
-
-UNREADABLE = (
-    *(pickle.UnpicklingError, RuntimeError, EOFError),
-    *(KeyError, IndexError, UnicodeDecodeError),
-)
-"""What PyTorch's restricted reader raises on files of other kinds."""
 
 
 def load_config(config: str | Path | Config) -> Config:
@@ -114,31 +107,21 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint without running pickled code.
 
     Args:
-        path: File, or a URL that mmengine knows (http, open-mmlab://).
+        path: File, or an address that mmengine knows (http, file, open-mmlab://, ...).
 
     Returns:
         A dict with at least `state_dict`.
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: Not a PyTorch checkpoint, one that needs pickled code, or one without weights.
+        ValueError: Not a PyTorch checkpoint, one that needs pickled code, one without weights, or
+            an address that cannot be read.
     """
-    try:
-        with torch.serialization.safe_globals(_safe_globals()):
-            if "://" in str(path):
-                content = CheckpointLoader.load_checkpoint(str(path), map_location="cpu")
-            elif not Path(path).is_file():
-                raise FileNotFoundError(f"checkpoint not found: {path}")
-            else:
-                content = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        hint = (
-            "detectron2 and Detectron1 .pkl files go through tools/model_converters first"
-            if str(path).endswith(".pkl")
-            else "it may be truncated, or hold pickled code, which is not run"
-        )
-        raise ValueError(f"{path}: not a readable checkpoint ({first_line}); {hint}") from error
+    content = (
+        CheckpointLoader.load_checkpoint(str(path), map_location="cpu")
+        if "://" in str(path)
+        else load_safely(path, map_location="cpu")
+    )
     if not isinstance(content, dict):
         raise ValueError(f"{path}: holds a {type(content).__name__}, not a dict with 'state_dict'")
     if "state_dict" not in content:
@@ -191,25 +174,6 @@ def fit_weights(model: nn.Module, state_dict: dict[str, torch.Tensor], *, source
             f"{source}: {len(outcome.unexpected_keys)} weights are not used by this config, the "
             f"first is {outcome.unexpected_keys[0]}"
         )
-
-
-def _safe_globals() -> list[Any]:
-    """What mmengine saves beside the weights: loss curves of the message hub, numpy arrays.
-
-    `getattr` is asked for by mmengine's HistoryBuffer; PyTorch's restricted reader calls nothing
-    that is not on the list, whatever `getattr` finds.
-    """
-    core = (np._core if hasattr(np, "_core") else np.core).multiarray
-    dtypes = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "u1", "u4", "b1")]
-    numpy_1_names = [
-        (core._reconstruct, "numpy.core.multiarray._reconstruct"),
-        (core.scalar, "numpy.core.multiarray.scalar"),
-    ]
-    return [
-        *(HistoryBuffer, np.ndarray, np.dtype, core._reconstruct, core.scalar, getattr),
-        *dtypes,
-        *numpy_1_names,
-    ]
 
 
 def _init_weights(model: nn.Module) -> None:

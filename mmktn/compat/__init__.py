@@ -11,6 +11,7 @@ from mmktn.compat import (
     mmcv_version,
     module2package,
     package_lookup,
+    safe_checkpoints,
     torchvision_ops,
     xtcocotools_stand_in,
 )
@@ -36,6 +37,7 @@ ALL_FIXES = (
     module2package.FIX,
     package_lookup.FIX,
     checkpoint_globals.FIX,
+    safe_checkpoints.FIX,
     mmcv_version.FIX,
     cpu_distributed.FIX,
 )

@@ -16,8 +16,9 @@ import torch
 from mmengine.registry import init_default_scope
 from rich.console import Console
 
-from mmktn.apis.model_loading import UNREADABLE, load_config
+from mmktn.apis.model_loading import load_config
 from mmktn.registry import MODELS
+from mmktn.utils.checkpoint_files import load_safely
 from mmktn.utils.setup_env import register_all_modules
 from mmktn.utils.stip_checkpoint_keys import STIPConversion, check_fit, convert_stip_state_dict
 
@@ -38,12 +39,7 @@ def read_weights(path: Path) -> Mapping[str, torch.Tensor]:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is no checkpoint, or holds no state dict.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint at {path}")
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        raise ValueError(f"{path}: not a readable checkpoint") from error
+    content: Any = load_safely(path, map_location="cpu")
     for key in ("state_dict", "best_state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
