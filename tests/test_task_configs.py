@@ -113,7 +113,7 @@ def test_settings_of_the_released_multi_task_config():
         assert cfg.param_scheduler[1].milestones == [150000, 200000]
         assert (cfg.param_scheduler[0].start_factor, cfg.param_scheduler[0].end) == (1e-7, 3000)
         loss = cfg.model.roi_head.densepose_head.loss
-        weights = (loss.weight("coarse_segm"), loss.weight("fine_segm"), loss.weight("u"))
+        weights = tuple(loss.weights[name] for name in ("coarse_segm", "fine_segm", "u"))
         assert weights == (2.0, 0.3, 0.1)
         assert loss.uv_reference_images == cfg.train_dataloader.batch_size == 1
 

@@ -105,3 +105,76 @@ def test_array_unpickler_admits_no_containers_by_name(tmp_path):
         pytest.raises(pickle.UnpicklingError, match=r"collections\.OrderedDict"),
     ):
         ArrayUnpickler(handle).load()
+
+
+def crafted(kind, shape, raw, *, state_of_type=(3, "<", None, None, None, -1, -1, 0)):
+    """A pickle that lays an array of any type and shape over any bytes."""
+    head = b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
+    parts = (pickle.dumps(part, 2)[2:-1] for part in (shape, kind, state_of_type, raw))
+    shape_code, kind_code, state_code, raw_code = parts
+    type_code = b"cnumpy\ndtype\n" + kind_code + b"K\x00K\x01\x87R" + state_code + b"b"
+    return head + b"(K\x01" + shape_code + type_code + b"\x89" + raw_code + b"tb."
+
+
+def test_the_crafted_form_is_that_of_numpy(tmp_path):
+    path = tmp_path / "file.pkl"
+    path.write_bytes(crafted("f4", (2,), np.float32([1, 2]).tobytes()))
+    np.testing.assert_array_equal(load_plain_pickle(path), np.float32([1, 2]))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        crafted("O", (1,), b"\x01" * 8, state_of_type=(3, "|", None, None, None, -1, -1, 63)),
+        crafted("O8", (1,), b"\x01" * 8),
+        crafted("V8", (1,), b"\x01" * 8, state_of_type=(3, "|", None, ("a",), {}, 8, 1, 63)),
+        crafted("f4", (2,), b"\0" * 4),
+        crafted("f4", (1 << 60,), b"\0" * 4),
+        crafted("f4", (-1,), b"\0" * 4),
+        crafted("f4", (1.5,), b"\0" * 4),
+        crafted("f4", (1,), [1.0]),
+        crafted("U9999999", (1,), b""),
+        b"\x80\x04\x8e\xff\xff\xff\xff\xff\x00\x00\x00.",  # a terabyte of bytes announced
+        b"\x80\x05\x96\xff\xff\xff\xff\xff\x00\x00\x00.",  # the same, as a bytearray
+        b"\x80\x04\x95\xff\xff\xff\xff\xff\x00\x00\x00N.",  # the same, as a frame
+        b"\x80\x02\x8b\xff\xff\xff\x7f.",  # a number of 2 GB
+        b"(I" + b"9" * 5000 + b"\nt.",
+        b"}" + b")" + b"\x85" * 100_000 + b"Ns.",  # a tuple nested as a key
+        b"c__builtin__\nbytearray\n(J\xff\xff\xff\x7ftR.",
+        b"(lp0\n" + b"0c__builtin__\nlist\n(g0\ntRp0\n" * 10 + b"g0\ng0\na.",
+        b"\x80\x02]q\x00(h\x00h\x00e" + b"c__builtin__\ntuple\nh\x00\x85R0" * 20 + b"Q.",
+        b"\x80\x02cnumpy\nndarray\n(J\xff\xff\xff\x7ft\x81K\x01b.",
+    ],
+    ids=range(19),
+)
+def test_crafted_pickles_are_refused_before_memory_is_taken(tmp_path, content):
+    path = tmp_path / "file.pkl"
+    path.write_bytes(content)
+    try:
+        loaded = load_plain_pickle(path)
+    except ValueError as error:
+        assert "file.pkl: " in str(error)
+    else:
+        assert isinstance(loaded, list | np.ndarray)
+        assert content.startswith((b"(lp0", b"\x80\x02cnumpy\nndarray"))
+
+
+def test_mutated_pickles_end_in_one_message_or_in_plain_data(tmp_path):
+    """A seeded fuzz; every outcome but these two would end the tests."""
+    rng = np.random.default_rng(0)
+    seeds = [
+        pickle.dumps({"a": np.zeros(3), "b": [1, (2.5, "x")], "c": {3}, 4: OrderedDict(d=1)}, p)
+        for p in range(pickle.HIGHEST_PROTOCOL + 1)
+    ]
+    path = tmp_path / "file.pkl"
+    refused = 0
+    for _ in range(1500):
+        data = bytearray(seeds[rng.integers(len(seeds))])
+        for _ in range(rng.integers(1, 5)):
+            data[rng.integers(len(data))] = rng.integers(256)
+        path.write_bytes(data)
+        try:
+            load_plain_pickle(path)
+        except ValueError:
+            refused += 1
+    assert refused > 500
