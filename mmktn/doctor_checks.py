@@ -150,11 +150,14 @@ def check_operators() -> Iterator[Finding]:
         return
     import torch
 
-    from mmktn.compat.mmcv_ops import ops_backend, roi_align_backend
+    from mmktn.compat.backend import ops_backend
+    from mmktn.compat.mmcv_ops import roi_align_backend
 
     cpu, cuda = (roi_align_backend(torch.device(kind)) for kind in ("cpu", "cuda"))
-    yield Finding("mmcv operators", "nms", OK, ops_backend())
+    yield Finding("mmcv operators", "nms, deformable convolution", OK, ops_backend())
     yield Finding("mmcv operators", "roi_align (avg)", OK, f"{cpu} on the CPU, {cuda} on CUDA")
+    served = mmcv_ext.SERVED
+    yield Finding("mmcv operators", "stand-ins", OK, f"{len(served)}: {', '.join(served)}")
     yield Finding(
         "mmcv operators",
         "all others",

@@ -1,9 +1,9 @@
 """A stand-in for `mmcv._ext`, the compiled operators of mmcv, used where they are missing.
 
 mmdet and mmpose import mmcv.ops at import time, so nothing works without the compiled module,
-although the models here need two of its operators: NMS and RoIAlign. They run through torchvision's
-operators where those load, else in plain torch (nms.py, roi_align.py). Every other operator raises
-an error that names it and the command that installs the compiled package.
+although the models here need two of its operators: NMS and RoIAlign. mmcv_ops.py lists these and
+others that torch or torchvision can serve. Every other operator raises an error that names it and
+the command that installs the compiled package.
 
 Upstream threads: VBTI-development/onedl-mmdetection#11, #12, #18 (no wheel matched),
 open-mmlab/mmcv#3308, #3341.
@@ -21,6 +21,20 @@ INSTALL_COMPILED = (
     "--no-binary onedl-mmcv onedl-mmcv"
 )
 
+# What mmcv calls the operators of mmcv_ops.py.
+SERVED = (
+    "nms",
+    "soft_nms",
+    "nms_match",
+    "bbox_overlaps",
+    "roi_align (pool_mode 'avg')",
+    "deform_conv2d",
+    "modulated_deform_conv2d",
+    "sigmoid_focal_loss",
+    "softmax_focal_loss",
+    "MultiScaleDeformableAttention",
+)
+
 
 class _StandInModule(ModuleType):
     """A module whose unknown operators exist, and raise when called."""
@@ -32,8 +46,8 @@ class _StandInModule(ModuleType):
         def missing_operator(*args: Any, **kwargs: Any) -> NoReturn:
             raise NotImplementedError(
                 f"mmcv's compiled operator {name!r} is not available: this mmcv was installed "
-                "without its compiled operators, and mmktn stands in for 'nms' and 'roi_align' "
-                f"(pool_mode 'avg') only. Install the compiled package with: {INSTALL_COMPILED}"
+                f"without its compiled operators, and mmktn stands in only for {', '.join(SERVED)}."
+                f" Install the compiled package with: {INSTALL_COMPILED}"
             )
 
         return missing_operator
@@ -65,7 +79,7 @@ def install() -> None:
 
 FIX = Fix(
     name="mmcv._ext",
-    reason="mmcv is installed without compiled operators; NMS and RoIAlign run in torch",
+    reason="mmcv is installed without compiled operators; those that the models need run in torch",
     thread="VBTI-development/onedl-mmdetection#12",
     is_stand_in=True,
     install=install,

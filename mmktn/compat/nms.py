@@ -41,18 +41,33 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     return order[kept.to(order.device)]
 
 
-def _exceeds(first: Tensor, second: Tensor, threshold: float, offset: int) -> Tensor:
-    """Return the (len(first), len(second)) bool matrix of IoU > threshold."""
-    top_left = torch.maximum(first[:, None, :2], second[None, :, :2])
-    bottom_right = torch.minimum(first[:, None, 2:], second[None, :, 2:])
+def box_overlaps(first: Tensor, second: Tensor, offset: int, *, of_first: bool = False) -> Tensor:
+    """Measure how much of two boxes, or of the first one, they have in common.
+
+    Args:
+        first: (..., 4) x1, y1, x2, y2.
+        second: (..., 4), of a shape that broadcasts with `first`.
+        offset: 0, or 1 where x2, y2 are the last pixel's index.
+        of_first: Divide by the area of `first` instead of the union.
+
+    Returns:
+        (...,) ratios; NaN where both areas are 0.
+    """
+    top_left = torch.maximum(first[..., :2], second[..., :2])
+    bottom_right = torch.minimum(first[..., 2:], second[..., 2:])
     extent = (bottom_right - top_left + offset).clamp_(min=0)
     overlap = extent[..., 0] * extent[..., 1]
-    union = _area(first, offset)[:, None] + _area(second, offset)[None] - overlap
-    return overlap / union > threshold
+    area = _area(first, offset)
+    return overlap / (area if of_first else area + _area(second, offset) - overlap)
 
 
 def _area(boxes: Tensor, offset: int) -> Tensor:
-    return (boxes[:, 2] - boxes[:, 0] + offset) * (boxes[:, 3] - boxes[:, 1] + offset)
+    return (boxes[..., 2] - boxes[..., 0] + offset) * (boxes[..., 3] - boxes[..., 1] + offset)
+
+
+def _exceeds(first: Tensor, second: Tensor, threshold: float, offset: int) -> Tensor:
+    """Return the (len(first), len(second)) bool matrix of IoU > threshold."""
+    return box_overlaps(first[:, None], second[None], offset) > threshold
 
 
 def _suppress_within(exceeds: Tensor) -> Tensor:

@@ -67,3 +67,55 @@ def iou(a, b, offset):
     height = max(min(a[3], b[3]) - max(a[1], b[1]) + offset, 0)
     areas = [(box[2] - box[0] + offset) * (box[3] - box[1] + offset) for box in (a, b)]
     return width * height / (sum(areas) - width * height)
+
+
+def soft_nms(boxes, scores, threshold, sigma, min_score, method, offset):
+    """Take the best box, lower the scores of the others, drop the low ones, repeat."""
+    left = dict(enumerate(scores))
+    order, taken = [], []
+    while left:
+        best = max(left, key=left.__getitem__)
+        order.append(best)
+        taken.append(left.pop(best))
+        for other in list(left):
+            overlap = iou(boxes[best], boxes[other], offset)
+            if method == "gaussian":
+                left[other] *= math.exp(-(overlap**2) / sigma)
+            elif overlap >= threshold:
+                left[other] *= 1 - overlap if method == "linear" else 0
+            if left[other] < min_score:
+                del left[other]
+    return order, taken
+
+
+def deform_conv(features, offset, weight, mask, stride, padding, dilation, groups, deform_groups):
+    """Sum weights times bilinear samples, cell by cell; pairs are (vertical, horizontal)."""
+    batch, channels = features.shape[:2]
+    count, _, kernel_h, kernel_w = weight.shape
+    out_h, out_w = offset.shape[2:]
+    output = np.zeros((batch, count, out_h, out_w))
+    for b, o, row, column in np.ndindex(batch, count, out_h, out_w):
+        for c, i, j in np.ndindex(channels // groups, kernel_h, kernel_w):
+            channel = o // (count // groups) * (channels // groups) + c
+            place = channel // (channels // deform_groups) * kernel_h * kernel_w + i * kernel_w + j
+            y = row * stride[0] - padding[0] + i * dilation[0] + offset[b, 2 * place, row, column]
+            x = (
+                column * stride[1]
+                - padding[1]
+                + j * dilation[1]
+                + offset[b, 2 * place + 1, row, column]
+            )
+            value = zero_padded(features[b, channel], y, x) * weight[o, c, i, j]
+            output[b, o, row, column] += value * mask[b, place, row, column]
+    return output
+
+
+def zero_padded(plane, y, x):
+    """Read one value between cell centres; cells outside of the map are zero."""
+    height, width = plane.shape
+    total = 0.0
+    for row in (math.floor(y), math.floor(y) + 1):
+        for column in (math.floor(x), math.floor(x) + 1):
+            if 0 <= row < height and 0 <= column < width:
+                total += plane[row, column] * (1 - abs(y - row)) * (1 - abs(x - column))
+    return total

@@ -58,7 +58,7 @@ def test_switch_refuses_other_values():
 
 def test_forced_stand_ins_are_the_modules_in_use():
     code = (
-        "import mmktn, mmcv._ext, xtcocotools.cocoeval, mmktn.compat.mmcv_ops as ops; "
+        "import mmktn, mmcv._ext, xtcocotools.cocoeval, mmktn.compat.backend as ops; "
         "print(mmcv._ext.__spec__.origin, xtcocotools.__spec__.origin, ops.ops_backend())"
     )
     result = run(code, MMKTN_FORCE_STANDINS="1")

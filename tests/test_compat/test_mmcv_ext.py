@@ -78,18 +78,24 @@ def test_nms_of_nothing():
 
 @only_stand_in
 def test_other_operators_name_themselves_and_the_remedy():
-    from mmcv.ops import sigmoid_focal_loss
+    from mmcv.ops import roi_pool
 
-    with pytest.raises(NotImplementedError, match=r"sigmoid_focal_loss_forward.*pip install"):
-        sigmoid_focal_loss(torch.zeros(2, 3), torch.zeros(2, dtype=torch.long), 2.0, 0.25)
+    with pytest.raises(NotImplementedError, match=r"roi_pool_forward.*soft_nms.*pip install"):
+        roi_pool(torch.zeros(1, 1, 4, 4), torch.zeros(1, 5), 2)
 
 
 @only_stand_in
-def test_soft_nms_names_the_alternative():
-    from mmcv.ops import soft_nms
+def test_served_list_agrees_with_the_operators():
+    import mmcv._ext
 
-    with pytest.raises(NotImplementedError, match=r"softnms.*type='nms'.*pip install"):
-        soft_nms(torch.zeros(1, 4), torch.zeros(1))
+    for name in mmcv_ops.__all__:
+        assert getattr(mmcv._ext, name) is getattr(mmcv_ops, name)
+    stems = {"softnms": "soft_nms", "ms_deform_attn": "MultiScaleDeformableAttention"}
+    for name in mmcv_ops.__all__:
+        if not name.startswith("get_"):
+            stem = name.split("_forward")[0].split("_backward")[0]
+            stem = stems.get(stem, stem)
+            assert any(served.startswith(stem) for served in mmcv_ext.SERVED), name
 
 
 @only_stand_in
