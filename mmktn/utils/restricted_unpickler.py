@@ -4,8 +4,8 @@ A pickle is a program: it may call whatever it names, and even harmless names ki
 they are called with crafted arguments (an array of objects laid over raw bytes, a size beyond the
 file). So only the names that numpy arrays and the standard containers need resolve, each to a small
 function of ours that checks its arguments; nothing is read beyond the end of the file; and what is
-hashed or copied is bounded. Everything else is refused by name. Files written by Python 2 or another
-numpy load as well.
+hashed or copied is bounded. Everything else is refused by name. Files written by Python 2 or
+another numpy load as well.
 
 The interpreter is Python's own `pickle._Unpickler`, the readable one: its memo is a dict and its
 reads can be watched, where the one in C allocates what a file announces.
@@ -36,9 +36,7 @@ def _refuse(text: str) -> pickle.UnpicklingError:
 def _dtype(code: Any, *_: Any) -> np.dtype[Any]:
     text = code.decode("latin1") if isinstance(code, bytes) else code
     if not isinstance(text, str) or not _PLAIN_DTYPE.fullmatch(text):
-        raise _refuse(
-            f"a numpy type {str(code)[:40]!r}: an array that holds an object, or a record"
-        )
+        raise _refuse(f"a numpy type {str(code)[:40]!r}: it holds an object, or a record")
     return np.dtype(text)
 
 
@@ -104,7 +102,7 @@ def _collect(kind: Callable[..., Any]) -> Callable[..., Any]:
             raise _refuse(f"a {kind.__name__} of a {type(content).__name__}")
         if kind in (dict, OrderedDict, Counter):
             pairs = content.items() if isinstance(content, dict) else content
-            made = kind()
+            made: dict[Any, Any] = kind()
             for key, value in pairs:
                 made[_key(key)] = value
             return made
@@ -196,7 +194,7 @@ class _BoundedFile:
 
     def readinto(self, buffer: Any) -> int:
         self._take(len(buffer))
-        return self._file.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
+        return self._file.readinto(buffer)  # type: ignore[attr-defined]
 
     def readline(self) -> bytes:
         line = self._file.readline()
@@ -208,10 +206,10 @@ _NEEDLESS = (
     *(pickle.INST[0], pickle.OBJ[0], pickle.NEWOBJ_EX[0], pickle.EXT1[0], pickle.EXT2[0]),
     *(pickle.EXT4[0], pickle.NEXT_BUFFER[0], pickle.READONLY_BUFFER[0]),
 )
-_BASE: Any = pickle._Unpickler  # type: ignore[attr-defined]
+_BASE: Any = pickle._Unpickler
 
 
-class ArrayUnpickler(_BASE):  # type: ignore[misc]
+class ArrayUnpickler(_BASE):
     """Admits numpy arrays and plain values, nothing else.
 
     Args:
@@ -274,9 +272,7 @@ class ArrayUnpickler(_BASE):  # type: ignore[misc]
         state, made = self.stack.pop(), self.stack[-1]
         if isinstance(made, np.dtype):
             if not isinstance(state, tuple) or any(part is not None for part in state[2:5]):
-                raise _refuse(
-                    "a numpy type with fields: an array that holds an object, or a record"
-                )
+                raise _refuse("a numpy type with fields: it holds an object, or a record")
             if state[1] not in ("<", ">", "=", "|"):
                 raise _refuse("a numpy type of an unknown byte order")
             if state[1] in ("<", ">"):
@@ -288,7 +284,8 @@ class ArrayUnpickler(_BASE):  # type: ignore[misc]
             shape, kind, fortran, raw = state[-4:]
             _check_array(shape, kind, raw)
             # Checked, so that numpy may lay the array over the bytes that were read: no copy.
-            made.__setstate__((1, tuple(shape), kind, bool(fortran), _raw_bytes(raw)))
+            content: Any = (1, tuple(shape), kind, bool(fortran), _raw_bytes(raw))
+            made.__setstate__(content)
         elif isinstance(made, OrderedDict):
             pass  # versions of modules that PyTorch keeps beside the weights
         else:

@@ -28,9 +28,7 @@ def config(path: str, folder: str, batch_size: int, launcher: str) -> Config:
             "model.train_cfg.rpn.sampler.num": 10**6,
             "model.train_cfg.rcnn.sampler.num": 10**6,
             "model.train_cfg.rpn_proposal.nms.iou_threshold": 0.999,
-            # All proposals: a cut by score would hang on the last digit.
-            "model.train_cfg.rpn_proposal.nms_pre": 10**6,
-            "model.train_cfg.rpn_proposal.max_per_img": 10**6,
+            "model.train_cfg.rpn_proposal.max_per_img": 50,
             "model.roi_head.densepose_head.loss.sync_normalizers": True,
             "train_dataloader.batch_size": batch_size,
             "train_dataloader.sampler": {"type": "DefaultSampler", "shuffle": False},

@@ -3,6 +3,7 @@
 import os
 import pickle
 from collections import OrderedDict
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -150,13 +151,9 @@ def test_the_crafted_form_is_that_of_numpy(tmp_path):
 def test_crafted_pickles_are_refused_before_memory_is_taken(tmp_path, content):
     path = tmp_path / "file.pkl"
     path.write_bytes(content)
-    try:
-        loaded = load_plain_pickle(path)
-    except ValueError as error:
-        assert "file.pkl: " in str(error)
-    else:
-        assert isinstance(loaded, list | np.ndarray)
-        assert content.startswith((b"(lp0", b"\x80\x02cnumpy\nndarray"))
+    harmless = content.startswith(b"(lp0")
+    with nullcontext() if harmless else pytest.raises(ValueError, match=r"file\.pkl: "):
+        load_plain_pickle(path)
 
 
 def test_mutated_pickles_end_in_one_message_or_in_plain_data(tmp_path):
