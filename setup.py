@@ -1,4 +1,4 @@
-"""Copy what mim looks for into the package; everything else about the build is in setup.cfg.
+"""Copy what mim looks for into the package, and make the text of index pages; see setup.cfg.
 
 mim (and `mmktn::config` names of mmengine) look for configs and tools in `mmktn/.mim`. A regular
 build copies them there, an editable install links them. The copy in `_mmktn_mim` exists for
@@ -8,6 +8,7 @@ is in build_py because that runs under every front end, PEP 660 included.
 """
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -51,4 +52,24 @@ class BuildWithMim(build_py):
                 shutil.copy2(source, target / entry)
 
 
-setup(cmdclass={"build_py": BuildWithMim})
+def index_text(readme: str) -> str:
+    """Return a README without what an index page cannot show.
+
+    Pictures and links point into the repository, which has no public address yet: pictures are left
+    out, and a link becomes its words with the path that the source distribution has.
+    """
+    lines = [line for line in readme.splitlines() if not line.startswith("![")]
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines) + "\n")
+    return re.sub(r"\[([^]]+)\]\((?!https?://|#)([^)]+)\)", _plain_link, text)
+
+
+def _plain_link(link: re.Match[str]) -> str:
+    words, path = link.groups()
+    return path if words == path else f"{words} ({path})"
+
+
+setup(
+    cmdclass={"build_py": BuildWithMim},
+    long_description=index_text((ROOT / "README.md").read_text(encoding="utf-8")),
+    long_description_content_type="text/markdown",
+)

@@ -34,6 +34,7 @@ def diagnose(root: Path) -> list[checks.Finding]:
     return [
         *checks.check_versions(),
         *checks.check_libraries(),
+        *checks.check_opencv(),
         *checks.check_imports(),
         *checks.check_operators(),
         *checks.check_repairs(),

@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as distributed_version
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -63,6 +65,14 @@ LIBRARIES = {
     "matplotlib": "matplotlib",
 }
 
+# All of these unpack into the one folder `cv2`, so the last one installed is the one in use.
+OPENCV_BUILDS = (
+    "opencv-python",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+    "opencv-python-headless",
+)
+
 DENSEPOSE_COCO = "data/coco/annotations/densepose_coco_2014_train.json"
 SURFACE_FOLDER = "data/densepose_surface"
 SYNTHETIC = "data/synthetic_densepose"
@@ -102,6 +112,32 @@ def check_libraries() -> Iterator[Finding]:
         if find_spec(module) is None:
             advice = f"pip install {distribution}"
             yield Finding("versions", module, WRONG, "missing", advice)
+
+
+def check_opencv() -> Iterator[Finding]:
+    """Find several builds of OpenCV in one folder, and one that does not load."""
+    builds = [name for name in OPENCV_BUILDS if _is_distributed(name)]
+    _, problem = _try_import("cv2") if find_spec("cv2") is not None else (None, "")
+    if len(builds) < 2 and not problem:
+        return
+    keep = "opencv-python-headless"
+    removed = builds or [keep]
+    yield Finding(
+        "versions",
+        "OpenCV",
+        WRONG if problem else NOTE,
+        f"{', '.join(builds) or 'of no known build'}; {problem or 'they share one folder, cv2'}",
+        # Removing one of two takes files of the other with it.
+        f"pip uninstall -y {' '.join(removed)} && pip install {keep}   (needs no libGL)",
+    )
+
+
+def _is_distributed(name: str) -> bool:
+    try:
+        distributed_version(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _host_finding(host: Host) -> Finding:

@@ -156,3 +156,41 @@ def test_every_command_exists(command):
     with pytest.raises(SystemExit) as stop:
         commands.main([command, "-h"])
     assert stop.value.code == 0
+
+
+class TestOpenCV:
+    @pytest.fixture
+    def builds(self, monkeypatch):
+        """Pretend that certain builds are installed, and that `import cv2` ends in an error."""
+
+        def pretend(installed, problem):
+            monkeypatch.setattr(doctor_checks, "_is_distributed", installed.__contains__)
+            monkeypatch.setattr(doctor_checks, "_try_import", lambda module: (None, problem))
+            return list(doctor_checks.check_opencv())
+
+        return pretend
+
+    @pytest.mark.parametrize("build", doctor_checks.OPENCV_BUILDS)
+    def test_one_that_loads_is_nothing_to_report(self, builds, build):
+        assert builds({build}, "") == []
+
+    def test_two_that_load_are_a_note(self, builds):
+        (finding,) = builds({"opencv-python", "opencv-python-headless"}, "")
+        assert finding.state == doctor_checks.NOTE
+        assert finding.text.startswith("opencv-python, opencv-python-headless;")
+        assert finding.advice.startswith(
+            "pip uninstall -y opencv-python opencv-python-headless && "
+            "pip install opencv-python-headless"
+        )
+
+    @pytest.mark.parametrize(
+        "installed", [{"opencv-python"}, {"opencv-python", "opencv-python-headless"}]
+    )
+    def test_one_that_does_not_load_is_wrong(self, builds, installed):
+        (finding,) = builds(installed, "ImportError: libGL.so.1: cannot open shared object file")
+        assert finding.state == doctor_checks.WRONG
+        assert "libGL.so.1" in finding.text
+        assert "opencv-python-headless" in finding.advice
+
+    def test_the_one_of_the_tests_loads(self):
+        assert [f for f in doctor_checks.check_opencv() if f.state == doctor_checks.WRONG] == []

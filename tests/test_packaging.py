@@ -16,25 +16,30 @@ import mmktn
 
 ROOT = Path(__file__).parents[1]
 COPIED = (
+    "CHANGELOG.md",
+    "CITATION.cff",
     "LICENSE",
     "MANIFEST.in",
+    "Makefile",
     "README.md",
     "configs",
     "dataset-index.yml",
     "demo",
+    "docs",
     "mmktn",
     "model-index.yml",
     "pyproject.toml",
     "requirements",
     "setup.cfg",
     "setup.py",
+    "tests",
     "tools",
 )
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """Build the wheel offline from a copy, so that the working tree stays as it is."""
+def source(tmp_path_factory):
+    """Copy the repository, so that the working tree stays as it is."""
     pytest.importorskip("setuptools")
     pytest.importorskip("wheel")
     source = tmp_path_factory.mktemp("source")
@@ -44,6 +49,12 @@ def wheel(tmp_path_factory):
             shutil.copytree(ROOT / name, source / name, ignore=ignore)
         elif (ROOT / name).exists():
             shutil.copy2(ROOT / name, source / name)
+    return source
+
+
+@pytest.fixture(scope="module")
+def wheel(source):
+    """Build the wheel offline."""
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
     done = subprocess.run(
         [*command, "--no-index", "--wheel-dir", str(source / "dist"), str(source)],
@@ -55,6 +66,12 @@ def wheel(tmp_path_factory):
     (file,) = (source / "dist").glob("*.whl")
     with zipfile.ZipFile(file) as archive:
         yield archive
+
+
+@pytest.fixture(scope="module")
+def sdist_names(source, wheel):
+    """List what a source distribution holds; setuptools writes the list with every build."""
+    return set((source / "mmktn.egg-info" / "SOURCES.txt").read_text().splitlines())
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +135,46 @@ def test_every_module_is_packed(names):
     for path in (ROOT / "mmktn").rglob("*.py"):
         if not {".mim", "__pycache__"} & set(path.relative_to(ROOT).parts):
             assert path.relative_to(ROOT).as_posix() in names
+
+
+def test_sdist_holds_what_its_makefile_and_pages_name(sdist_names):
+    packed = sdist_names
+    tracked = {
+        path.relative_to(ROOT).as_posix()
+        for tree in ("configs", "demo", "docs", "mmktn", "requirements", "tests", "tools")
+        for path in (ROOT / tree).rglob("*")
+        if path.is_file() and not {"__pycache__", ".mim"} & set(path.parts)
+    }
+    assert sorted(tracked - packed) == []
+    assert {"Makefile", "CHANGELOG.md", "CITATION.cff", "LICENSE", "README.md"} <= packed
+    assert not [name for name in packed if name.startswith((".git", "build/", "_mmktn_mim"))]
+    assert not [name for name in packed if "__pycache__" in name]
+    # Every page that the README names comes along.
+    linked = re.findall(r"\]\((?!http)([^)#]+)", (ROOT / "README.md").read_text())
+    assert [path for path in linked if path not in packed] == []
+
+
+def test_index_page_shows_no_broken_picture_or_link(wheel):
+    described = metadata(wheel, "METADATA").split("\n\n", 1)[1]
+    assert described.startswith("# mmktn")
+    assert "pip install" in described
+    assert "![" not in described
+    assert re.findall(r"\]\((?!https?://)", described) == []
+    # A link is told by its words and its path, a picture not at all.
+    assert "speed (docs/results.md)" in described
+    assert "docs/assets" not in described
+    assert "Description-Content-Type: text/markdown" in metadata(wheel, "METADATA")
+
+
+def test_twine_accepts_it(wheel):
+    pytest.importorskip("twine")
+    done = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", wheel.filename],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_requirements_do_not_pull_what_does_not_build(wheel):
