@@ -1,7 +1,8 @@
 """What a user hands in (paths, folders, arrays, lists of them) as a flat list of named images.
 
-Folders are read in the order of their file names; other files in them are left alone. Output names
-keep the file's own name; two inputs of the same name get their folder in front.
+Folders are read in the order of their file names; other files in them are left alone, and so are
+the folders in them. Output names keep the file's own name; two inputs of the same name get their
+folder in front.
 """
 
 from __future__ import annotations
@@ -12,12 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from mmktn.datasets.image_checks import read_image
-
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+from mmktn.formats.pictures import SUFFIXES, check_picture_array, read_picture
+from mmktn.utils.user_error import UserError
 
 
 @dataclass(frozen=True)
@@ -37,42 +36,58 @@ class ImageInput:
         """Name without suffix."""
         return Path(self.name).stem
 
-    def read(self) -> np.ndarray:
+    def read(self, *, max_pixels: int | None = None) -> np.ndarray:
         """Pixels as (H, W, 3) uint8 BGR.
 
+        Args:
+            max_pixels: See `read_picture`.
+
         Raises:
-            FileNotFoundError: No such file.
-            ValueError: The file is truncated or no picture, or the array is not a picture. The
-                message does not repeat the file's name.
+            UserError: No such file, or it cannot be read as a picture, or the array is not a
+                picture. The message does not repeat the file's name.
         """
         if isinstance(self.source, np.ndarray):
-            return _checked_array(self.source)
-        return read_image(str(self.source))
+            return check_picture_array(self.source)
+        try:
+            return read_picture(self.source, max_pixels=max_pixels)
+        except FileNotFoundError as error:
+            raise UserError(f"no such file: {self.source}") from error
+
+
+def files_of(images: Sequence[ImageInput]) -> list[Path]:
+    """The files among some inputs, none of which may be written over."""
+    return [image.source for image in images if isinstance(image.source, Path)]
 
 
 def list_inputs(inputs: Any) -> list[ImageInput]:
     """Flatten what a user gives.
 
     Args:
-        inputs: A path, a folder, an (H, W, 3) uint8 BGR array, or a sequence of these.
+        inputs: A path, a folder, an (H, W, 3) uint8 BGR array, or a sequence of these. What this
+            function gave is given back as it is.
 
     Returns:
         Images in the given order, folders sorted by file name. Paths are not checked here: a
         missing file is found when it is read, so that the others can go on.
 
     Raises:
-        ValueError: Nothing to do: an empty sequence or a folder without images.
+        UserError: Nothing to do: an empty sequence or a folder without images; a folder that
+            cannot be listed; or an array that is no picture.
         TypeError: Something else than a path or an array.
     """
     if isinstance(inputs, str | Path | np.ndarray):
         inputs = [inputs]
     if not isinstance(inputs, Sequence):
         raise TypeError(f"inputs is a {type(inputs).__name__}; give paths, folders or arrays")
+    if len(inputs) and all(isinstance(entry, ImageInput) for entry in inputs):
+        return list(inputs)
     sources: list[Path | np.ndarray] = []
-    for entry in inputs:
+    for index, entry in enumerate(inputs):
+        if isinstance(entry, np.ndarray):
+            check_picture_array(entry, f"input {index}")
         sources.extend(_expand(entry))
     if not sources:
-        raise ValueError("no images given")
+        raise UserError("no images given")
     return [ImageInput(name, source) for name, source in zip(_names(sources), sources, strict=True)]
 
 
@@ -83,11 +98,15 @@ def _expand(entry: Any) -> list[Path | np.ndarray]:
     if not isinstance(entry, str | Path):
         raise TypeError(f"an input is a {type(entry).__name__}; give paths, folders or arrays")
     path = Path(entry)
-    if not path.is_dir():
-        return [path]
-    images = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    try:
+        if not path.is_dir():
+            return [path]
+        images = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"{path} cannot be listed: {reason}") from error
     if not images:
-        raise ValueError(f"folder {path} holds no images ({', '.join(IMAGE_SUFFIXES)})")
+        raise UserError(f"folder {path} holds no images ({', '.join(SUFFIXES)})")
     return list(images)
 
 
@@ -103,21 +122,14 @@ def _names(sources: list[Path | np.ndarray]) -> list[str]:
         path.name if same_stem[path.stem] == 1 else "_".join([*path.parts[-2:-1], path.name])
         for path in paths
     ]
-    taken: Counter[str] = Counter()
-    for index, name in enumerate(names):
-        stem = Path(name).stem
-        taken[stem] += 1
-        if taken[stem] > 1:
-            names[index] = f"{stem}_{taken[stem]}{Path(name).suffix}"
+    taken = {path.stem for path in paths if same_stem[path.stem] == 1}
+    for index, path in enumerate(paths):
+        if same_stem[path.stem] == 1:
+            continue
+        stem, suffix, count = Path(names[index]).stem, path.suffix, 1
+        while (stem if count == 1 else f"{stem}_{count}") in taken:
+            count += 1
+        stem = stem if count == 1 else f"{stem}_{count}"
+        taken.add(stem)
+        names[index] = f"{stem}{suffix}"
     return names
-
-
-def _checked_array(image: np.ndarray) -> np.ndarray:
-    """An array as a colour picture; grey ones get three channels."""
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.size == 0:
-        raise ValueError(f"is an array of {image.shape} {image.dtype}, not (H, W, 3) uint8 BGR")
-    if image.ndim == 2:
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-    if image.shape[2] != 3:
-        raise ValueError(f"is an array of {image.shape[2]} channels, not 3 (BGR)")
-    return image

@@ -6,6 +6,7 @@ results stream out one by one, and the model keeps the device and number type th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,22 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from torch import nn
 
-from mmktn.apis.image_inputs import ImageInput, list_inputs
+from mmktn.apis.given_boxes import checked_boxes
+from mmktn.apis.image_inputs import ImageInput, files_of, list_inputs
 from mmktn.apis.model_loading import load_model
 from mmktn.apis.person_crops import predict_crops
-from mmktn.apis.prediction import ImagePrediction, save_prediction
+from mmktn.apis.prediction import (
+    ImagePrediction,
+    drawn_name,
+    prediction_files,
+    save_prediction,
+)
+from mmktn.formats.pictures import check_picture_array
+from mmktn.utils.devices import find_device
+from mmktn.utils.output_files import DiskFullError, claim_folder, claim_outputs
+from mmktn.utils.user_error import UserError, one_line
 from mmktn.visualization.colormaps import get_preset
-from mmktn.visualization.iuv_files import ChannelOrder, write_image
+from mmktn.visualization.iuv_files import ChannelOrder, fit_format, write_image
 
 
 class DensePoseInferencer:
@@ -52,7 +63,7 @@ class DensePoseInferencer:
         cfg_options: dict[str, Any] | None = None,
     ) -> None:
         if isinstance(model, nn.Module):
-            self.model = model if device is None else model.to(device)
+            self.model = model if device is None else model.to(find_device(device))
         else:
             self.model = load_model(model, checkpoint, device=device, cfg_options=cfg_options)
         self.pipeline = _array_pipeline(self.model.cfg)
@@ -92,6 +103,8 @@ class DensePoseInferencer:
         pred_out_dir: str | Path | None = None,
         save: Sequence[str] = ("json",),
         iuv_order: ChannelOrder = "VUI",
+        max_pixels: int | None = None,
+        overwrite: bool = False,
     ) -> Iterator[ImagePrediction]:
         """Predict, lazily: work is done as results are taken.
 
@@ -99,32 +112,54 @@ class DensePoseInferencer:
             inputs: A path, a folder, an (H, W, 3) uint8 BGR array, or a list of these.
             batch_size: Images a forward pass. Images of a batch are padded to a common size.
             score_thr: People at or below this score are left out; given boxes all stay.
-            boxes: For each input (N, 4) xyxy boxes in its pixels; the detector is skipped then.
+            boxes: For each input (N, 4) xyxy boxes in its pixels, clipped to the picture; the
+                detector is skipped then.
             return_vis: Fill `picture`.
             preset: Look of pictures, see `mmktn.visualization.PRESETS`.
-            vis_out_dir: Write each picture (boxes, charts, U, V) here under the image's file name.
+            vis_out_dir: Write each picture (boxes, charts, U, V) here under the image's file name,
+                as .png where its own format cannot be written.
             pred_out_dir: Write predictions here, in the formats of `save`.
             save: Some of 'json', 'npz', 'iuv', 'charts'; see `save_prediction`.
             iuv_order: Channel order of 'iuv' files.
+            max_pixels: Larger picture files are not read; None: `formats.pictures.MAX_PIXELS`.
+            overwrite: Replace files in the output folders that exist. Inputs are never replaced.
 
         Yields:
-            One `ImagePrediction` an input, in order. An image that cannot be read gives one with
-            `error` set, and a warning in the log.
+            One `ImagePrediction` an input, in order. An image that cannot be read, whose boxes lie
+            outside it or whose files cannot be written gives one with `error` set, and a warning
+            in the log.
 
         Raises:
-            ValueError: No inputs, unknown preset, or another number of box lists than inputs.
+            UserError: No inputs, an array that is no picture, unknown preset or format, another
+                number of box lists than inputs, a box without area or with numbers that are not
+                finite, or an output file that exists or is an input. Nothing has been done then.
+                Later, if the disk is full.
         """
         images = list_inputs(inputs)
         get_preset(preset)
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-        if boxes is not None and len(boxes) != len(images):
-            raise ValueError(f"{len(boxes)} lists of boxes for {len(images)} images")
+        if math.isnan(score_thr):  # no score is above NaN, so that nobody would be found
+            raise UserError("score_thr is not a number")
+        if boxes is not None:
+            if len(boxes) != len(images):
+                raise UserError(f"{len(boxes)} lists of boxes for {len(images)} images")
+            for image, given in zip(images, boxes, strict=True):
+                checked_boxes(given, where=f"boxes of {image.name}")
+        claim_prediction_files(
+            images,
+            vis_out_dir=vis_out_dir,
+            pred_out_dir=pred_out_dir,
+            save=save,
+            preset=preset,
+            overwrite=overwrite,
+        )
         return self._stream(
             images,
             boxes,
             batch_size,
             score_thr,
+            max_pixels,
             {
                 "return_vis": return_vis,
                 "preset": preset,
@@ -147,14 +182,18 @@ class DensePoseInferencer:
 
         Returns:
             For each image `bboxes`, `scores`, `labels` and `densepose`, in its own pixels.
+
+        Raises:
+            UserError: An array is no picture, a box is none or outside; the place is named.
         """
+        images, boxes = checked_call(images, boxes)
         init_default_scope(self.model.cfg.get("default_scope") or "mmdet")
         if boxes is not None and self._has_step("WarpToPerson"):
             return [
-                predict_crops(self.model, self.pipeline, image, _as_people(_checked_boxes(given)))
+                predict_crops(self.model, self.pipeline, image, _as_people(given))
                 for image, given in zip(images, boxes, strict=True)
             ]
-        packed = [self.pipeline(_results_of(image)) for image in images]
+        packed = [self._packed(image) for image in images]
         batch = {
             "inputs": [item["inputs"] for item in packed],
             "data_samples": [item["data_samples"] for item in packed],
@@ -167,6 +206,21 @@ class DensePoseInferencer:
                 return [sample.pred_instances for sample in samples]
             return self._predict_on_boxes(pixels, data["data_samples"], boxes)
 
+    def _packed(self, image: np.ndarray) -> dict[str, Any]:
+        """One image through the test pipeline.
+
+        Raises:
+            UserError: The pipeline asks for more than a picture.
+        """
+        try:
+            return self.pipeline(_results_of(image))
+        except KeyError as error:
+            name = getattr(self.model.cfg, "filename", None) or "the config"
+            raise UserError(
+                f"{name}: its test pipeline needs what a picture alone does not give: "
+                f"{error.args[0]}"
+            ) from error
+
     def _predict_on_boxes(
         self, pixels: torch.Tensor, samples: list[Any], boxes: Sequence[np.ndarray]
     ) -> list[InstanceData]:
@@ -174,13 +228,12 @@ class DensePoseInferencer:
         if not hasattr(self.model, "roi_head"):
             # Fully convolutional: boxes are cut out of the result of the image.
             for sample, given in zip(samples, boxes, strict=True):
-                kept = _checked_boxes(given)
-                scores = np.ones(len(kept), dtype=np.float32)
-                sample.set_metainfo({"given_boxes": kept, "given_scores": scores})
+                scores = np.ones(len(given), dtype=np.float32)
+                sample.set_metainfo({"given_boxes": given, "given_scores": scores})
             return [found.pred_instances for found in self.model(pixels, samples, mode="predict")]
         rois, results = [], []
         for sample, given in zip(samples, boxes, strict=True):
-            bboxes = torch.as_tensor(_checked_boxes(given), device=pixels.device)
+            bboxes = torch.as_tensor(given, device=pixels.device)
             scale = bboxes.new_tensor(sample.scale_factor).repeat(2)
             results.append(
                 InstanceData(
@@ -199,11 +252,15 @@ class DensePoseInferencer:
         boxes: Sequence[np.ndarray] | None,
         batch_size: int,
         score_thr: float,
+        max_pixels: int | None,
         output: dict[str, Any],
     ) -> Iterator[ImagePrediction]:
         for start in range(0, len(images), batch_size):
             batch = images[start : start + batch_size]
-            read = [_read_or_reason(image) for image in batch]
+            read = [
+                _read_or_reason(image, None if boxes is None else boxes[start + i], max_pixels)
+                for i, image in enumerate(batch)
+            ]
             good = {i: pixels for i, pixels in enumerate(read) if isinstance(pixels, np.ndarray)}
             given = None if boxes is None else [boxes[start + i] for i in good]
             people = self.predict(list(good.values()), boxes=given) if good else []
@@ -212,10 +269,12 @@ class DensePoseInferencer:
                 prediction = ImagePrediction(image.name, _image_id(image, start + i))
                 if i in good:
                     _fill(prediction, good[i], found[i], score_thr if boxes is None else -1.0)
-                    _write(prediction, good[i], output)
+                    prediction.error = _write_or_reason(prediction, good[i], output)
                 else:
                     prediction.error = str(read[i])
-                    MMLogger.get_current_instance().warning(f"{image.name}: {read[i]}")
+                if prediction.error is not None:
+                    text = one_line(f"{image.name}: {prediction.error}")
+                    MMLogger.get_current_instance().warning(text)
                 yield prediction
 
 
@@ -237,32 +296,91 @@ def _results_of(image: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _read_or_reason(image: ImageInput) -> np.ndarray | str:
-    """Pixels, or why there are none."""
+def claim_prediction_files(
+    images: Sequence[ImageInput],
+    *,
+    vis_out_dir: str | Path | None,
+    pred_out_dir: str | Path | None,
+    save: Sequence[str],
+    preset: str,
+    overwrite: bool,
+    inputs: Sequence[str | Path] = (),
+) -> None:
+    """Check, before any work, that all files of a call may be written.
+
+    Args:
+        images: Inputs of the call.
+        vis_out_dir: As in `DensePoseInferencer.__call__`, and so on.
+        pred_out_dir: Likewise.
+        save: Likewise.
+        preset: Likewise.
+        overwrite: Likewise.
+        inputs: Further files that are read.
+
+    Raises:
+        UserError: One of them may not be written, or a folder is a file.
+    """
+    planned = []
+    if vis_out_dir is not None:
+        folder = claim_folder(vis_out_dir)
+        planned += [folder / drawn_name(image.name) for image in images]
+    if pred_out_dir is not None:
+        folder = claim_folder(pred_out_dir)
+        for image in images:
+            files = prediction_files(image.name, folder, formats=save, preset=preset)
+            planned += files.values()
+    claim_outputs(planned, inputs=[*files_of(images), *inputs], overwrite=overwrite)
+
+
+def checked_call(
+    images: Sequence[np.ndarray], boxes: Sequence[np.ndarray] | None
+) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
+    """Pictures and boxes of a forward pass, checked, the boxes clipped.
+
+    Raises:
+        UserError: An array is no picture, a box is none or outside its picture, or there are more
+            or fewer lists of boxes than pictures.
+    """
+    pictures = [check_picture_array(image, f"image {k}") for k, image in enumerate(images)]
+    if boxes is None:
+        return pictures, None
+    if len(boxes) != len(pictures):
+        raise UserError(f"{len(boxes)} lists of boxes for {len(pictures)} images")
+    return pictures, [
+        checked_boxes(given, (image.shape[0], image.shape[1]), where=f"image {index}")
+        for index, (given, image) in enumerate(zip(boxes, pictures, strict=True))
+    ]
+
+
+def _read_or_reason(
+    image: ImageInput, boxes: np.ndarray | None, max_pixels: int | None
+) -> np.ndarray | str:
+    """Pixels, or why there are none that could be worked on."""
     try:
-        return image.read()
-    except FileNotFoundError:
-        return f"no such file: {image.source}"
-    except ValueError as error:
+        pixels = image.read(max_pixels=max_pixels)
+        if boxes is not None:
+            checked_boxes(boxes, pixels.shape[:2])
+    except UserError as error:
         return str(error)
+    return pixels
+
+
+def _write_or_reason(
+    prediction: ImagePrediction, image_bgr: np.ndarray, output: dict[str, Any]
+) -> str | None:
+    """Draw and save; why files are missing, or None. Raises if the disk is full."""
+    try:
+        _write(prediction, image_bgr, output)
+    except DiskFullError:
+        raise
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def _image_id(image: ImageInput, index: int) -> int:
     """COCO file names are their ids; others get their place in the call."""
     return int(image.stem) if image.stem.isdecimal() else index
-
-
-def _checked_boxes(boxes: np.ndarray) -> np.ndarray:
-    """(N, 4) float32 boxes with an area.
-
-    Raises:
-        ValueError: Another shape, or a box without an area.
-    """
-    array = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
-    empty = (array[:, 2:] <= array[:, :2]).any(axis=1)
-    if empty.any():
-        raise ValueError(f"box {array[empty][0].tolist()} (xyxy) has no area")
-    return array
 
 
 def _as_people(boxes: np.ndarray) -> InstanceData:
@@ -297,7 +415,8 @@ def _write(prediction: ImagePrediction, image_bgr: np.ndarray, output: dict[str,
     if output["return_vis"] or output["vis_out_dir"] is not None:
         picture = prediction.draw(image, preset=output["preset"])
         if output["vis_out_dir"] is not None:
-            write_image(Path(output["vis_out_dir"]) / prediction.name, picture)
+            path = Path(output["vis_out_dir"]) / drawn_name(prediction.name)
+            write_image(path, fit_format(path, picture))
         if output["return_vis"]:
             prediction.picture = picture
     if output["pred_out_dir"] is not None:
@@ -308,4 +427,5 @@ def _write(prediction: ImagePrediction, image_bgr: np.ndarray, output: dict[str,
             image=image,
             preset=output["preset"],
             iuv_order=output["iuv_order"],
+            overwrite=True,  # claimed at the call
         )

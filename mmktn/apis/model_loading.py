@@ -23,6 +23,7 @@ from torch import nn
 from mmktn.registry import MODELS
 from mmktn.utils.checkpoint_files import load_safely
 from mmktn.utils.config_path import read_config, require_config
+from mmktn.utils.devices import find_device
 
 _SIZE_MISMATCH = re.compile(
     r"size mismatch for (\S+): .*?shape (.*?) from checkpoint.*?is (.*?)\.$", re.MULTILINE
@@ -87,7 +88,7 @@ def load_model(
         FileNotFoundError: No such config or checkpoint.
         ValueError: The checkpoint cannot be read, or does not fit the model, or no such device.
     """
-    target = _resolve_device(device)
+    target = find_device(device)
     cfg = load_config(config)
     if cfg_options:
         cfg.merge_from_dict(cfg_options)
@@ -225,15 +226,3 @@ def _without_pretrained(node: Any) -> Any:
 
 def _lower_keys(meta: dict[str, Any]) -> dict[str, Any]:
     return {key.lower(): value for key, value in meta.items()}
-
-
-def _resolve_device(device: str | torch.device | None) -> torch.device:
-    """Device to run on.
-
-    Raises:
-        ValueError: A CUDA device without CUDA.
-    """
-    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {device!r}: PyTorch {torch.__version__} sees no GPU; use 'cpu'")
-    return chosen

@@ -30,13 +30,13 @@ def predict_crops(
     Returns:
         `bboxes`, `scores`, `labels` and `densepose` of N people, in pixels of the image.
     """
-    packed = [
-        pipeline(_results_of(image, index, box, score))
-        for index, (box, score) in enumerate(zip(people.bboxes, people.scores, strict=True))
-    ]
     results = []
-    for start in range(0, len(packed), CROPS_PER_PASS):
-        batch = pseudo_collate(packed[start : start + CROPS_PER_PASS])
+    for start in range(0, len(people.bboxes), CROPS_PER_PASS):
+        # Crops are cut a pass at a time: many boxes must not fill the memory.
+        rows = range(start, min(start + CROPS_PER_PASS, len(people.bboxes)))
+        batch = pseudo_collate(
+            [pipeline(_results_of(image, k, people.bboxes[k], people.scores[k])) for k in rows]
+        )
         with torch.no_grad():
             data = model.data_preprocessor(batch, training=False)
             pixels = data["inputs"].to(next(model.parameters()).dtype)

@@ -6,7 +6,6 @@ test, decoding) happens here too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,11 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DATASETS
 from numpy.typing import NDArray
 
+from mmktn.apis.given_boxes import checked_boxes
 from mmktn.apis.model_loading import load_config, load_model
+from mmktn.formats.pictures import check_picture_array
 from mmktn.utils.keypoint_count import require_keypoint_count
+from mmktn.utils.user_error import UserError
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class PoseEstimator:
 
         Args:
             image_bgr: Picture ``(H, W, 3)``.
-            boxes_xyxy: Boxes ``(N, 4)`` in image pixels; they may reach over the border.
+            boxes_xyxy: Boxes ``(N, 4)`` in image pixels; they are clipped to the picture.
             box_scores: ``(N,)``; None = 1.
             batch_size: Crops a forward pass.
 
@@ -99,10 +101,14 @@ class PoseEstimator:
             One pose a box, in the order of the boxes.
 
         Raises:
-            ValueError: A box is empty or outside the image; its index is named.
+            UserError: The array is no picture; a box (its index is named) has no area, has numbers
+                that are not finite or lies outside; or another number of scores than boxes.
         """
+        image_bgr = check_picture_array(image_bgr, "image_bgr")
         boxes = checked_boxes(boxes_xyxy, (image_bgr.shape[0], image_bgr.shape[1]))
         scores = np.ones(len(boxes)) if box_scores is None else np.asarray(box_scores)
+        if scores.shape != (len(boxes),):
+            raise UserError(f"box_scores have the shape {scores.shape}, for {len(boxes)} boxes")
         keypoints, keypoint_scores = [], []
         for start in range(0, len(boxes), batch_size):
             crops = [self._crop(image_bgr, box) for box in boxes[start : start + batch_size]]
@@ -139,6 +145,7 @@ class PoseEstimator:
             raise ValueError(
                 f"the head {type(self.model.head).__name__} has no inner maps; take a stip config"
             )
+        image_bgr = check_picture_array(image_bgr, "image_bgr")
         image_hw = (image_bgr.shape[0], image_bgr.shape[1])
         box = checked_boxes(np.asarray(box_xyxy)[None], image_hw)[0]
         batch = pseudo_collate([self._crop(image_bgr, box)])
@@ -170,32 +177,3 @@ class PoseEstimator:
                 **{key: self.meta[key] for key in keys},
             }
         )
-
-
-def checked_boxes(
-    boxes_xyxy: NDArray[np.floating] | Sequence[Sequence[float]], image_hw: tuple[int, int]
-) -> NDArray[np.float32]:
-    """Check boxes against their image.
-
-    Args:
-        boxes_xyxy: Boxes ``(N, 4)``, image pixels.
-        image_hw: Height and width of the image.
-
-    Returns:
-        The boxes as float32 ``(N, 4)``.
-
-    Raises:
-        ValueError: A box is not finite, empty, or shares no area with the image.
-    """
-    boxes = np.asarray(boxes_xyxy, dtype=np.float32).reshape(-1, 4)
-    height, width = image_hw
-    for index, box in enumerate(boxes):
-        x1, y1, x2, y2 = box
-        if not np.isfinite(box).all() or x2 <= x1 or y2 <= y1:
-            raise ValueError(f"box {index} {box.tolist()} (x1, y1, x2, y2) is empty")
-        if x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
-            raise ValueError(
-                f"box {index} {box.tolist()} (x1, y1, x2, y2) lies outside its image of "
-                f"{width} x {height} pixels"
-            )
-    return boxes

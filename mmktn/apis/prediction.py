@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from mmktn.structures import ChartResults
+from mmktn.utils.output_files import claim_outputs, replace_atomically, write_json
+from mmktn.utils.user_error import UserError
 from mmktn.visualization.colormaps import get_preset, render_preset
 from mmktn.visualization.field_panels import field_panels
 from mmktn.visualization.iuv_files import (
@@ -23,6 +24,8 @@ from mmktn.visualization.painting import ChartCanvas, paint_people
 from mmktn.visualization.panels import prediction_panels, prediction_row
 
 SAVE_FORMATS = ("json", "npz", "iuv", "charts")
+# Formats that pictures are drawn in; the photographs may have others.
+_WRITABLE = (".bmp", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 @dataclass
@@ -36,7 +39,8 @@ class ImagePrediction:
         boxes_xyxy: (N, 4) float32, image pixels.
         scores: (N,) float32.
         densepose: N results.
-        error: Why there is no prediction, or None. The other fields are empty then.
+        error: Why there is no prediction, or no file of it, or None. Without a prediction the
+            other fields are empty.
         picture: (H', W', 3) uint8 RGB of boxes, charts, U and V side by side, if asked for.
     """
 
@@ -92,6 +96,49 @@ class ImagePrediction:
         )
 
 
+def drawn_name(name: str) -> str:
+    """File name of the picture of an image: its own, with a suffix that can be written."""
+    suffix = Path(name).suffix
+    if suffix.lower() in _WRITABLE:
+        return name
+    return Path(name).stem + (".jpg" if suffix.lower() == ".jfif" else ".png")
+
+
+def prediction_files(
+    name: str, folder: str | Path, *, formats: Sequence[str], preset: str
+) -> dict[str, Path]:
+    """Files that `save_prediction` writes of an image.
+
+    Args:
+        name: Name of the prediction.
+        folder: Where they go.
+        formats: Some of `SAVE_FORMATS`.
+        preset: Look of 'charts'.
+
+    Returns:
+        Paths by 'json', 'npz', 'iuv', 'instances' and 'charts', those of `formats` alone.
+
+    Raises:
+        UserError: Unknown format.
+    """
+    unknown = sorted(set(formats) - set(SAVE_FORMATS))
+    if unknown:
+        raise UserError(f"unknown format {unknown[0]!r}; known: {', '.join(SAVE_FORMATS)}")
+    ends = {
+        "json": {"json": ".json"},
+        "npz": {"npz": ".npz"},
+        "iuv": {"iuv": "_IUV.png", "instances": "_INDS.png"},
+        "charts": {"charts": f"_{preset}.png"},
+    }
+    stem = Path(name).stem
+    return {
+        kind: Path(folder) / f"{stem}{end}"
+        for known, files in ends.items()
+        if known in formats
+        for kind, end in files.items()
+    }
+
+
 def save_prediction(
     prediction: ImagePrediction,
     folder: str | Path,
@@ -100,8 +147,9 @@ def save_prediction(
     image: np.ndarray | None = None,
     preset: str = "overlay",
     iuv_order: ChannelOrder = "VUI",
+    overwrite: bool = False,
 ) -> list[Path]:
-    """Write the prediction of one image.
+    """Write the prediction of one image, each file whole or not at all.
 
     Args:
         prediction: What to write; one with an error writes nothing.
@@ -115,39 +163,31 @@ def save_prediction(
         image: (H, W, 3) uint8 RGB, for presets that show the photo.
         preset: Look of 'charts'.
         iuv_order: Channel order of 'iuv', see `write_iuv_png`.
+        overwrite: Whether files that exist may be replaced.
 
     Returns:
         The files written.
 
     Raises:
-        ValueError: Unknown format.
+        UserError: Unknown format, or a file exists or cannot be written.
     """
-    unknown = sorted(set(formats) - set(SAVE_FORMATS))
-    if unknown:
-        raise ValueError(f"unknown format {unknown[0]!r}; known: {', '.join(SAVE_FORMATS)}")
+    files = prediction_files(prediction.name, folder, formats=formats, preset=preset)
     if prediction.error is not None:
         return []
-    base = Path(folder) / Path(prediction.name).stem
-    base.parent.mkdir(parents=True, exist_ok=True)
-    written = []
-    if "json" in formats:
-        written.append(base.with_name(f"{base.name}.json"))
-        written[-1].write_text(json.dumps(prediction.to_official()), encoding="utf-8")
-    if "npz" in formats:
-        written.append(base.with_name(f"{base.name}.npz"))
-        np.savez_compressed(written[-1], **_arrays(prediction))
-    if not {"iuv", "charts"} & set(formats):
-        return written
-    canvas = prediction.canvas()
-    if "iuv" in formats:
-        iuv_path = base.with_name(f"{base.name}_IUV.png")
-        written.append(write_iuv_png(iuv_path, canvas.iuv, order=iuv_order))
-        instance_path = base.with_name(f"{base.name}_INDS.png")
-        written.append(write_instance_png(instance_path, canvas.instances))
-    if "charts" in formats:
-        picture = render_preset(canvas, preset, image=image)
-        written.append(write_image(base.with_name(f"{base.name}_{preset}.png"), picture))
-    return written
+    claim_outputs(files.values(), overwrite=overwrite)
+    if "json" in files:
+        write_json(files["json"], prediction.to_official())
+    if "npz" in files:
+        with replace_atomically(files["npz"]) as handle:
+            np.savez_compressed(handle, **_arrays(prediction))
+    if {"iuv", "charts"} & set(files):
+        canvas = prediction.canvas()
+    if "iuv" in files:
+        write_iuv_png(files["iuv"], canvas.iuv, order=iuv_order)
+        write_instance_png(files["instances"], canvas.instances)
+    if "charts" in files:
+        write_image(files["charts"], render_preset(canvas, preset, image=image))
+    return list(files.values())
 
 
 def _arrays(prediction: ImagePrediction) -> dict[str, Any]:

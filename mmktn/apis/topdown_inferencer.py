@@ -17,10 +17,9 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from torch import nn
 
-from mmktn.apis.inferencer import DensePoseInferencer
+from mmktn.apis.inferencer import DensePoseInferencer, checked_call
 from mmktn.apis.model_loading import load_config
 from mmktn.apis.person_crops import predict_crops
-from mmktn.apis.pose_estimator import checked_boxes
 
 
 class TopdownDensePoseInferencer(DensePoseInferencer):
@@ -72,15 +71,14 @@ class TopdownDensePoseInferencer(DensePoseInferencer):
             `densepose`, in its own pixels.
 
         Raises:
-            ValueError: No boxes and no detector, or a box is empty or outside its image.
+            UserError: No boxes and no detector, an array is no picture, or a box has no area, has
+                numbers that are not finite or lies outside its image.
         """
+        images, boxes = checked_call(images, boxes)
         if boxes is not None:
             found = [
                 InstanceData(bboxes=given, scores=np.ones(len(given), np.float32))
-                for given in (
-                    checked_boxes(each, (image.shape[0], image.shape[1]))
-                    for each, image in zip(boxes, images, strict=True)
-                )
+                for given in boxes
             ]
         else:
             found = self._detected(images)

@@ -8,6 +8,7 @@ from mmktn.compat import (
     checkpoint_globals,
     cpu_distributed,
     mmcv_ext,
+    mmcv_rescale,
     mmcv_version,
     module2package,
     package_lookup,
@@ -39,6 +40,7 @@ ALL_FIXES = (
     checkpoint_globals.FIX,
     safe_checkpoints.FIX,
     mmcv_version.FIX,
+    mmcv_rescale.FIX,
     cpu_distributed.FIX,
 )
 

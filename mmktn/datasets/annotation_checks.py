@@ -2,7 +2,7 @@
 
 The dataset raises the first problem as an `AnnotationError`; tools/misc/check_annotations.py lists
 all of them. Field rules: methods 15. Cheap checks read numbers only; masks are decoded by
-`mask_problems` and images opened by `mmktn.datasets.image_checks`.
+`mask_problems` and images opened by `mmktn.formats.pictures`.
 """
 
 from __future__ import annotations

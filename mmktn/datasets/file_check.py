@@ -14,7 +14,7 @@ from mmktn.datasets.annotation_checks import Problem, file_problems, mask_proble
 from mmktn.datasets.annotation_file import read_annotation_file
 from mmktn.datasets.annotation_format import DENSEPOSE_COCO, AnnotationFormat
 from mmktn.datasets.file_layout import ImageFolder, find_annotation_file
-from mmktn.datasets.image_checks import ImageProblemError, known_hw, read_image
+from mmktn.formats.pictures import PictureError, known_hw, read_picture
 
 Item = TypeVar("Item")
 Tracker = Callable[[Iterable[Item], str], Iterable[Item]]
@@ -72,8 +72,8 @@ def _image_problems(
         message = f"{file} not found"
     elif decode:
         try:
-            read_image(file, expected_hw=known_hw(image))
-        except ImageProblemError as error:
+            read_picture(file, expected_hw=known_hw(image))
+        except PictureError as error:
             message = f"{file} {error}"
     if message is not None:
         yield Problem(path, None, image.get("id"), "file_name", message)

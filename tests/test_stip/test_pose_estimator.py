@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,9 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import MODELS, DefaultScope
 
-from mmktn.apis.pose_estimator import PoseEstimator, checked_boxes
+from mmktn.apis.box_sources import boxes_of_detector
+from mmktn.apis.image_inputs import list_inputs
+from mmktn.apis.pose_estimator import PoseEstimator
 from mmktn.visualization.pose_drawing import draw_skeletons, overlay_map, stip_overview
 from tests.test_stip.tiny_crowd import write_crowd
 
@@ -76,14 +79,42 @@ def test_maps_of_a_crop(estimator, crowd):
 @pytest.mark.parametrize(
     ("box", "message"),
     [
-        ([5, 5, 5, 9], r"box 1 .*is empty"),
-        ([5, 5, np.nan, 9], r"box 1 .*is empty"),
-        ([200, 5, 210, 9], r"box 1 .*outside its image of 160 x 120 pixels"),
+        ([5, 5, 5, 9], r"box 1 .*has no area"),
+        ([5, 5, np.nan, 9], r"box 1 .*not finite"),
+        ([200, 5, 210, 9], r"box 1 .*outside its picture of 160 x 120 pixels"),
     ],
 )
-def test_bad_boxes_are_named(box, message):
+def test_bad_boxes_are_named(estimator, box, message):
     with pytest.raises(ValueError, match=message):
-        checked_boxes([[0, 0, 10, 10], box], (120, 160))
+        estimator.predict(np.zeros((120, 160, 3), np.uint8), [[0, 0, 10, 10], box])
+
+
+@pytest.mark.parametrize("shape", [(9, 9, 4), (0, 9, 3), (9,)])
+def test_arrays_that_are_no_pictures_are_named(estimator, shape):
+    with pytest.raises(ValueError, match="image_bgr is an array of"):
+        estimator.predict(np.zeros(shape, np.uint8), [[0, 0, 5, 5]])
+
+
+def test_boxes_are_clipped(estimator):
+    found = estimator.predict(np.zeros((40, 60, 3), np.uint8), [[-1e5, -1e5, 1e5, 1e5]])
+    assert found.boxes_xyxy.tolist() == [[0, 0, 60, 40]]
+
+
+def test_demo_goes_on_after_a_picture_without_boxes(crowd, tmp_path, capsys):
+    folder = tmp_path / "in"
+    shutil.copytree(crowd / "images", folder)
+    shutil.copy(folder / "0.png", folder / "00_unknown.png")
+    (folder / "000.jpg").mkdir()
+    arguments = [str(folder), str(CONFIG), "none", "--boxes", str(crowd / "crowd.json")]
+    arguments += ["--out-dir", str(tmp_path / "out"), "--device", "cpu"]
+    assert DEMO["main"](arguments) == 1
+    shown = capsys.readouterr()
+    assert "000.jpg: skipped, is a folder" in shown.out
+    assert f"00_unknown.png: skipped, {crowd / 'crowd.json'} has no image of the name" in shown.out
+    assert "1.png: 2 persons" in shown.out
+    assert "2 of 4 pictures were skipped" in shown.err
+    assert DEMO["main"](arguments) == 1
+    assert "exist; write to another folder or pass --overwrite" in capsys.readouterr().err
 
 
 def test_config_of_another_kind_is_refused():
@@ -159,24 +190,24 @@ def test_demo_names_detections_that_do_not_belong(crowd, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c["annotations"][1].pop("bbox"), "error: entry 1 of {path} has no 'bbox'; add"),
+        (lambda c: c["annotations"][1].pop("bbox"), "entry 1 of {path} has no 'bbox'; add"),
         (
             lambda c: c["annotations"][0].update(bbox=None),
-            "error: entry 0 of {path}: bbox None is not x, y, width, height: write four finite",
+            "entry 0 of {path}: bbox None is not x, y, width, height: write four finite",
         ),
         (
             lambda c: c["annotations"][2].update(image_id="1"),
-            "error: entry 2 of {path} is for image '1', which {path} lacks; there ids are numbers",
+            "entry 2 of {path} is for image '1', which {path} lacks; there ids are numbers",
         ),
         (
             lambda c: c["annotations"][2].update(image_id=9),
-            "error: entry 2 of {path} is for image 9, which {path} lacks; use the detections of",
+            "entry 2 of {path} is for image 9, which {path} lacks; use the detections of",
         ),
-        (lambda c: c["annotations"][3].pop("image_id"), "error: entry 3 of {path} has no 'image_i"),
+        (lambda c: c["annotations"][3].pop("image_id"), "entry 3 of {path} has no 'image_i"),
         (lambda c: c["annotations"][3].update(score="high"), "score 'high' is not a number"),
-        (lambda c: c["images"][0].pop("id"), "error: image 0 of {path} has no 'id'; add it"),
-        (lambda c: c.pop("images"), "error: {path}: no list 'images'; a COCO annotation file is"),
-        (lambda c: c.update(annotations=None), "error: {path}: 'annotations' is None, not a list"),
+        (lambda c: c["images"][0].pop("id"), "image 0 of {path} has no 'id'; add it"),
+        (lambda c: c.pop("images"), "{path}: no list 'images'; a COCO annotation file is"),
+        (lambda c: c.update(annotations=None), "{path}: 'annotations' is None, not a list"),
     ],
 )
 def test_demo_names_what_is_wrong_in_the_box_file(change, message, crowd, tmp_path, capsys):
@@ -186,6 +217,7 @@ def test_demo_names_what_is_wrong_in_the_box_file(change, message, crowd, tmp_pa
     path.write_text(json.dumps(content))
     assert DEMO["main"]([str(crowd / "images"), str(CONFIG), "none", "--boxes", str(path)]) == 1
     text = capsys.readouterr().err
+    assert text.startswith("pose_demo: ")
     assert message.format(path=path) in text
     assert text.count("\n") == 1
 
@@ -194,14 +226,14 @@ def test_demo_names_missing_and_broken_box_files(crowd, tmp_path, capsys):
     arguments = [str(crowd / "images"), str(CONFIG), "none", "--boxes"]
     path = tmp_path / "boxes.json"
     assert DEMO["main"]([*arguments, str(path)]) == 1
-    assert capsys.readouterr().err == f"error: --boxes: no file {path}\n"
+    assert capsys.readouterr().err == f"pose_demo: --boxes: no file {path}\n"
     path.write_text("[{")
     assert DEMO["main"]([*arguments, str(path)]) == 1
-    assert f"error: --boxes: {path} is no complete JSON file" in capsys.readouterr().err
+    assert f"pose_demo: --boxes: {path} is no complete JSON file" in capsys.readouterr().err
     path.write_text("[]")
     missing = tmp_path / "images.json"
     assert DEMO["main"]([*arguments, str(path), "--images-json", str(missing)]) == 1
-    assert capsys.readouterr().err == f"error: --images-json: no file {missing}\n"
+    assert capsys.readouterr().err == f"pose_demo: --images-json: no file {missing}\n"
 
 
 @pytest.fixture
@@ -274,12 +306,13 @@ def test_demo_takes_the_boxes_of_a_stock_detector(stock_detector, crowd, tmp_pat
 
 
 def test_detector_and_pose_model_do_not_share_a_scope(stock_detector, crowd):
-    find = DEMO["detector_boxes"](*stock_detector, device="cpu", threshold=0.5)
+    find = boxes_of_detector(*stock_detector, device="cpu", threshold=0.5)
     image = cv2.imread(str(crowd / "images/0.png"))
-    first = find("", image)
+    (entry,) = list_inputs(image)
+    first = find(entry, image)
     estimator = PoseEstimator(CONFIG, device="cpu")
     assert DefaultScope.get_current_instance().scope_name == "mmpose"
-    boxes, scores = find("", image)
+    boxes, scores = find(entry, image)
     np.testing.assert_array_equal(boxes, first[0])
     np.testing.assert_array_equal(scores, first[1])
     assert DefaultScope.get_current_instance().scope_name == "mmpose"

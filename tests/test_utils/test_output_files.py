@@ -5,6 +5,7 @@ import pytest
 from mmktn.utils.output_files import (
     claim_folder,
     claim_output,
+    claim_outputs,
     replace_atomically,
     replace_atomically_by_name,
     write_json,
@@ -106,3 +107,27 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
         write_json(file, {"a": 1})
     assert file.read_text() == "old"
     assert [f.name for f in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_outputs_of_a_run_are_claimed_together(tmp_path):
+    photo, other = tmp_path / "a.png", tmp_path / "b.png"
+    photo.write_bytes(b"mine")
+    (tmp_path / "link").symlink_to(tmp_path)
+    new = tmp_path / "out" / "a.png"
+    assert claim_outputs([new], inputs=[photo, other]) == [new]
+    for spelling in (photo, tmp_path / "link" / "a.png", other):
+        with pytest.raises(UserError, match="is an input of this command"):
+            claim_outputs([new, spelling], inputs=[photo, other], overwrite=True)
+    with pytest.raises(UserError, match="two results would both be written to"):
+        claim_outputs([new, new])
+    (tmp_path / "c.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"a\.png and 1 more files exist; .*--overwrite"):
+        claim_outputs([photo, tmp_path / "c.png"])
+    assert claim_outputs([photo], overwrite=True) == [photo]
+    assert photo.read_bytes() == b"mine"
+
+
+def test_a_long_name_is_written(tmp_path):
+    path = tmp_path / ("n" * 250 + ".json")
+    write_json(path, [1])
+    assert path.read_text() == "[1]"

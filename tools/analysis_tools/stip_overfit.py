@@ -80,7 +80,7 @@ def main() -> None:
     command = [sys.executable, str(ROOT / "demo/pose_demo.py"), str(folder)]
     command += [str(CONFIGS[args.set]), str(checkpoint), "--maps", "--keypoints", "0", "10"]
     command += ["--boxes", str(folder / f"test_{args.set}.json")]
-    command += ["--out-dir", str(work_dir / "pictures")]
+    command += ["--out-dir", str(work_dir / "pictures"), "--overwrite"]
     subprocess.run(command, check=True)
     Console().print(f"OKS AP on the training images: {scores:.3f}; pictures in {work_dir}/pictures")
 

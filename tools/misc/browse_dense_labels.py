@@ -15,7 +15,7 @@ import numpy as np
 from rich.progress import track
 
 from mmktn.datasets.dense_labels import DenseLabelFolder
-from mmktn.datasets.image_checks import read_image
+from mmktn.formats.pictures import PictureError, read_picture
 from mmktn.structures.box_grid import ANNOTATION_GRID
 from mmktn.visualization.colormaps import colormap_table
 from mmktn.visualization.iuv_files import write_image
@@ -78,7 +78,11 @@ def main() -> int:
         chosen = [image for image in images if image["id"] in by_image]
         chosen = chosen[: args.max_images] if args.max_images > 0 else chosen
         for image in track(chosen, "drawing", disable=not sys.stderr.isatty()):
-            pixels = read_image(str(Path(args.img_dir) / image["file_name"]))
+            file = Path(args.img_dir) / image["file_name"]
+            try:
+                pixels = read_picture(file)
+            except PictureError as error:
+                raise ValueError(f"{file} {error}") from error
             picture = draw_image(
                 cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), labels, by_image[image["id"]]
             )

@@ -21,7 +21,7 @@ from mmktn.datasets.annotation_checks import (
 from mmktn.datasets.annotation_format import DENSEPOSE_COCO, AnnotationFormat, find_format
 from mmktn.datasets.coarse_masks import merge_dp_masks
 from mmktn.datasets.dense_labels import DenseLabelFolder
-from mmktn.datasets.image_checks import ImageProblemError, known_hw, read_image
+from mmktn.formats.pictures import PictureError, known_hw, read_picture
 from mmktn.registry import TRANSFORMS
 from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations
 from mmktn.structures.box_grid import annotation_grid_to_box_relative, image_to_box_relative
@@ -38,10 +38,12 @@ class LoadCheckedImage(BaseTransform):
 
     Args:
         backend_args: Of mmengine.fileio.
+        max_pixels: Larger pictures are errors; None: `mmktn.formats.pictures.MAX_PIXELS`.
     """
 
-    def __init__(self, backend_args: dict | None = None) -> None:
+    def __init__(self, backend_args: dict | None = None, *, max_pixels: int | None = None) -> None:
         self.backend_args = backend_args
+        self.max_pixels = max_pixels
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read the image.
@@ -53,10 +55,15 @@ class LoadCheckedImage(BaseTransform):
         path = results["img_path"]
         place = f"image id {results.get('img_id')} of {results.get('ann_file', UNKNOWN_FILE)}"
         try:
-            image = read_image(path, expected_hw=known_hw(results), backend_args=self.backend_args)
+            image = read_picture(
+                path,
+                expected_hw=known_hw(results),
+                max_pixels=self.max_pixels,
+                backend_args=self.backend_args,
+            )
         except FileNotFoundError as error:
             raise FileNotFoundError(f"image not found: {path} ({place})") from error
-        except ImageProblemError as error:
+        except PictureError as error:
             message = f"{path} {error}"
             file = results.get("ann_file", UNKNOWN_FILE)
             problem = Problem(file, None, results.get("img_id"), "file_name", message)

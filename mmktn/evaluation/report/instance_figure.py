@@ -16,8 +16,10 @@ from mmktn.evaluation.functional.person_points import place_points, search_verti
 from mmktn.evaluation.functional.protocol import densepose_protocol
 from mmktn.evaluation.functional.surface_like import SurfaceLike
 from mmktn.evaluation.report.curve_figures import new_figure
+from mmktn.formats.pictures import PictureError, read_picture
 from mmktn.surface.parts import NUM_CHARTS
 from mmktn.utils.optional import require
+from mmktn.utils.user_error import UserError
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def instance_figure(
     rules = densepose_protocol(protocol)
     points = place_points([person], search_vertices([person], surface), rules)
     window = _window(person, truth)
-    background = _background(window, photograph)
+    image = truth.images[person.image_id]
+    background = _background(window, photograph, (image.height, image.width))
     figure = new_figure(6.6, 2.6)
     left, middle, right = figure.subplots(1, 3)
     colours = chart_colours()
@@ -140,11 +143,15 @@ def _window(person: PersonTruth, truth: DensePoseTruth) -> tuple[float, float, f
     )
 
 
-def _background(window: Sequence[float], photograph: Path | None) -> NDArray[np.uint8]:
+def _background(
+    window: Sequence[float], photograph: Path | None, hw: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """The window of the photograph, RGB; plain grey without one."""
     if photograph is None or not photograph.is_file():
         return np.full((1, 1, 3), 235, dtype=np.uint8)
-    from PIL import Image
-
-    with Image.open(photograph) as picture:
-        crop = picture.convert("RGB").crop(tuple(round(v) for v in window))
-    return np.asarray(crop)
+    try:
+        picture = read_picture(photograph, expected_hw=hw)
+    except PictureError as error:
+        raise UserError(f"{photograph} {error}") from error
+    x1, y1, x2, y2 = (round(v) for v in window)
+    return np.ascontiguousarray(picture[y1:y2, x1:x2, ::-1])

@@ -1,0 +1,1 @@
+"""Files of others: pictures and annotation files, read with every bound checked."""
