@@ -42,7 +42,7 @@ def test_folded_checkpoint_gives_the_same_outputs_with_one_switch(model, tmp_pat
     assert f"{counts[0] / 1e6:.1f} M -> {counts[1] / 1e6:.1f} M" in printed
 
 
-def test_folded_file_holds_plain_tensors_and_text(model, tmp_path):
+def test_folded_file_holds_plain_tensors_and_text(model, tmp_path, capsys):
     plain, out = tmp_path / "plain.pth", tmp_path / "folded.pth"
     torch.save({"state_dict": model.state_dict(), "optimizer": {"x": 1}}, plain)
     fold_ktm.main([CONFIG, str(plain), str(out)])
@@ -50,17 +50,24 @@ def test_folded_file_holds_plain_tensors_and_text(model, tmp_path):
     assert set(content) == {"meta", "state_dict"}
     assert content["meta"]["folded_from"] == "plain.pth"
     assert not any(".machine." in name for name in content["state_dict"])
-    with pytest.raises(SystemExit, match="does not fit the config's predictor"):
-        fold_ktm.main([CONFIG, str(out), str(tmp_path / "twice.pth")])
+    assert fold_ktm.main([CONFIG, str(out), str(tmp_path / "twice.pth")]) == 1
+    assert "does not fit the config's predictor" in capsys.readouterr().err
+    whole = plain.read_bytes()
+    for options in ([], ["--overwrite"]):
+        assert fold_ktm.main([CONFIG, str(plain), str(plain), *options]) == 1
+        assert "is an input of this command" in capsys.readouterr().err
+    assert plain.read_bytes() == whole
+    assert fold_ktm.main([CONFIG, str(plain), str(out)]) == 1
+    assert "pass --overwrite" in capsys.readouterr().err
 
 
-def test_config_without_ktm_is_named(tmp_path):
+def test_config_without_ktm_is_named(tmp_path, capsys):
     config = REPO / "configs" / "densepose" / "smoke" / "densepose-rcnn_r18_fpn_smoke_dp-synth.py"
     torch.save({"state_dict": {"a": torch.ones(1)}}, tmp_path / "a.pth")
-    with pytest.raises(SystemExit, match="ChartPredictor: there is no KTM"):
-        fold_ktm.main([str(config), str(tmp_path / "a.pth"), str(tmp_path / "b.pth")])
+    assert fold_ktm.main([str(config), str(tmp_path / "a.pth"), str(tmp_path / "b.pth")]) == 1
+    assert "ChartPredictor: there is no KTM" in capsys.readouterr().err
 
 
-def test_absent_checkpoint_is_one_line(tmp_path):
-    with pytest.raises(SystemExit, match="fold_ktm: checkpoint not found"):
-        fold_ktm.main([CONFIG, str(tmp_path / "no.pth"), str(tmp_path / "b.pth")])
+def test_absent_checkpoint_is_one_line(tmp_path, capsys):
+    assert fold_ktm.main([CONFIG, str(tmp_path / "no.pth"), str(tmp_path / "b.pth")]) == 1
+    assert capsys.readouterr().err.startswith("fold_ktm: checkpoint not found")

@@ -42,12 +42,22 @@ def test_missing_config_is_one_line(tmp_path):
 
 
 def _checkpoint(path: Path) -> Path:
+    """Checkpoint as mmengine's EMAHook leaves it: raw weight 1, average 0."""
+    from mmengine.hooks import EMAHook
+    from mmengine.model import ExponentialMovingAverage
+
+    model = torch.nn.Linear(1, 1, bias=False)
+    hook = EMAHook()
+    hook.src_model, hook.ema_model = model, ExponentialMovingAverage(model)
+    with torch.no_grad():
+        model.weight.fill_(1)
+        hook.ema_model.module.weight.fill_(0)
     content = {
-        "state_dict": {"w": torch.ones(2)},
-        "ema_state_dict": {"steps": torch.tensor(3), "module.w": torch.zeros(2)},
+        "state_dict": model.state_dict(),
         "optimizer": {"state": torch.ones(1000)},
         "meta": {"epoch": 3},
     }
+    hook.before_save_checkpoint(None, content)
     torch.save(content, path)
     return path
 
@@ -55,30 +65,44 @@ def _checkpoint(path: Path) -> Path:
 def test_published_file_holds_weights_and_meta_and_is_named_by_its_hash(tmp_path):
     import hashlib
 
-    written = publish_model.publish(_checkpoint(tmp_path / "a.pth"), tmp_path / "out" / "m.pth")
+    written, kind = publish_model.publish(
+        _checkpoint(tmp_path / "a.pth"), tmp_path / "out" / "m.pth"
+    )
+    assert "raw" in kind
     content = torch.load(written, weights_only=True)
     assert set(content) == {"meta", "state_dict"}
     assert content["meta"]["epoch"] == 3
-    assert content["state_dict"]["w"].tolist() == [1, 1]
+    assert content["state_dict"]["weight"].tolist() == [[1]]
     digest = hashlib.sha256(written.read_bytes()).hexdigest()[:8]
     assert written.name == f"m-{digest}.pth"
 
 
 def test_averaged_weights_are_published_under_the_models_names(tmp_path):
-    written = publish_model.publish(_checkpoint(tmp_path / "a.pth"), tmp_path / "m.pth", ema=True)
+    written, kind = publish_model.publish(
+        _checkpoint(tmp_path / "a.pth"), tmp_path / "m.pth", ema=True
+    )
+    assert "averaged" in kind
     state = torch.load(written, weights_only=True)["state_dict"]
-    assert set(state) == {"w"}
-    assert state["w"].tolist() == [0, 0]
+    assert set(state) == {"weight"}
+    assert state["weight"].tolist() == [[0]]
 
 
-def test_publishing_names_what_is_wrong(tmp_path):
+def test_publishing_names_what_is_wrong(tmp_path, capsys):
     torch.save({"state_dict": {"w": torch.ones(1)}}, tmp_path / "plain.pth")
     with pytest.raises(ValueError, match=r"plain\.pth: holds no averaged weights"):
         publish_model.publish(tmp_path / "plain.pth", tmp_path / "m.pth", ema=True)
     with pytest.raises(ValueError, match=r"has to end in \.pth"):
         publish_model.publish(tmp_path / "plain.pth", tmp_path / "m.pt")
-    with pytest.raises(SystemExit, match="publish_model: checkpoint not found"):
-        publish_model.main([str(tmp_path / "none.pth"), str(tmp_path / "m.pth")])
+    assert publish_model.main([str(tmp_path / "none.pth"), str(tmp_path / "m.pth")]) == 1
+    assert capsys.readouterr().err.startswith("publish_model: checkpoint not found")
+
+
+def test_a_published_file_is_replaced_only_when_told(tmp_path, capsys):
+    arguments = [str(_checkpoint(tmp_path / "a.pth")), str(tmp_path / "m.pth")]
+    assert publish_model.main(arguments) == 0
+    assert publish_model.main(arguments) == 1
+    assert "pass --overwrite" in capsys.readouterr().err
+    assert publish_model.main([*arguments, "--overwrite"]) == 0
 
 
 @pytest.fixture

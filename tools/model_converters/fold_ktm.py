@@ -21,7 +21,9 @@ from torch import Tensor
 
 from mmktn.apis.model_loading import load_config, read_checkpoint
 from mmktn.registry import MODELS
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, replace_atomically
 from mmktn.utils.setup_env import register_all_modules
+from mmktn.utils.user_error import one_line_errors
 
 HEAD_PATHS = ("roi_head.densepose_head", "head.densepose_head", "head")
 BOX_HEAD = "roi_head.bbox_head"
@@ -52,6 +54,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("config", help="config of the model, unfolded")
     parser.add_argument("checkpoint", type=Path, help="its checkpoint")
     parser.add_argument("out", type=Path, help="checkpoint to write")
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     return parser.parse_args(argv)
 
 
@@ -104,10 +107,9 @@ def fold(cfg: Config, state_dict: Mapping[str, Tensor]) -> Folded:
 def save(folded: Folded, path: Path, *, source: Path, meta: Mapping[str, Any]) -> None:
     """Write weights and their origin; plain tensors and text, nothing that needs pickled code."""
     kept = {key: meta[key] for key in ("dataset_meta", "epoch", "iter") if key in meta}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(
-        {"meta": {**kept, "folded_from": source.name}, "state_dict": folded.state_dict}, path
-    )
+    content = {"meta": {**kept, "folded_from": source.name}, "state_dict": folded.state_dict}
+    with replace_atomically(path) as handle:
+        torch.save(content, handle)
 
 
 def _find_predictor(cfg: Config) -> tuple[str, dict]:
@@ -141,17 +143,16 @@ def _count_parameters(state_dict: Mapping[str, Tensor]) -> int:
     return sum(v.numel() for k, v in state_dict.items() if not k.endswith(statistics))
 
 
+@one_line_errors("fold_ktm")
 def main(argv: list[str] | None = None) -> None:
     """Fold one checkpoint."""
     args = parse_args(argv)
     register_all_modules()
-    try:
-        cfg = load_config(args.config)
-        content = read_checkpoint(args.checkpoint)
-        folded = fold(cfg, content["state_dict"])
-        save(folded, args.out, source=args.checkpoint, meta=content.get("meta", {}))
-    except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(f"fold_ktm: {error}") from error
+    claim_output(args.out, inputs=[args.checkpoint, args.config], overwrite=args.overwrite)
+    cfg = load_config(args.config)
+    content = read_checkpoint(args.checkpoint)
+    folded = fold(cfg, content["state_dict"])
+    save(folded, args.out, source=args.checkpoint, meta=content.get("meta", {}))
     before, after = (f"{count / 1e6:.1f} M" for count in folded.parameters)
     console = Console()
     console.print(f"parameters: {before} -> {after}; outputs differ by {folded.difference:.1e}")
@@ -162,4 +163,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
