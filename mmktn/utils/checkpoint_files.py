@@ -6,9 +6,11 @@ behind mmengine's `CheckpointLoader`, so that `load_from`, `resume` and `init_cf
 
 from __future__ import annotations
 
+import ast
 import pickle
 import urllib.parse
 import urllib.request
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -57,6 +59,7 @@ def load_safely(source: str | Path | IO[bytes], map_location: Any = None) -> Any
         # PyTorch's reader raises nearly every kind of error on damaged files.
         raise UserError(_unreadable(name, error)) from error
     check_content(content, name)
+    drop_programs(content, name)
     return content
 
 
@@ -107,6 +110,54 @@ def check_content(content: Any, name: str) -> None:
                 )
     if not isinstance(content.get("meta", {}), Mapping):
         raise UserError(f"{name}: 'meta' is a {type(content['meta']).__name__}, not a dict")
+
+
+def drop_programs(content: Any, name: str) -> None:
+    """Take texts of configs that are programs out of a checkpoint, in place, and say so.
+
+    mmengine keeps the config as Python text; `Runner.resume` and its inferencers run that text. The
+    text that mmengine writes holds values alone.
+
+    Args:
+        content: What the file holds.
+        name: The file, for the warning.
+    """
+    if not isinstance(content, Mapping):
+        return
+    hub = content.get("message_hub")
+    info = hub.get("runtime_info") if isinstance(hub, Mapping) else None
+    for place in (content.get("meta"), info):
+        for key in ("config", "cfg"):
+            if not isinstance(place, dict) or not isinstance(place.get(key), str):
+                continue
+            if not _holds_values_alone(place[key]):
+                del place[key]
+                warnings.warn(
+                    f"{name}: the stored text {key!r} is a program, not a config of values; it is "
+                    "left out",
+                    stacklevel=2,
+                )
+
+
+def _holds_values_alone(text: str) -> bool:
+    """Whether Python text only gives names values: literals, containers and `dict(...)`."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    if not all(isinstance(statement, ast.Assign) for statement in tree.body):
+        return False
+    allowed = (
+        *(ast.Assign, ast.Module, ast.Name, ast.Load, ast.Store, ast.Constant, ast.keyword),
+        *(ast.Dict, ast.List, ast.Tuple, ast.Set, ast.UnaryOp, ast.USub, ast.UAdd),
+    )
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            if not (isinstance(node.func, ast.Name) and node.func.id == "dict"):
+                return False
+        elif not isinstance(node, allowed):
+            return False
+    return True
 
 
 def _local_path(source: str) -> str:

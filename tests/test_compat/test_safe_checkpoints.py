@@ -162,3 +162,18 @@ def test_files_that_are_no_checkpoints_are_named(tmp_path):
     os.mkfifo(tmp_path / "fifo.pth")
     with pytest.raises(UserError, match="not a regular file"):
         read_checkpoint(tmp_path / "fifo.pth")
+
+
+def test_a_program_stored_as_config_is_left_out(tmp_path, marker):
+    evil = f"from pathlib import Path\nPath({str(marker)!r}).write_text('ran')"
+    plain = "a = dict(b=[1, -2.5, None], c=dict(type='x'))\nd = ('e', True)"
+    content = {
+        "state_dict": {"weight": torch.zeros(1)},
+        "meta": {"config": evil, "cfg": plain},
+        "message_hub": {"runtime_info": {"cfg": f"a = open({str(marker)!r}, 'w')"}},
+    }
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.warns(UserWarning, match=r"a\.pth: the stored text .* is a program"):
+        found = CheckpointLoader.load_checkpoint(str(tmp_path / "a.pth"))
+    assert found["meta"] == {"cfg": plain}
+    assert found["message_hub"] == {"runtime_info": {}}

@@ -35,7 +35,8 @@ def config(path: str, folder: str, batch_size: int, launcher: str) -> Config:
             "train_dataloader.dataset.data_root": folder,
             "train_dataloader.dataset.ann_file": "annotations.json",
             "train_dataloader.dataset.data_prefix": {"img": "images/"},
-            "optim_wrapper.optimizer": {"_delete_": True, "type": "SGD", "lr": 0.01},
+            # Small steps: large ones of an untrained network magnify rounding a hundredfold each.
+            "optim_wrapper.optimizer": {"_delete_": True, "type": "SGD", "lr": 0.001},
         }
     )
     pipeline = cfg.train_dataloader.dataset.pipeline
