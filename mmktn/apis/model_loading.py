@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from torch import nn
 from mmktn.registry import MODELS
 from mmktn.utils.checkpoint_files import load_safely
 from mmktn.utils.config_path import read_config, require_config
-from mmktn.utils.devices import find_device
+from mmktn.utils.output_files import replace_atomically
 
 _SIZE_MISMATCH = re.compile(
     r"size mismatch for (\S+): .*?shape (.*?) from checkpoint.*?is (.*?)\.$", re.MULTILINE
@@ -175,6 +176,43 @@ def fit_weights(model: nn.Module, state_dict: dict[str, torch.Tensor], *, source
             f"{source}: {len(outcome.unexpected_keys)} weights are not used by this config, the "
             f"first is {outcome.unexpected_keys[0]}"
         )
+
+
+def check_complete(cfg: Config, state_dict: Mapping[str, torch.Tensor], *, source: str) -> None:
+    """Check that a state dict holds every weight of a config's model, in its shape.
+
+    The model is built without memory for its weights.
+
+    Args:
+        cfg: Config with `model`.
+        state_dict: Weights by name.
+        source: Name of the checkpoint for messages.
+
+    Raises:
+        ValueError: Weights are missing or have other shapes; the text names the first and says how
+            many there are.
+    """
+    with torch.device("meta"):
+        wanted = build_model(cfg).state_dict()
+    given = {key.removeprefix("module."): value for key, value in state_dict.items()}
+    lacking = [k for k in wanted if k not in given and not k.endswith("num_batches_tracked")]
+    if lacking:
+        raise ValueError(
+            f"{source}: lacks {len(lacking)} of {len(wanted)} weights of the config's model, the "
+            f"first is {lacking[0]}"
+        )
+    for key, value in wanted.items():
+        if key in given and given[key].shape != value.shape:
+            raise ValueError(
+                f"{source}: {key} has shape {tuple(given[key].shape)}, the config's model "
+                f"{tuple(value.shape)}"
+            )
+
+
+def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Write a checkpoint, whole or not at all."""
+    with replace_atomically(path) as handle:
+        torch.save(dict(content), handle)
 
 
 def _init_weights(model: nn.Module) -> None:

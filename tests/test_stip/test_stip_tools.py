@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mmktn.registry import MODELS
+from tests.command_line import refused
 from tests.test_stip.test_stip_checkpoint_keys import hrnet_pose
 from tests.test_stip.tiny_crowd import write_crowd
 
@@ -20,6 +21,17 @@ def run_tool(name, *arguments, monkeypatch):
     for folder in ("benchmark", "analysis_tools"):
         monkeypatch.syspath_prepend(str(ROOT / "tools" / folder))
     return runpy.run_path(str(ROOT / "tools" / name), run_name="__main__")
+
+
+def convert_stip(monkeypatch):
+    """`main(argv) -> status` of the converter."""
+
+    def main(arguments):
+        with pytest.raises(SystemExit) as ended:
+            run_tool("model_converters/convert_stip.py", *arguments, monkeypatch=monkeypatch)
+        return ended.value.code
+
+    return main
 
 
 def small_config(tmp_path, keypoints=14):
@@ -38,8 +50,7 @@ def test_converted_checkpoint_loads_into_the_model_of_its_config(tmp_path, monke
     source, target = tmp_path / "official.pth", tmp_path / "out" / "ours.pth"
     torch.save({"state_dict": hrnet_pose()}, source)
     config = small_config(tmp_path)
-    run_tool("model_converters/convert_stip.py", source, target, "--config", config,
-             monkeypatch=monkeypatch)  # fmt: skip
+    assert convert_stip(monkeypatch)([source, target, "--config", config]) == 0
     assert "hrnet-pose: HRNet-W8, 14 key-points" in capsys.readouterr().out
     from mmengine.config import Config
 
@@ -53,15 +64,18 @@ def test_converted_checkpoint_loads_into_the_model_of_its_config(tmp_path, monke
 def test_checkpoint_of_another_config_is_named(tmp_path, monkeypatch):
     source = tmp_path / "official.pth"
     torch.save(hrnet_pose(), source)
-    with pytest.raises(SystemExit, match=r"convert_stip: .*head\.final_layer.*14 key-points"):
-        run_tool("model_converters/convert_stip.py", source, tmp_path / "o.pth", "--config",
-                 small_config(tmp_path, keypoints=17), monkeypatch=monkeypatch)  # fmt: skip
+    config = small_config(tmp_path, keypoints=17)
+    refused(
+        convert_stip(monkeypatch),
+        [source, tmp_path / "o.pth", "--config", config],
+        r"convert_stip: .*head\.final_layer.*14 key-points",
+    )
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, r"no checkpoint at .*in\.pth"),
+        (None, r"checkpoint not found: .*in\.pth"),
         (b"garbage", r"in\.pth: not a readable checkpoint"),
         ({"foo.weight": torch.zeros(2)}, "not an official HRNet or STIP checkpoint"),
         ({"state_dict": {}}, "holds no state dict"),
@@ -73,18 +87,15 @@ def test_unusable_files_end_the_converter_with_one_line(content, message, tmp_pa
         source.write_bytes(content)
     elif content is not None:
         torch.save(content, source)
-    with pytest.raises(SystemExit, match=message) as error:
-        run_tool("model_converters/convert_stip.py", source, target, monkeypatch=monkeypatch)
-    assert str(error.value).startswith("convert_stip: ")
+    line = refused(convert_stip(monkeypatch), [source, target], message)
+    assert line.startswith("convert_stip: ")
     assert not target.exists()
 
 
 def test_file_that_is_no_state_dict_is_named(tmp_path, monkeypatch):
     source = tmp_path / "official.pth"
     torch.save({"epoch": 3}, source)
-    with pytest.raises(SystemExit, match="entry 'epoch' is no tensor"):
-        run_tool("model_converters/convert_stip.py", source, tmp_path / "o.pth",
-                 monkeypatch=monkeypatch)  # fmt: skip
+    refused(convert_stip(monkeypatch), [source, tmp_path / "o.pth"], "entry 'epoch' is no tensor")
 
 
 def test_ablation_keeps_finished_runs_and_prints_the_spread(tmp_path, monkeypatch, capsys):

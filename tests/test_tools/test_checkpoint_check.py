@@ -49,9 +49,16 @@ def test_weights_reach_the_model_inside_its_wrappers(wrap, tmp_path):
     assert torch.equal(source.layer.weight, target.layer.weight)
 
 
-@pytest.mark.parametrize("address", ["https://example.org/a.pth", "torchvision://resnet18"])
-def test_addresses_are_left_to_the_runner(address):
-    test_tool.check_checkpoint(_Model(), address)
+def test_addresses_are_checked_as_files_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMKTN_HOME", str(tmp_path))
+    source, target = _Model(), _Model()
+    torch.save({"state_dict": source.state_dict()}, tmp_path / "a.pth")
+    with serve() as server:
+        server.files["/a.pth"] = (tmp_path / "a.pth").read_bytes()
+        test_tool.check_checkpoint(target, f"{server.address}/a.pth")
+        assert torch.equal(source.layer.weight, target.layer.weight)
+        with pytest.raises(SystemExit, match="the server answers 404"):
+            test_tool.check_checkpoint(target, f"{server.address}/b.pth")
 
 
 @pytest.mark.parametrize("config", [SMOKE, POSE])

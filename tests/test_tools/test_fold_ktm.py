@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mmktn.apis import load_model
+from tests.command_line import refused
 
 REPO = Path(__file__).resolve().parents[2]
 CONFIG = str(REPO / "configs" / "densepose" / "smoke" / "ktn2_r18_fpn_smoke_dp-synth.py")
@@ -50,24 +51,51 @@ def test_folded_file_holds_plain_tensors_and_text(model, tmp_path, capsys):
     assert set(content) == {"meta", "state_dict"}
     assert content["meta"]["folded_from"] == "plain.pth"
     assert not any(".machine." in name for name in content["state_dict"])
-    assert fold_ktm.main([CONFIG, str(out), str(tmp_path / "twice.pth")]) == 1
-    assert "does not fit the config's predictor" in capsys.readouterr().err
-    whole = plain.read_bytes()
-    for options in ([], ["--overwrite"]):
-        assert fold_ktm.main([CONFIG, str(plain), str(plain), *options]) == 1
-        assert "is an input of this command" in capsys.readouterr().err
-    assert plain.read_bytes() == whole
-    assert fold_ktm.main([CONFIG, str(plain), str(out)]) == 1
-    assert "pass --overwrite" in capsys.readouterr().err
+    twice = [CONFIG, out, tmp_path / "twice.pth"]
+    refused(fold_ktm.main, twice, "does not fit the config's predictor")
+
+
+def test_neither_its_input_nor_another_file_is_written_over(model, tmp_path, capsys):
+    plain, other = tmp_path / "plain.pth", tmp_path / "other.pth"
+    torch.save({"state_dict": model.state_dict()}, plain)
+    before = plain.read_bytes()
+    other.write_text("mine")
+    for out, overwrite, text in (
+        (plain, ["--overwrite"], "is an input"),
+        (other, [], "exists"),
+        (other / "below.pth", [], "no folder"),
+    ):
+        assert fold_ktm.main([CONFIG, str(plain), str(out), *overwrite]) == 1
+        assert text in capsys.readouterr().err
+    assert plain.read_bytes() == before
+    assert other.read_text() == "mine"
+    assert fold_ktm.main([CONFIG, str(plain), str(other), "--overwrite"]) == 0
+
+
+def test_a_checkpoint_that_lacks_weights_is_refused(model, tmp_path, capsys):
+    state = model.state_dict()
+    lost = next(key for key in state if key.startswith("backbone"))
+    torch.save({"state_dict": {k: v for k, v in state.items() if k != lost}}, tmp_path / "a.pth")
+    arguments = [CONFIG, str(tmp_path / "a.pth"), str(tmp_path / "out.pth")]
+    assert fold_ktm.main(arguments) == 1
+    assert f"the first is {lost}" in capsys.readouterr().err
+    assert not (tmp_path / "out.pth").exists()
+    assert fold_ktm.main([*arguments, "--unchecked"]) == 0
 
 
 def test_config_without_ktm_is_named(tmp_path, capsys):
     config = REPO / "configs" / "densepose" / "smoke" / "densepose-rcnn_r18_fpn_smoke_dp-synth.py"
     torch.save({"state_dict": {"a": torch.ones(1)}}, tmp_path / "a.pth")
-    assert fold_ktm.main([str(config), str(tmp_path / "a.pth"), str(tmp_path / "b.pth")]) == 1
-    assert "ChartPredictor: there is no KTM" in capsys.readouterr().err
+    refused(
+        fold_ktm.main,
+        [str(config), str(tmp_path / "a.pth"), str(tmp_path / "b.pth")],
+        "ChartPredictor: there is no KTM",
+    )
 
 
-def test_absent_checkpoint_is_one_line(tmp_path, capsys):
-    assert fold_ktm.main([CONFIG, str(tmp_path / "no.pth"), str(tmp_path / "b.pth")]) == 1
-    assert capsys.readouterr().err.startswith("fold_ktm: checkpoint not found")
+def test_absent_checkpoint_is_one_line(tmp_path):
+    refused(
+        fold_ktm.main,
+        [CONFIG, str(tmp_path / "no.pth"), str(tmp_path / "b.pth")],
+        "fold_ktm: checkpoint not found",
+    )

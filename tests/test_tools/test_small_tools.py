@@ -65,10 +65,10 @@ def _checkpoint(path: Path) -> Path:
 def test_published_file_holds_weights_and_meta_and_is_named_by_its_hash(tmp_path):
     import hashlib
 
-    written, kind = publish_model.publish(
-        _checkpoint(tmp_path / "a.pth"), tmp_path / "out" / "m.pth"
+    written, what = publish_model.publish(
+        _checkpoint(tmp_path / "a.pth"), tmp_path / "out" / "m.pth", ema=True
     )
-    assert "raw" in kind
+    assert what == "averaged weights"
     content = torch.load(written, weights_only=True)
     assert set(content) == {"meta", "state_dict"}
     assert content["meta"]["epoch"] == 3
@@ -77,14 +77,45 @@ def test_published_file_holds_weights_and_meta_and_is_named_by_its_hash(tmp_path
     assert written.name == f"m-{digest}.pth"
 
 
-def test_averaged_weights_are_published_under_the_models_names(tmp_path):
-    written, kind = publish_model.publish(
-        _checkpoint(tmp_path / "a.pth"), tmp_path / "m.pth", ema=True
-    )
-    assert "averaged" in kind
+@pytest.mark.parametrize("ema", [True, False])
+def test_the_weights_asked_for_are_published_from_a_file_of_the_averaging_hook(tmp_path, ema):
+    """mmengine's own hook writes the file: it swaps the two sides when it saves."""
+    from types import SimpleNamespace
+
+    from mmengine.hooks import EMAHook
+
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(model.weight, 0.0)
+    hook = EMAHook(momentum=0.5)
+    runner = SimpleNamespace(model=model, iter=0, epoch=0, max_iters=9, max_epochs=9)
+    hook.before_run(runner)
+    hook.before_train(runner)
+    hook.after_train_iter(runner, 0)  # the first one copies
+    torch.nn.init.constant_(model.weight, 4.0)
+    hook.after_train_iter(runner, 1)
+    averaged = float(hook.ema_model.module.weight)
+    assert averaged != 4.0
+    checkpoint = {"state_dict": {k: v.clone() for k, v in model.state_dict().items()}, "meta": {}}
+    hook.before_save_checkpoint(runner, checkpoint)
+    torch.save(checkpoint, tmp_path / "a.pth")
+    written, what = publish_model.publish(tmp_path / "a.pth", tmp_path / "m.pth", ema=ema)
     state = torch.load(written, weights_only=True)["state_dict"]
     assert set(state) == {"weight"}
-    assert state["weight"].tolist() == [[0]]
+    assert float(state["weight"]) == (averaged if ema else 4.0)
+    assert what == ("averaged weights" if ema else "raw weights")
+
+
+def test_missing_weights_and_existing_files_are_named(tmp_path, capsys):
+    torch.save({"state_dict": {"w": torch.ones(1)}}, tmp_path / "a.pth")
+    config = "configs/densepose/smoke/densepose-rcnn_r18_fpn_smoke_dp-synth.py"
+    arguments = [str(tmp_path / "a.pth"), str(tmp_path / "m.pth")]
+    assert publish_model.main([*arguments, "--config", str(REPO / config)]) == 1
+    assert "lacks" in capsys.readouterr().err
+    assert publish_model.main([*arguments, "--unchecked"]) == 0
+    assert capsys.readouterr().out.startswith("weights -> ")
+    assert publish_model.main([*arguments, "--unchecked"]) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert publish_model.main([*arguments, "--unchecked", "--overwrite"]) == 0
 
 
 def test_publishing_names_what_is_wrong(tmp_path, capsys):
@@ -93,16 +124,9 @@ def test_publishing_names_what_is_wrong(tmp_path, capsys):
         publish_model.publish(tmp_path / "plain.pth", tmp_path / "m.pth", ema=True)
     with pytest.raises(ValueError, match=r"has to end in \.pth"):
         publish_model.publish(tmp_path / "plain.pth", tmp_path / "m.pt")
-    assert publish_model.main([str(tmp_path / "none.pth"), str(tmp_path / "m.pth")]) == 1
-    assert capsys.readouterr().err.startswith("publish_model: checkpoint not found")
-
-
-def test_a_published_file_is_replaced_only_when_told(tmp_path, capsys):
-    arguments = [str(_checkpoint(tmp_path / "a.pth")), str(tmp_path / "m.pth")]
-    assert publish_model.main(arguments) == 0
-    assert publish_model.main(arguments) == 1
-    assert "pass --overwrite" in capsys.readouterr().err
-    assert publish_model.main([*arguments, "--overwrite"]) == 0
+    names = [str(tmp_path / "none.pth"), str(tmp_path / "m.pth")]
+    assert publish_model.main([*names, "--unchecked"]) == 1
+    assert "publish_model: checkpoint not found" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -1,22 +1,27 @@
 """Make a checkpoint ready to be handed out: weights and meta only, named by its hash.
 
-Usage: python tools/misc/publish_model.py IN.pth OUT.pth [--ema] [--overwrite]
+Usage: python tools/misc/publish_model.py IN.pth OUT.pth --config CONFIG [--ema]
 
 Optimiser state and loss curves are left out. The file is written as OUT-<first 8 digits of its
-SHA-256>.pth, the name under which mmengine's downloads check a file.
+SHA-256>.pth, the name under which mmengine's downloads check a file. `--config` shows that no
+weight is missing; `--unchecked` goes without.
 """
 
 import argparse
 import hashlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 import mmktn
-from mmktn.apis.model_loading import read_checkpoint
+from mmktn.apis.model_loading import check_complete, load_config, read_checkpoint
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, replace_atomically
-from mmktn.utils.user_error import one_line_errors
+from mmktn.utils.setup_env import register_all_modules
+from mmktn.utils.user_error import UserError, one_line_errors
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -24,57 +29,103 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("in_file", type=Path, help="checkpoint of a training run")
     parser.add_argument("out_file", type=Path, help="name without the hash, ending in .pth")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--config", help="config whose model the weights must fill")
+    which.add_argument("--unchecked", action="store_true", help="do not look for missing weights")
     parser.add_argument("--ema", action="store_true", help="publish the averaged weights")
     parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     return parser.parse_args(argv)
 
 
+def chosen_weights(
+    content: Mapping[str, Any], *, ema: bool, source: str
+) -> tuple[dict[str, Tensor], str]:
+    """Raw or averaged weights of a checkpoint, under the model's names.
+
+    mmengine's `EMAHook` swaps them when it saves: `state_dict` then holds the average, and
+    `ema_state_dict` the raw weights.
+
+    Args:
+        content: The checkpoint.
+        ema: Take the average.
+        source: Name of the checkpoint for messages.
+
+    Returns:
+        Weights, and what they are.
+
+    Raises:
+        UserError: There is no average, or the two sides do not belong together.
+    """
+    state = content["state_dict"]
+    if "ema_state_dict" not in content:
+        if ema:
+            raise UserError(
+                f"{source}: holds no averaged weights (ema_state_dict); leave --ema out"
+            )
+        return dict(state), "weights"
+    if ema:
+        return dict(state), "averaged weights"
+    other = {k.removeprefix("module."): v for k, v in content["ema_state_dict"].items()}
+    lacking = [key for key in state if key not in other]
+    if lacking:
+        raise UserError(
+            f"{source}: the raw weights lack {lacking[0]}; publish the others with --ema"
+        )
+    return {key: other[key] for key in state}, "raw weights"
+
+
 def publish(
-    in_file: Path, out_file: Path, *, ema: bool = False, overwrite: bool = False
+    in_file: Path,
+    out_file: Path,
+    *,
+    config: str | None = None,
+    ema: bool = False,
+    overwrite: bool = False,
 ) -> tuple[Path, str]:
     """Write the slim checkpoint.
 
     Args:
         in_file: Checkpoint of a training run.
         out_file: Where to write it; the hash is added to the name.
-        ema: Take the exponential moving average that `EMAHook` saved; else the raw weights.
-        overwrite: Whether a file that exists may be replaced.
+        config: Config whose model the weights must fill; None: not checked.
+        ema: Take the exponential moving average that `EMAHook` saved.
+        overwrite: Replace an older file of the same name.
 
     Returns:
         The file written, and which weights it holds.
 
     Raises:
-        FileNotFoundError, ValueError: As `read_checkpoint`; or no averaged weights, or no .pth.
+        FileNotFoundError, ValueError: As `read_checkpoint`; or no averaged weights, missing ones,
+            no .pth, or a file that may not be written.
     """
     if out_file.suffix != ".pth":
-        raise ValueError(f"{out_file}: the name has to end in .pth")
+        raise UserError(f"{out_file}: the name has to end in .pth")
     content = read_checkpoint(in_file)
-    state, kind = dict(content["state_dict"]), "the weights"
-    if "ema_state_dict" in content:
-        # EMAHook saves the two swapped: `state_dict` holds the average.
-        kind = "the averaged weights (EMA)" if ema else "the raw weights, not the average (--ema)"
-        if not ema:
-            raw = content["ema_state_dict"]
-            state |= {k[7:]: v for k, v in raw.items() if k.startswith("module.")}
-    elif ema:
-        raise ValueError(f"{in_file}: holds no averaged weights (ema_state_dict)")
+    state, what = chosen_weights(content, ema=ema, source=str(in_file))
+    if config is not None:
+        check_complete(load_config(config), state, source=str(in_file))
     meta = {**content.get("meta", {}), "mmktn_version": mmktn.__version__}
+    slim = {"meta": meta, "state_dict": {key: value.cpu() for key, value in state.items()}}
     buffer = io.BytesIO()
-    torch.save({"meta": meta, "state_dict": {k: v.cpu() for k, v in state.items()}}, buffer)
+    torch.save(slim, buffer)
     digest = hashlib.sha256(buffer.getbuffer()).hexdigest()[:8]
     target = out_file.with_name(f"{out_file.stem}-{digest}.pth")
     claim_output(target, inputs=[in_file], overwrite=overwrite)
     with replace_atomically(target) as handle:
         handle.write(buffer.getbuffer())
-    return target, kind
+    return target, what
 
 
 @one_line_errors("publish_model")
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> int:
     """Publish one checkpoint."""
     args = parse_args(argv)
-    path, kind = publish(args.in_file, args.out_file, ema=args.ema, overwrite=args.overwrite)
-    print(f"wrote {kind} to {path}")
+    register_all_modules()
+    written, what = publish(
+        args.in_file, args.out_file, config=args.config, ema=args.ema, overwrite=args.overwrite
+    )
+    print(f"{what} -> {written}")
+    return 0
 
 
 if __name__ == "__main__":

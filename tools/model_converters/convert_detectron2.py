@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 import mmktn
-from mmktn.apis.model_loading import load_config
+from mmktn.apis.model_loading import load_config, write_checkpoint
 from mmktn.utils.checkpoints import (
     DetectorConversion,
     check_constants,
@@ -37,6 +37,8 @@ from mmktn.utils.checkpoints import (
     read_official_checkpoint,
     unfilled_counters,
 )
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_text
+from mmktn.utils.user_error import UserError, one_line_errors
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "densepose"
 # Parts of a detector, most specific first.
@@ -84,6 +86,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="write the weights though no shipped config fits them, for a config of your own",
     )
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     return parser.parse_args(argv)
 
 
@@ -155,8 +158,7 @@ def save(outcome: Outcome, *, source: Path, target: Path) -> None:
         "dropped": dict(outcome.conversion.dropped),
         "dataset_meta": {"classes": ("person",)},
     }
-    target.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"meta": meta, "state_dict": outcome.conversion.state_dict}, target)
+    write_checkpoint(target, {"meta": meta, "state_dict": outcome.conversion.state_dict})
 
 
 def report(outcome: Outcome, console: Console) -> None:
@@ -201,20 +203,22 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def main(argv: list[str] | None = None) -> None:
+@one_line_errors("convert_detectron2")
+def main(argv: list[str] | None = None) -> int:
     """Convert one checkpoint."""
     args = parse_args(argv)
-    try:
-        outcome = convert(args.source, config=args.config, drop=args.drop, unchecked=args.unchecked)
-        if args.out_config is not None:
-            if outcome.config is None:
-                raise ValueError("no config to write: none of the shipped ones fits")
-            outcome.config.dump(args.out_config)
-        save(outcome, source=args.source, target=args.target)
-    except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(f"convert_detectron2: {error}") from error
+    outputs = [args.target] if args.out_config is None else [args.target, args.out_config]
+    for path in outputs:
+        claim_output(path, inputs=[args.source], overwrite=args.overwrite)
+    outcome = convert(args.source, config=args.config, drop=args.drop, unchecked=args.unchecked)
+    if args.out_config is not None:
+        if outcome.config is None:
+            raise UserError("no config to write: none of the shipped ones fits")
+        write_text(args.out_config, outcome.config.pretty_text)
+    save(outcome, source=args.source, target=args.target)
     report(outcome, Console())
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

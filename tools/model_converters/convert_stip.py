@@ -16,11 +16,13 @@ import torch
 from mmengine.registry import init_default_scope
 from rich.console import Console
 
-from mmktn.apis.model_loading import load_config
+from mmktn.apis.model_loading import load_config, write_checkpoint
 from mmktn.registry import MODELS
 from mmktn.utils.checkpoint_files import load_safely
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_output
 from mmktn.utils.setup_env import register_all_modules
 from mmktn.utils.stip_checkpoint_keys import STIPConversion, check_fit, convert_stip_state_dict
+from mmktn.utils.user_error import UserError, one_line_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,6 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("source", type=Path, help="official checkpoint")
     parser.add_argument("target", type=Path, help="where to write the converted one")
     parser.add_argument("--config", help="config whose model the weights must fit")
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     return parser.parse_args()
 
 
@@ -74,19 +77,20 @@ def summarise(conversion: STIPConversion, missing: list[str] | None) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+@one_line_errors("convert_stip")
+def main() -> int:
     """Convert, check, write."""
     args = parse_args()
+    claim_output(args.target, inputs=[args.source], overwrite=args.overwrite)
     try:
         conversion = convert_stip_state_dict(read_weights(args.source))
         missing = check_fit(conversion, model_weights(args.config)) if args.config else None
-    except (FileNotFoundError, KeyError, ValueError) as error:
-        text = error.args[0] if isinstance(error, KeyError) else error
-        raise SystemExit(f"convert_stip: {text}") from error
-    args.target.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"state_dict": conversion.state_dict, "meta": {}}, args.target)
-    Console().print(summarise(conversion, missing))
+    except KeyError as error:
+        raise UserError(str(error.args[0])) from error
+    write_checkpoint(args.target, {"state_dict": conversion.state_dict, "meta": {}})
+    Console().print(summarise(conversion, missing), markup=False)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -2,7 +2,7 @@
 
 Usage: python tools/model_converters/fold_ktm.py CONFIG CHECKPOINT OUT.pth
 
-The kernel depends on weights alone (methods 8.2), so nothing changes but size and start-up time:
+The kernel depends on weights alone, so nothing changes but size and start-up time:
 KTN v2 R50 shrinks from 285 M to 76 M parameters. The outputs of both forms are compared before
 anything is written. The folded file loads with the same config and the printed switch; it can be
 used and evaluated, not trained further.
@@ -19,9 +19,14 @@ from mmengine.config import Config
 from rich.console import Console
 from torch import Tensor
 
-from mmktn.apis.model_loading import load_config, read_checkpoint
+from mmktn.apis.model_loading import (
+    check_complete,
+    load_config,
+    read_checkpoint,
+    write_checkpoint,
+)
 from mmktn.registry import MODELS
-from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, replace_atomically
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_output
 from mmktn.utils.setup_env import register_all_modules
 from mmktn.utils.user_error import one_line_errors
 
@@ -54,6 +59,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("config", help="config of the model, unfolded")
     parser.add_argument("checkpoint", type=Path, help="its checkpoint")
     parser.add_argument("out", type=Path, help="checkpoint to write")
+    parser.add_argument(
+        "--unchecked", action="store_true", help="do not look for weights missing elsewhere"
+    )
     parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     return parser.parse_args(argv)
 
@@ -107,9 +115,8 @@ def fold(cfg: Config, state_dict: Mapping[str, Tensor]) -> Folded:
 def save(folded: Folded, path: Path, *, source: Path, meta: Mapping[str, Any]) -> None:
     """Write weights and their origin; plain tensors and text, nothing that needs pickled code."""
     kept = {key: meta[key] for key in ("dataset_meta", "epoch", "iter") if key in meta}
-    content = {"meta": {**kept, "folded_from": source.name}, "state_dict": folded.state_dict}
-    with replace_atomically(path) as handle:
-        torch.save(content, handle)
+    meta = {**kept, "folded_from": source.name}
+    write_checkpoint(path, {"meta": meta, "state_dict": folded.state_dict})
 
 
 def _find_predictor(cfg: Config) -> tuple[str, dict]:
@@ -144,14 +151,16 @@ def _count_parameters(state_dict: Mapping[str, Tensor]) -> int:
 
 
 @one_line_errors("fold_ktm")
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> int:
     """Fold one checkpoint."""
     args = parse_args(argv)
-    register_all_modules()
     claim_output(args.out, inputs=[args.checkpoint, args.config], overwrite=args.overwrite)
+    register_all_modules()
     cfg = load_config(args.config)
     content = read_checkpoint(args.checkpoint)
     folded = fold(cfg, content["state_dict"])
+    if not args.unchecked:
+        check_complete(cfg, content["state_dict"], source=str(args.checkpoint))
     save(folded, args.out, source=args.checkpoint, meta=content.get("meta", {}))
     before, after = (f"{count / 1e6:.1f} M" for count in folded.parameters)
     console = Console()
@@ -159,7 +168,9 @@ def main(argv: list[str] | None = None) -> None:
     console.print(
         f"wrote {args.out}; load it with --cfg-options model.{folded.predictor_path}.folded=True",
         soft_wrap=True,
+        markup=False,
     )
+    return 0
 
 
 if __name__ == "__main__":
