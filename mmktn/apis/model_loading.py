@@ -24,6 +24,7 @@ from torch import nn
 from mmktn.registry import MODELS
 from mmktn.utils.checkpoint_files import load_safely
 from mmktn.utils.config_path import read_config, require_config
+from mmktn.utils.devices import find_device
 from mmktn.utils.output_files import replace_atomically
 
 _SIZE_MISMATCH = re.compile(

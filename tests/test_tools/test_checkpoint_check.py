@@ -10,6 +10,8 @@ import torch
 from mmengine.model import BaseModel, BaseTTAModel
 from torch import nn
 
+from tests.loopback import serve
+
 ROOT = Path(__file__).parents[2]
 SMOKE = str(ROOT / "configs/densepose/smoke/densepose-rcnn_r18_fpn_smoke_dp-synth.py")
 POSE = str(ROOT / "configs/stip/td-hm_hrnet-w16n_cpu_synthcrowd-128x96.py")
