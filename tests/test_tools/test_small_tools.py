@@ -72,7 +72,7 @@ def test_published_file_holds_weights_and_meta_and_is_named_by_its_hash(tmp_path
     content = torch.load(written, weights_only=True)
     assert set(content) == {"meta", "state_dict"}
     assert content["meta"]["epoch"] == 3
-    assert content["state_dict"]["weight"].tolist() == [[1]]
+    assert content["state_dict"]["weight"].tolist() == [[0]]
     digest = hashlib.sha256(written.read_bytes()).hexdigest()[:8]
     assert written.name == f"m-{digest}.pth"
 
