@@ -5,27 +5,35 @@ Usage: python tools/test.py CONFIG CHECKPOINT [--work-dir DIR] [--show-dir DIR] 
 """
 
 import argparse
-import os
+import sys
 from pathlib import Path
 
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import Config, ConfigDict
+from mmengine.evaluator import DumpResults
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 import mmktn  # noqa: F401  # repairs the host packages before they are imported
 from mmktn.apis.model_loading import fit_weights, read_checkpoint
-from mmktn.utils.config_path import read_config
+from mmktn.utils.config_errors import config_errors
+from mmktn.utils.config_path import require_parts
+from mmktn.utils.output_files import (
+    OVERWRITE_HELP,
+    claim_folder,
+    claim_output,
+    replace_atomically_by_name,
+)
+from mmktn.utils.run_arguments import add_run_arguments, read_run_config
+from mmktn.utils.user_error import UserError, one_line_errors
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Test a dense-pose or pose model")
-    parser.add_argument(
-        "config", help="config file, or mmktn::folder/name.py from the package or its sources"
-    )
+    add_run_arguments(parser)
     parser.add_argument("checkpoint", help="checkpoint file")
-    parser.add_argument("--work-dir", help="where logs and metrics go")
     parser.add_argument("--out", "--dump", dest="out", help="write all predictions to this .pkl")
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     parser.add_argument("--show-dir", help="write drawn predictions below the work dir, in here")
     parser.add_argument("--show", action="store_true", help="show drawn predictions in a window")
     parser.add_argument("--interval", type=int, default=1, help="draw every n-th image")
@@ -36,21 +44,13 @@ def parse_args() -> argparse.Namespace:
         help="also box AP, AP of the body's outline and pointwise AUC of a dense-pose config",
     )
     parser.add_argument("--tta", action="store_true", help="test-time augmentation of the config")
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, help="override config keys: key=value ..."
-    )
-    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
-    # torch.distributed.launch passes --local-rank, older versions --local_rank.
-    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    return args
+    return parser.parse_args(argv)
 
 
 def enable_drawing(cfg: Config, args: argparse.Namespace) -> None:
     hooks = cfg.get("default_hooks", {})
     if "visualization" not in hooks:
-        raise SystemExit(f"{args.config}: --show and --show-dir need default_hooks.visualization")
+        raise UserError(f"{args.config}: --show and --show-dir need default_hooks.visualization")
     hook = hooks["visualization"]
     # mmdet's hook draws with draw=True, mmpose's with enable=True.
     hook["enable" if "Pose" in hook["type"] else "draw"] = True
@@ -62,33 +62,21 @@ def enable_drawing(cfg: Config, args: argparse.Namespace) -> None:
         hook[key] = args.show_dir
 
 
-def load_config(config: str) -> Config:
-    """Read the config; a wrong name ends the tool with one line."""
-    try:
-        return read_config(config)
-    except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(str(error)) from error
-
-
 def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     """Put the command line on top of the config; the command line wins."""
-    cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    if args.work_dir is not None:
-        cfg.work_dir = args.work_dir
-    elif cfg.get("work_dir") is None:
-        cfg.work_dir = str(Path("work_dirs") / Path(args.config.replace("::", "/")).stem)
+    require_parts(cfg, "model", "test_dataloader", "test_cfg", "test_evaluator")
     if not Path(args.checkpoint).is_file() and "://" not in args.checkpoint:
-        raise SystemExit(f"no checkpoint at {args.checkpoint}")
-    cfg.load_from = args.checkpoint
+        raise UserError(f"no checkpoint at {args.checkpoint}")
+    cfg.load_from, cfg.resume = args.checkpoint, False
+    if args.show_dir:
+        claim_folder(args.show_dir)
     if args.all_metrics:
         add_metrics(cfg)
     if args.show or args.show_dir:
         enable_drawing(cfg, args)
     if args.tta:
         if "tta_model" not in cfg or "tta_pipeline" not in cfg:
-            raise SystemExit(f"{args.config}: --tta needs tta_model and tta_pipeline in the config")
+            raise UserError(f"{args.config}: --tta needs tta_model and tta_pipeline in the config")
         cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         leave_out_masks(cfg)
@@ -101,7 +89,7 @@ def add_metrics(cfg: Config) -> None:
     evaluators = list(old) if isinstance(old, (list, tuple)) else [old]
     charts = next((e for e in evaluators if e["type"].endswith("DensePoseMetric")), None)
     if charts is None:
-        raise SystemExit("--all-metrics: the config's test_evaluator has no DensePoseMetric")
+        raise UserError("--all-metrics: the config's test_evaluator has no DensePoseMetric")
     files = {"ann_file": charts["ann_file"]}
     wanted = [{"type": "mmktn.PointwiseDensePoseMetric", "surface": charts["surface"], **files}]
     if "Topdown" in charts["type"]:
@@ -131,25 +119,51 @@ def check_checkpoint(model: nn.Module, checkpoint: str) -> None:
     """
     while isinstance(model, BaseTTAModel) or is_model_wrapper(model):
         model = model.module
-    try:
-        fit_weights(model, read_checkpoint(checkpoint)["state_dict"], source=checkpoint)
-    except (ValueError, FileNotFoundError) as error:
-        raise SystemExit(str(error)) from error
+    fit_weights(model, read_checkpoint(checkpoint)["state_dict"], source=checkpoint)
 
 
-def main() -> None:
-    args = parse_args()
-    cfg = merge_args(load_config(args.config), args)
-    runner = Runner.from_cfg(cfg)
-    check_checkpoint(runner.model, args.checkpoint)
+class WholeResults(DumpResults):
+    """Dump all predictions into a file that stands there whole or not at all."""
+
+    def compute_metrics(self, results: list) -> dict:
+        """Write the file."""
+        target = self.out_file_path
+        with replace_atomically_by_name(target) as part:
+            self.out_file_path = str(part)
+            try:
+                return super().compute_metrics(results)
+            finally:
+                self.out_file_path = target
+
+
+def claim_results(cfg: Config, args: argparse.Namespace) -> None:
+    """Check that the file for the predictions may be written.
+
+    Raises:
+        UserError: Not a pickle's name, or `claim_output` refuses it.
+    """
+    if not args.out.endswith((".pkl", ".pickle")):
+        raise UserError(f"--out writes a pickle, so {args.out} should end in .pkl")
+    evaluators = cfg.test_evaluator
+    evaluators = evaluators if isinstance(evaluators, list) else [evaluators]
+    truths = [evaluator.get("ann_file") for evaluator in evaluators]
+    inputs = [args.config, args.checkpoint, *(truth for truth in truths if truth)]
+    claim_output(args.out, inputs=inputs, overwrite=args.overwrite)
+
+
+@one_line_errors("test")
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    cfg = merge_args(read_run_config(args), args)
     if args.out is not None:
-        if not args.out.endswith((".pkl", ".pickle")):
-            raise SystemExit(f"--out writes a pickle, so {args.out} should end in .pkl")
-        from mmengine.evaluator import DumpResults
-
-        runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
-    runner.test()
+        claim_results(cfg, args)
+    with config_errors(cfg):
+        runner = Runner.from_cfg(cfg)
+        check_checkpoint(runner.model, args.checkpoint)
+        if args.out is not None:
+            runner.test_evaluator.metrics.append(WholeResults(out_file_path=args.out))
+        runner.test()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -23,7 +23,8 @@ from torch import nn
 
 from mmktn.registry import MODELS
 from mmktn.utils.checkpoint_files import load_safely
-from mmktn.utils.config_path import read_config, require_config
+from mmktn.utils.config_errors import config_errors
+from mmktn.utils.config_path import merge_options, read_config
 from mmktn.utils.devices import find_device
 from mmktn.utils.output_files import replace_atomically
 
@@ -42,14 +43,8 @@ def load_config(config: str | Path | Config) -> Config:
         FileNotFoundError: No such file; the message offers similar names.
         ValueError: Not a config file, or one without `model`.
     """
-    if isinstance(config, Config):
-        cfg = config
-    else:
-        path = Path(require_config(config))
-        if path.suffix not in (".py", ".json", ".yaml", ".yml"):
-            raise ValueError(f"{config} is not a config (.py, .json, .yaml); arguments swapped?")
-        cfg = read_config(path)
-    if "model" not in cfg:
+    cfg = config if isinstance(config, Config) else read_config(config)
+    if cfg.get("model") is None:
         raise ValueError(f"{getattr(cfg, 'filename', config)}: the config has no 'model'")
     return cfg
 
@@ -64,7 +59,8 @@ def build_model(cfg: Config) -> nn.Module:
         The model in eval mode on the CPU, its parameters as the constructors leave them.
     """
     init_default_scope(cfg.get("default_scope") or "mmdet")
-    model = MODELS.build(ConfigDict(_without_pretrained(cfg.model.to_dict())))
+    with config_errors(cfg):
+        model = MODELS.build(ConfigDict(_without_pretrained(cfg.model.to_dict())))
     return revert_sync_batchnorm(model).eval()
 
 
@@ -92,8 +88,7 @@ def load_model(
     """
     target = find_device(device)
     cfg = load_config(config)
-    if cfg_options:
-        cfg.merge_from_dict(cfg_options)
+    merge_options(cfg, cfg_options)
     model: Any = build_model(cfg)  # detectors carry attributes that nn.Module does not declare
     model.dataset_meta = {"classes": ("person",)}
     if checkpoint is None:

@@ -48,12 +48,19 @@ def one_line_errors(name: str) -> Callable[[Callable[_P, int | None]], Callable[
             except Exception as error:
                 if debugging():
                     traceback.print_exc()
-                sys.stderr.write(f"{name}: {describe_error(error)}\n")
+                sys.stderr.write(f"{name}{_rank()}: {describe_error(error)}\n")
                 return 1
 
         return guarded
 
     return decorate
+
+
+def _rank() -> str:
+    """Which process of a distributed run speaks; empty where there is one process."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return ""
+    return f" (rank {os.environ.get('RANK', '?')})"
 
 
 def debugging() -> bool:

@@ -8,6 +8,7 @@ counter traces the model, which cannot follow boxes that depend on data.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmktn.apis import load_model
+from mmktn.utils.user_error import UserError, one_line_errors
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -66,15 +68,18 @@ def count(model: nn.Module, size_hw: tuple[int, int], *, boxes: int, proposals: 
     return parts
 
 
+@one_line_errors("get_flops")
 def main(argv: list[str] | None = None) -> None:
     """Print a table."""
     args = parse_args(argv)
-    if args.size[0] % 32 or args.size[1] % 32:
-        raise SystemExit(f"get_flops: --size {args.size} must be divisible by 32")
-    try:
-        model = load_model(args.config, device="cpu")
-    except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(f"get_flops: {error}") from error
+    if any(side < 32 or side % 32 for side in args.size):
+        raise UserError(f"--size {args.size} must be positive and divisible by 32")
+    model = load_model(args.config, device="cpu")
+    if not hasattr(getattr(model, "roi_head", None), "predict_densepose"):
+        raise UserError(
+            f"{args.config}: the parts of {type(model).__name__} are not known; "
+            "give a config of a detector with a DensePoseRoIHead"
+        )
     parts = count(model, tuple(args.size), boxes=args.boxes, proposals=args.proposals)
     table = Table(title=f"{Path(args.config).stem}, {args.size[0]} x {args.size[1]}")
     table.add_column("part")
@@ -86,4 +91,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -14,12 +14,15 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from rich.progress import track
 
 from mmktn.datasets import DensePoseCocoDataset
 from mmktn.registry import DATASETS
+from mmktn.utils.config_errors import config_errors
+from mmktn.utils.config_path import read_config, require_parts
+from mmktn.utils.run_arguments import add_config_options
+from mmktn.utils.user_error import one_line_errors
 from mmktn.visualization.annotation_drawing import draw_annotations
 
 PLAIN_PIPELINE = [
@@ -40,9 +43,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--max-images", type=int, default=20, help="0 for all")
     parser.add_argument("--shuffle", action="store_true", help="random images instead of the first")
     parser.add_argument("--seed", type=int, default=0, help="of the pipeline and of --shuffle")
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, metavar="K=V", help="override the config"
-    )
+    add_config_options(parser)
     args = parser.parse_args()
     if args.source.endswith(".json") and args.img_dir is None:
         parser.error("a JSON file needs --img-dir")
@@ -56,9 +57,10 @@ def build_dataset(args: argparse.Namespace) -> Any:
         return DensePoseCocoDataset(
             ann_file=args.source, data_prefix={"img": args.img_dir}, pipeline=PLAIN_PIPELINE
         )
-    config = Config.fromfile(args.source)
-    config.merge_from_dict(args.cfg_options or {})
-    return DATASETS.build(config[f"{args.split}_dataloader"].dataset)
+    config = read_config(args.source, args.cfg_options)
+    require_parts(config, f"{args.split}_dataloader")
+    with config_errors(config):
+        return DATASETS.build(config[f"{args.split}_dataloader"].dataset)
 
 
 def draw_item(item: dict[str, Any]) -> np.ndarray | None:
@@ -72,15 +74,12 @@ def draw_item(item: dict[str, Any]) -> np.ndarray | None:
     return draw_annotations(image, boxes.numpy(), people.densepose)
 
 
+@one_line_errors("browse_dataset")
 def main() -> int:
     """Draw; returns the exit status."""
     args = parse_args()
     np.random.seed(args.seed)  # noqa: NPY002  (mmcv's transforms draw from the global generator)
-    try:
-        dataset = build_dataset(args)
-    except (OSError, ValueError) as error:
-        print(f"browse_dataset: {error}", file=sys.stderr)
-        return 1
+    dataset = build_dataset(args)
     order = np.arange(len(dataset))
     if args.shuffle:
         order = np.random.default_rng(args.seed).permutation(order)

@@ -4,11 +4,13 @@ Usage: python tools/misc/print_config.py CONFIG [--cfg-options key=value ...] [-
 """
 
 import argparse
+import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
-from mmktn.apis.model_loading import load_config
+from mmktn.utils.config_path import CONFIG_SUFFIXES, read_config
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, replace_atomically_by_name
+from mmktn.utils.run_arguments import add_config_options
+from mmktn.utils.user_error import UserError, one_line_errors
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -18,25 +20,27 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "config", help="config file, or mmktn::folder/name.py from the package or its sources"
     )
     parser.add_argument("--out", type=Path, help="also write it to this .py, .json or .yaml file")
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, help="override config keys: key=value ..."
-    )
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
+    add_config_options(parser)
     return parser.parse_args(argv)
 
 
+@one_line_errors("print_config")
 def main(argv: list[str] | None = None) -> None:
     """Print, and write where asked."""
     args = parse_args(argv)
-    try:
-        cfg = load_config(args.config)
-    except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(f"print_config: {error}") from error
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    if args.out is not None:
+        if args.out.suffix not in CONFIG_SUFFIXES:
+            raise UserError(
+                f"--out {args.out}: end the name in one of {', '.join(CONFIG_SUFFIXES)}"
+            )
+        claim_output(args.out, inputs=[args.config], overwrite=args.overwrite)
+    cfg = read_config(args.config, args.cfg_options)
     print(cfg.pretty_text)
     if args.out is not None:
-        cfg.dump(args.out)
+        with replace_atomically_by_name(args.out) as part:
+            cfg.dump(part)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

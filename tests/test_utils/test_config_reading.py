@@ -1,0 +1,157 @@
+"""Every wrong config is answered by one line that names file, key or line, and the fix."""
+
+import argparse
+import json
+import sys
+import time
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import MODELS
+
+from mmktn.utils.config_errors import config_errors
+from mmktn.utils.config_path import merge_options, read_config, require_parts
+from mmktn.utils.run_arguments import add_run_arguments, read_run_config
+from mmktn.utils.user_error import UserError, describe_error
+
+BASE = b'_base_ = "mmktn::densepose/ktn2_r18_fpn_cpu_dp-synth.py"\n'
+WRONG = {
+    "syntax.py": (BASE + b"model = dict(\n", r"syntax\.py, line 2: .*correct the syntax"),
+    "bom.py": (b"\xef\xbb\xbf" + BASE, "byte order mark; save it as UTF-8 without"),
+    "latin1.py": (BASE + b"# caf\xe9\n", "line 2: byte 0xe9 is not UTF-8"),
+    "utf16.py": ("model = dict()".encode("utf-16"), "a binary file"),
+    "circular.py": (b'_base_ = "circular.py"', r"circular\.py -> circular\.py.*remove one _base_"),
+    "folder.py/../missing_base.py": (b'_base_ = ["gone.py"]', "gone.py .a base of .*no such file"),
+    "base_kind.py": (b"_base_ = 3", "_base_ is .*3.*names files"),
+    "nameerror.py": (BASE + b"x = undefined_name", "nameerror.py, line 2: NameError"),
+    "raises.py": (b"x = 1 / 0", "raises.py, line 1: ZeroDivisionError"),
+    "model_none.py": (b"model = None", "model is None; it must be dict"),
+    "model_str.py": (b"model = 'abc'", "model is 'abc'; it must be dict"),
+    "reserved.py": (b"filename = 'x'", "filename is reserved"),
+    "cut.json": (b'{"model": ', "cut.json, line 1: not JSON"),
+    "list.json": (b"[1, 2]", "holds a list at its top"),
+    "text.yaml": (b"just words", "holds a str at its top"),
+    "cut.yaml": (b"a: [1, 2", "not YAML"),
+    "tag.yaml": (b"a: !!python/object/apply:os.system ['true']", "not YAML, or with tags"),
+    "deep.json": (b"[" * 200000, "nested too deeply"),
+    "weights.pth": (b"\x80\x02", "is not a config .*swapped"),
+    "imports.py": (b"custom_imports = dict(imports=['no_such_x'])", "no_such_x.*custom_imports"),
+    "import_kind.py": (b"custom_imports = dict(imports=3)", "TypeError"),
+    "lazy.py": (b"with read_base():\n    from .gone import *\n", "gone.py .*no such file"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_config_is_one_line_that_names_it(name, tmp_path):
+    content, wanted = WRONG[name]
+    path = tmp_path / name.rpartition("/")[2]
+    path.write_bytes(content)
+    start = time.monotonic()
+    with pytest.raises((UserError, ImportError), match=wanted) as caught:
+        read_config(path)
+    assert time.monotonic() - start < 30
+    line = describe_error(caught.value)
+    assert "internal" not in line
+    assert path.name in line
+
+
+def test_circle_over_three_files_and_formats_is_shown(tmp_path):
+    (tmp_path / "a.py").write_text("_base_ = ['./b.json']")
+    (tmp_path / "b.json").write_text(json.dumps({"_base_": "c.yaml"}))
+    (tmp_path / "c.yaml").write_text("_base_: [a.py]")
+    with pytest.raises(UserError, match=r"a\.py -> b\.json -> c\.yaml -> a\.py"):
+        read_config(tmp_path / "a.py")
+
+
+def test_reading_runs_the_config_alone(tmp_path):
+    """Bases that are no configs, and files beside it, are not run to find out what they are."""
+    (tmp_path / "beside.py").write_text("raise SystemExit('beside was run')")
+    (tmp_path / "a.py").write_text("x = 1")
+    assert read_config(tmp_path / "a.py").x == 1
+    (tmp_path / "a.py").write_text("_base_ = ['beside.py', 'gone.py']")
+    with pytest.raises(UserError, match=r"gone\.py"):
+        read_config(tmp_path / "a.py")
+
+
+def test_sound_configs_of_all_kinds_are_read(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: 1\nm: {n: [1, 2]}")
+    (tmp_path / "b.json").write_text(json.dumps({"_base_": "a.yaml", "b": 2}))
+    (tmp_path / "c.py").write_text("_base_ = ('./b.json')\nc = [{{_base_.a}}, _base_.b]")
+    cfg = read_config(tmp_path / "c.py", {"m.n.1": 5, "new.key": "x"})
+    assert (cfg.c, cfg.m.n, cfg.new.key) == ([1, 2], [1, 5], "x")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("a.b", 1, "a is 1, which has no key 'b'"),
+        ("text.b.c", 1, "text is 'word', which has no key 'b'"),
+        ("rows.5", 1, "rows is a list of 2; '5' is none of its places"),
+        ("rows.x.y", 1, "rows is a list of 2; 'x' is none"),
+        ("model", 1, "model is a dict with the keys type"),
+    ],
+)
+def test_options_into_something_else_are_named(key, value, wanted):
+    cfg = Config({"a": 1, "text": "word", "rows": [1, 2], "model": {"type": "X", "n": 1}})
+    with pytest.raises(UserError, match=wanted):
+        merge_options(cfg, {key: value})
+
+
+@pytest.mark.parametrize("text", ["no_sign", "=5", "a..b=1", "a=[1,(2]", "a=[1,2,(3"])
+def test_options_of_another_form_are_named(text, capsys):
+    parser = argparse.ArgumentParser()
+    add_run_arguments(parser)
+    with pytest.raises(SystemExit) as stop:
+        parser.parse_args(["x.py", "--cfg-options", text])
+    assert stop.value.code == 2
+    assert text in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_work_dir_that_is_a_file_or_below_one_is_refused(tmp_path):
+    (tmp_path / "a.py").write_text("x = 1")
+    parser = argparse.ArgumentParser()
+    add_run_arguments(parser)
+    for work_dir in (tmp_path / "a.py", tmp_path / "a.py" / "below"):
+        with pytest.raises(UserError, match=r"a\.py"):
+            read_run_config(parser.parse_args([str(tmp_path / "a.py"), "--work-dir", str(work_dir)]))
+
+
+def test_missing_part_is_named():
+    with pytest.raises(UserError, match="has no test_dataloader; this command needs it"):
+        require_parts(Config({"model": {"type": "X"}}), "model", "test_dataloader")
+
+
+@MODELS.register_module(name="ConfigErrorsOuter")
+class Outer:
+    def __init__(self, inner: dict, width: int = 1) -> None:
+        self.width = int(width)
+        self.inner = MODELS.build(inner)
+
+
+@pytest.mark.parametrize(
+    ("model", "wanted"),
+    [
+        ({"type": "NoSuch"}, "model.type: no class 'NoSuch' is registered; correct"),
+        ({"type": "ConfigErrorsOuter", "inner": {"type": "Gone"}}, "model.inner.type: no class"),
+        (
+            {"type": "ConfigErrorsOuter", "inner": {"type": "ReLU"}, "wrong": 1},
+            "model.wrong: ConfigErrorsOuter takes no such argument",
+        ),
+        ({"type": "ConfigErrorsOuter"}, "model .ConfigErrorsOuter.: TypeError: .*inner"),
+        ({"type": "ConfigErrorsOuter", "inner": {}}, "has no type"),
+        ({"type": "ConfigErrorsOuter", "inner": "abc"}, "inner|no type"),
+        (
+            {"type": "ConfigErrorsOuter", "inner": {"type": "ReLU"}, "width": "x"},
+            "model .ConfigErrorsOuter.: ValueError: invalid literal",
+        ),
+    ],
+)
+def test_parts_that_cannot_be_built_are_named_by_their_key(model, wanted):
+    cfg = Config({"other": {"type": "ReLU"}, "model": model})
+    with pytest.raises(UserError, match=wanted), config_errors(cfg):
+        MODELS.build(cfg.model)
+
+
+def test_errors_outside_of_building_pass():
+    with pytest.raises(ZeroDivisionError), config_errors(Config({})):
+        sys.exit(1 / 0)
