@@ -10,8 +10,14 @@ default_hooks = dict(
     visualization=dict(type="mmdet.DetVisualizationHook"),
 )
 
-# The first makes resumed runs repeat uninterrupted ones exactly.
-custom_hooks = [dict(type="mmktn.IterationSeedHook"), dict(type="mmktn.KeypointPretrainingHook")]
+# The first makes resumed runs repeat uninterrupted ones exactly; the second ends training at a loss
+# that is not finite; the third ends it where another process has died.
+custom_hooks = [
+    dict(type="mmktn.IterationSeedHook"),
+    dict(type="mmktn.FiniteLossHook"),
+    dict(type="mmktn.PeerWatchHook"),
+    dict(type="mmktn.KeypointPretrainingHook"),
+]
 
 # Where there is no GPU, mmktn.compat makes it gloo.
 env_cfg = dict(

@@ -25,6 +25,8 @@ default_hooks = dict(
 custom_hooks = [
     dict(type="SyncBuffersHook"),
     dict(type="mmktn.IterationSeedHook"),
+    dict(type="mmktn.FiniteLossHook"),
+    dict(type="mmktn.PeerWatchHook"),
     dict(type="mmktn.KeypointPretrainingHook"),
 ]
 

@@ -1,13 +1,17 @@
 """What the training loop needs beside mmengine's own parts."""
 
 from mmktn.engine.cpu_amp_optim_wrapper import CpuAmpOptimWrapper
+from mmktn.engine.finite_loss_hook import FiniteLossHook
 from mmktn.engine.iteration_seed_hook import IterationSeedHook
 from mmktn.engine.keypoint_count_hook import KeypointCountHook
 from mmktn.engine.keypoint_pretraining_hook import KeypointPretrainingHook
+from mmktn.engine.peer_watch_hook import PeerWatchHook
 
 __all__ = [
     "CpuAmpOptimWrapper",
+    "FiniteLossHook",
     "IterationSeedHook",
     "KeypointCountHook",
     "KeypointPretrainingHook",
+    "PeerWatchHook",
 ]

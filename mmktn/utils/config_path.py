@@ -173,9 +173,11 @@ def merge_options(cfg: Config, options: dict[str, Any] | None) -> None:
     """
     for key, value in (options or {}).items():
         at: Any = cfg
+        parent: Any = None
         parts = key.split(".")
         for depth, part in enumerate(parts):
             where = ".".join(parts[:depth]) or "the config"
+            parent = at
             if isinstance(at, list | tuple):
                 if not part.isdigit() or int(part) >= len(at):
                     raise UserError(
@@ -195,6 +197,9 @@ def merge_options(cfg: Config, options: dict[str, Any] | None) -> None:
                 f"--cfg-options {key}={value}: {key} is a dict with the keys "
                 f"{', '.join(map(str, list(at)[:5]))}; name one of them ({key}.KEY=VALUE)"
             )
+        if isinstance(parent, list) and not isinstance(value, dict):
+            parent[int(parts[-1])] = value  # mmengine replaces only dicts in lists
+            continue
         try:
             cfg.merge_from_dict({key: value})
         except (TypeError, KeyError, AttributeError, AssertionError, IndexError) as error:

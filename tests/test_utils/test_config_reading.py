@@ -85,14 +85,14 @@ def test_sound_configs_of_all_kinds_are_read(tmp_path):
     ("key", "value", "wanted"),
     [
         ("a.b", 1, "a is 1, which has no key 'b'"),
-        ("text.b.c", 1, "text is 'word', which has no key 'b'"),
+        ("name.b.c", 1, "name is 'word', which has no key 'b'"),
         ("rows.5", 1, "rows is a list of 2; '5' is none of its places"),
         ("rows.x.y", 1, "rows is a list of 2; 'x' is none"),
         ("model", 1, "model is a dict with the keys type"),
     ],
 )
 def test_options_into_something_else_are_named(key, value, wanted):
-    cfg = Config({"a": 1, "text": "word", "rows": [1, 2], "model": {"type": "X", "n": 1}})
+    cfg = Config({"a": 1, "name": "word", "rows": [1, 2], "model": {"type": "X", "n": 1}})
     with pytest.raises(UserError, match=wanted):
         merge_options(cfg, {key: value})
 
@@ -113,7 +113,9 @@ def test_work_dir_that_is_a_file_or_below_one_is_refused(tmp_path):
     add_run_arguments(parser)
     for work_dir in (tmp_path / "a.py", tmp_path / "a.py" / "below"):
         with pytest.raises(UserError, match=r"a\.py"):
-            read_run_config(parser.parse_args([str(tmp_path / "a.py"), "--work-dir", str(work_dir)]))
+            read_run_config(
+                parser.parse_args([str(tmp_path / "a.py"), "--work-dir", str(work_dir)])
+            )
 
 
 def test_missing_part_is_named():
