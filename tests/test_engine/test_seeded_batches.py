@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import BaseDataset, ConcatDataset, InfiniteSampler, RepeatDataset
+from mmengine.dataset import BaseDataset, ConcatDataset, InfiniteSampler
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
 from mmktn.engine.seeded_batches import BatchStream, seed_batches
@@ -24,7 +24,7 @@ class Draws(BaseDataset):
 
 
 def loader_of(workers=0, persistent=False, dataset=None):
-    dataset = dataset or RepeatDataset(ConcatDataset([Draws(), Draws()]), 2)
+    dataset = dataset or ConcatDataset([Draws(), Draws()])
     return DataLoader(
         dataset,
         batch_sampler=BatchSampler(InfiniteSampler(dataset, seed=3), 3, drop_last=False),
