@@ -1,6 +1,7 @@
 """`tools/test.py` refuses files that do not hold the model's weights, and takes those that do."""
 
 import importlib.util
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -73,7 +74,7 @@ def test_addresses_are_checked_as_files_are(tmp_path, monkeypatch):
     ],
 )
 def test_wrong_checkpoint_ends_the_tool_before_data_are_read(
-    config, content, message, tmp_path, monkeypatch
+    config, content, message, tmp_path, monkeypatch, capsys
 ):
     path = tmp_path / "bad.pth"
     if isinstance(content, bytes):
@@ -82,5 +83,7 @@ def test_wrong_checkpoint_ends_the_tool_before_data_are_read(
         torch.save(content, path)
     arguments = [config, str(path), "--work-dir", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", ["test.py", *arguments])
-    with pytest.raises(SystemExit, match=message):
+    with pytest.raises(SystemExit) as stop:
         runpy.run_path(str(ROOT / "tools/test.py"), run_name="__main__")
+    assert stop.value.code == 1
+    assert re.search(message, capsys.readouterr().err.splitlines()[-1])

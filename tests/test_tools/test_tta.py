@@ -13,6 +13,7 @@ from mmengine.registry import init_default_scope
 from mmktn.registry import MODELS
 from mmktn.testing import write_fake_dataset
 from mmktn.utils.setup_env import register_all_modules
+from mmktn.utils.user_error import UserError
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs/densepose/smoke/densepose-rcnn_r18_fpn_smoke_dp-synth.py"
@@ -58,7 +59,7 @@ def test_all_metrics_are_added_once_and_only_to_charts():
     assert [evaluator["type"] for evaluator in cfg.test_evaluator][1:] == [
         "mmktn.TopdownPointwiseMetric"
     ]
-    with pytest.raises(SystemExit, match="no DensePoseMetric"):
+    with pytest.raises(UserError, match="no DensePoseMetric"):
         tool["add_metrics"](
             Config.fromfile(str(ROOT / "configs/tasks/body-seg_r18_fpn_cpu_dp-synth.py"))
         )
