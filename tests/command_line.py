@@ -3,7 +3,9 @@
 import contextlib
 import io
 import re
+import runpy
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 
 def refused(main: Callable[..., int], arguments: Sequence[object], match: str) -> str:
@@ -23,3 +25,11 @@ def refused(main: Callable[..., int], arguments: Sequence[object], match: str) -
     assert status == 1
     assert re.search(match, lines[-1]), lines
     return lines[-1]
+
+
+def run_script(path: str | Path) -> None:
+    """Run a tool as `python PATH` with the arguments in `sys.argv`; it must end with status 0."""
+    try:
+        runpy.run_path(str(path), run_name="__main__")
+    except SystemExit as ended:
+        assert not ended.code, ended.code

@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from tests.command_line import run_script
 from tests.test_stip.tiny_crowd import write_crowd
 
 ROOT = Path(__file__).parents[2]
@@ -124,7 +124,7 @@ def test_bfloat16_training_and_testing_with_the_stock_scripts(crowd, tmp_path, m
     merged = [f"{key}={value}" for key, value in options(crowd).items()]
     command = [str(CONFIG), str(tmp_path / "epoch_1.pth"), "--work-dir", str(tmp_path / "test")]
     monkeypatch.setattr(sys, "argv", ["test.py", *command, "--cfg-options", *merged])
-    runpy.run_path(str(ROOT / "tools/test.py"), run_name="__main__")
+    run_script(ROOT / "tools/test.py")
     (scores,) = (tmp_path / "test").glob("*/*.json")
     assert 0 <= json.loads(scores.read_text())["crowdpose/oks/AP"] <= 1
 

@@ -14,6 +14,7 @@ from mmktn.registry import MODELS
 from mmktn.testing import write_fake_dataset
 from mmktn.utils.setup_env import register_all_modules
 from mmktn.utils.user_error import UserError
+from tests.command_line import run_script
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs/densepose/smoke/densepose-rcnn_r18_fpn_smoke_dp-synth.py"
@@ -37,7 +38,7 @@ def test_metrics_are_computed_from_augmented_predictions(tmp_path, monkeypatch):
     arguments += ["--work-dir", str(tmp_path / "work"), "--cfg-options"]
     arguments += [f"{key}={value}" for key, value in options.items()]
     monkeypatch.setattr(sys, "argv", ["test.py", *arguments])
-    runpy.run_path(str(ROOT / "tools/test.py"), run_name="__main__")
+    run_script(ROOT / "tools/test.py")
     (scores,) = (tmp_path / "work").glob("*/*.json")
     found = json.loads(scores.read_text())
     for name in ("densepose/gps/AP", "pointwise/AUC10", "body_mask/AP", "coco/bbox_mAP"):
