@@ -32,4 +32,5 @@ def run_script(path: str | Path) -> None:
     try:
         runpy.run_path(str(path), run_name="__main__")
     except SystemExit as ended:
-        assert not ended.code, ended.code
+        if ended.code:
+            raise
