@@ -60,7 +60,7 @@ def test_addresses_are_checked_as_files_are(tmp_path, monkeypatch):
         server.files["/a.pth"] = (tmp_path / "a.pth").read_bytes()
         test_tool.check_checkpoint(target, f"{server.address}/a.pth")
         assert torch.equal(source.layer.weight, target.layer.weight)
-        with pytest.raises(SystemExit, match="the server answers 404"):
+        with pytest.raises(ValueError, match="the server answers 404"):
             test_tool.check_checkpoint(target, f"{server.address}/b.pth")
 
 
