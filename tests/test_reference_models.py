@@ -235,7 +235,7 @@ class Reference:
         )
 
     def loss_config(self) -> dict:
-        """Weights of the file; KTN's official ones where it has none (methods 9.2)."""
+        """Weights of the file; KTN's official ones where it has none."""
         if "weights" in self.arrays:
             points, part, index = (float(value) for value in self.arrays["weights"])
             weights = {"u": points, "v": points, "fine_segm": part, "coarse_segm": index}

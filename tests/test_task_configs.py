@@ -15,7 +15,7 @@ from tests.test_configs import vocabulary
 ROOT = Path(__file__).parents[1] / "configs"
 CONFIGS = sorted(p for folder in ("cascade", "tasks") for p in (ROOT / folder).glob("*.py"))
 IDS = [p.stem for p in CONFIGS]
-# Row of table 1 -> GPS AP (methods 27.7).
+# Row of table 1 -> GPS AP.
 PAPER = {
     "densepose-rcnn-legacy": 51.0,
     "densepose-rcnn-mask": 51.9,

@@ -1,4 +1,4 @@
-# Row "Cascade: + keypoints, R50": the stages exchange charts and keypoints. methods 3.3.
+# Row "Cascade: + keypoints, R50": the stages exchange charts and keypoints.
 _base_ = "densepose-rcnn-kpt_r50_fpn_230k_dp-coco.py"
 
 model = dict(

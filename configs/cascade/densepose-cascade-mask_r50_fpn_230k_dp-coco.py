@@ -1,4 +1,4 @@
-# Row "Cascade: + masks, R50": the stages exchange charts and masks. methods 3.3.
+# Row "Cascade: + masks, R50": the stages exchange charts and masks.
 _base_ = "densepose-rcnn-mask_r50_fpn_230k_dp-coco.py"
 
 model = dict(

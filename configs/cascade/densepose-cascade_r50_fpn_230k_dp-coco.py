@@ -1,4 +1,4 @@
-# Row "Cascade: DensePose-ST, R50": two stages of the DensePose branch alone. methods 3.3.
+# Row "Cascade: DensePose-ST, R50": two stages of the DensePose branch alone.
 _base_ = "densepose-rcnn-legacy_r50_fpn_230k_dp-coco.py"
 
 model = dict(

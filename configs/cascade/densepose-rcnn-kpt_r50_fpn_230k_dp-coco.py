@@ -1,5 +1,5 @@
 # Row "Multi-task: + keypoints, R50": a keypoint branch beside the DensePose branch, on the features
-# that it pools. methods 3.2.
+# that it pools.
 _base_ = "densepose-rcnn-legacy_r50_fpn_230k_dp-coco.py"
 
 model = dict(

@@ -1,4 +1,4 @@
-# Row "Single task, R101" of table 1. methods 3.4.
+# Row "Single task, R101" of table 1.
 _base_ = "densepose-rcnn-legacy_r50_fpn_230k_dp-coco.py"
 
 model = dict(

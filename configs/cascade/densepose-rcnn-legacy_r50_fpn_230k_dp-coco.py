@@ -1,5 +1,5 @@
 # Row "Single task, R50" of table 1: the DensePose branch alone, schedule of the multi-task rows,
-# whose base it is. methods 3.4.
+# whose base it is.
 _base_ = [
     "../_base_/models/densepose-rcnn-legacy_r50_fpn_multitask.py",
     "../_base_/datasets/densepose_coco.py",

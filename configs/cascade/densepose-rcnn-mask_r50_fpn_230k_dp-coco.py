@@ -1,5 +1,4 @@
-# Row "Multi-task: + masks, R50": Mask R-CNN's mask branch beside the DensePose branch. methods
-# 3.2.
+# Row "Multi-task: + masks, R50": Mask R-CNN's mask branch beside the DensePose branch.
 _base_ = [
     "../_base_/models/densepose-rcnn-legacy_r50_fpn_multitask.py",
     "../_base_/datasets/densepose_coco_masks.py",

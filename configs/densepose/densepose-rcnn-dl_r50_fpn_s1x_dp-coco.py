@@ -1,5 +1,4 @@
 # Row "DensePose R-CNN DL, R50": the DeepLab trunk (ASPP, then eight normalised convolutions).
-# methods 1.3.
 _base_ = "densepose-rcnn_r50_fpn_s1x_dp-coco.py"
 
 model = dict(

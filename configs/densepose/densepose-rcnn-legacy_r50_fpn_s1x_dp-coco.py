@@ -1,5 +1,5 @@
 # Row "DensePose R-CNN legacy, R50": no decoder, RoIAlign 14 from all levels, 15-way coarse
-# segmentation. methods 1.1.
+# segmentation.
 _base_ = [
     "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
     "../_base_/datasets/densepose_coco.py",

@@ -1,4 +1,4 @@
-# Row "+ MIDv1, R50": the decoder in the form of the released code. methods 5.4, 9.4.
+# Row "+ MIDv1, R50": the decoder in the form of the released code.
 _base_ = [
     "../_base_/models/densepose-rcnn-star_r50_fpn-mid1.py",
     "../_base_/datasets/densepose_coco.py",

@@ -1,5 +1,5 @@
 # Row "+ MIDv1 as in the figure, R50": one dilated convolution a level and the multi-instance
-# segmentor, which learns from the union of the persons' masks. methods 5.2, 5.3.
+# segmentor, which learns from the union of the persons' masks.
 _base_ = [
     "../_base_/models/densepose-rcnn-star_r50_fpn-mid1.py",
     "../_base_/datasets/densepose_coco_masks.py",

@@ -1,5 +1,5 @@
 # Row "RCNN* (KTN's baseline), R50": the legacy system with a two-way body mask instead of coarse
-# parts. methods 1.1, 9.4.
+# parts.
 _base_ = [
     "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
     "../_base_/datasets/densepose_coco.py",

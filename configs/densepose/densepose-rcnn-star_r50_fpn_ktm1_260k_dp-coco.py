@@ -1,6 +1,6 @@
 # Row "+ KTMv1, R50": RCNN* with its surface classifier generated from the keypoint classifier; the
-# knowledge graph stays as given. methods 7.1, 9.4. The paper starts from a keypoint-pretrained
-# detector that was never released; this config starts from ImageNet.
+# knowledge graph stays as given. The paper starts from a keypoint-pretrained detector that was
+# never released; this config starts from ImageNet.
 _base_ = "densepose-rcnn-star_r50_fpn_260k_dp-coco.py"
 
 model = dict(

@@ -1,5 +1,5 @@
-# Row "DensePose R-CNN, HRNet-W32 + HRFPN". methods 9.3: as in the released geometry,
-# the right and lower 32 pixels of an image reach no level; `neck.aligned=True` mends that.
+# Row "DensePose R-CNN, HRNet-W32 + HRFPN". As in the released geometry, the right and lower 32
+# pixels of an image reach no level; `neck.aligned=True` mends that.
 _base_ = [
     "../_base_/models/densepose-rcnn_hrnet-w32_hrfpn.py",
     "../_base_/datasets/densepose_coco.py",

@@ -1,5 +1,4 @@
-# Row "+ MIDv2, R50": MIDv2 and the KTN trunk, ordinary predictors, no keypoints. methods 6.5,
-# 9.4.
+# Row "+ MIDv2, R50": MIDv2 and the KTN trunk, ordinary predictors, no keypoints.
 _base_ = [
     "../_base_/models/densepose-rcnn_r50_fpn-mid2.py",
     "../_base_/datasets/densepose_coco.py",

@@ -1,5 +1,5 @@
 # Row "+ KTMv2, R50": the legacy system, its surface classifier generated from box, keypoint and
-# part classifiers. methods 8.6.
+# part classifiers.
 _base_ = "densepose-rcnn-legacy_r50_fpn_s1x_dp-coco.py"
 
 model = dict(

@@ -1,5 +1,5 @@
-# Row "KTN v1 (MIDv1 + KTMv1), R50"; the knowledge graph is learned. methods 9.1. The paper
-# starts from a keypoint-pretrained detector that was never released; this config from ImageNet.
+# Row "KTN v1 (MIDv1 + KTMv1), R50"; the knowledge graph is learned. The paper starts from a
+# keypoint-pretrained detector that was never released; this config from ImageNet.
 _base_ = "densepose-rcnn-star_r50_fpn-mid1_260k_dp-coco.py"
 
 model = dict(

@@ -1,5 +1,5 @@
-# Row "KTN v2 (MIDv2 + KTMv2), HRNet-W32 + HRFPN". methods 9.3: the predictor of the released
-# config cannot be built, so this is the one of KTN v2 R50. Starts from ImageNet, where the paper's
+# Row "KTN v2 (MIDv2 + KTMv2), HRNet-W32 + HRFPN". The predictor of the released config cannot be
+# built, so this is the one of KTN v2 R50. Starts from ImageNet, where the paper's
 # keypoint-pretrained detector was never released.
 _base_ = "densepose-rcnn_hrnet-w32_hrfpn_s1x_dp-coco.py"
 

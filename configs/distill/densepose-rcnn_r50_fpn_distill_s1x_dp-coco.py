@@ -1,5 +1,4 @@
 # Today's DensePose R-CNN, trained also with the dense labels of a teacher; no row of a paper.
-# methods 4.
 _base_ = [
     "../_base_/models/densepose-rcnn_r50_fpn.py",
     "../_base_/datasets/densepose_coco_distill.py",

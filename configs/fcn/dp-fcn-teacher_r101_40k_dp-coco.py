@@ -1,4 +1,4 @@
-# The teacher: DP-FCN on persons whose surroundings are painted grey. methods 4.
+# The teacher: DP-FCN on persons whose surroundings are painted grey.
 _base_ = [
     "../_base_/models/dp-fcn_r101.py",
     "../_base_/datasets/densepose_coco_teacher.py",

@@ -1,4 +1,4 @@
-# Row "DP-FCN" of Fig. 11 of the DensePose paper: whole images, five scales. methods 2.
+# Row "DP-FCN" of Fig. 11 of the DensePose paper: whole images, five scales.
 _base_ = [
     "../_base_/models/dp-fcn_r101.py",
     "../_base_/datasets/densepose_coco_fcn.py",

@@ -1,5 +1,5 @@
-# GPS of DP-FCN: its charts of the whole image, cut out by given boxes. methods 2, "Eval". True
-# boxes here; LoadGivenBoxes takes a detector's through bbox_file.
+# GPS of DP-FCN: its charts of the whole image, cut out by given boxes. True boxes here;
+# LoadGivenBoxes takes a detector's through bbox_file.
 _base_ = "dp-fcn_r101_40k_dp-coco.py"
 
 test_pipeline = [

@@ -1,4 +1,4 @@
-# DP-FCN with ResNet-50. methods 2.
+# DP-FCN with ResNet-50.
 _base_ = "dp-fcn_r101_40k_dp-coco.py"
 
 model = dict(

@@ -1,5 +1,5 @@
 # Row "AMA-net, R50": every RoI pooled from four levels, shared convolutions, static and gated
-# fusion, intermediate supervision. methods 10.3.
+# fusion, intermediate supervision.
 _base_ = [
     "../_base_/models/densepose-rcnn_r50_fpn.py",
     "../_base_/datasets/densepose_coco.py",

@@ -1,5 +1,4 @@
 # Row "AMA-net + KTM, R50": its 3 x 3 surface classifier generated from the keypoint classifier.
-# methods 10.3.
 _base_ = "ama-net_r50_fpn_260k_dp-coco.py"
 
 model = dict(

@@ -1,5 +1,4 @@
-# Base of the row "DensePose R-CNN + KTM, R50": the same network and schedule without KTM. methods
-# 10.1.
+# Base of the row "DensePose R-CNN + KTM, R50": the same network and schedule without KTM.
 _base_ = [
     "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
     "../_base_/datasets/densepose_coco.py",

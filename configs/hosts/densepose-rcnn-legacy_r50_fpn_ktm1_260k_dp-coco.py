@@ -1,6 +1,6 @@
 # Row "DensePose R-CNN + KTM, R50": the network of the CVPR paper (coarse parts, mask by their
-# argmax), its surface classifier generated from the keypoint classifier. methods 10.1; which
-# config the paper's row had is not known.
+# argmax), its surface classifier generated from the keypoint classifier. Which config the paper's
+# row had is not known.
 _base_ = "densepose-rcnn-legacy_r50_fpn_260k_dp-coco.py"
 
 model = dict(

@@ -1,5 +1,5 @@
 # Parsing R-CNN as KTN's authors rebuilt it for their "+ KTM" row, without KTM: DeepLab trunk on the
-# map of MIDv1, RoIAlign 28. methods 10.2.
+# map of MIDv1, RoIAlign 28.
 _base_ = [
     "../_base_/models/densepose-rcnn_r50_fpn.py",
     "../_base_/datasets/densepose_coco.py",

@@ -1,4 +1,4 @@
-# Row "Parsing R-CNN + KTM, R50", in the form of KTN's authors. methods 10.2.
+# Row "Parsing R-CNN + KTM, R50", in the form of KTN's authors.
 _base_ = "parsing-rcnn-k1_r50_fpn-mid1_260k_dp-coco.py"
 
 model = dict(

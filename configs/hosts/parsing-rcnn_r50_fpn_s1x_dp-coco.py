@@ -1,5 +1,5 @@
 # Row "Parsing R-CNN, R50": RoIs pooled at 32 from the finest level alone, geometric and context
-# encoding, maps of 128. methods 10.2. The authors train on the 2017 split of DensePose-COCO.
+# encoding, maps of 128. The authors train on the 2017 split of DensePose-COCO.
 _base_ = [
     "../_base_/models/densepose-rcnn_r50_fpn.py",
     "../_base_/datasets/densepose_coco.py",

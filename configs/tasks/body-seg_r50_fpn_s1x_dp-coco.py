@@ -1,5 +1,5 @@
 # Body segmentation as a task of its own: the body mask M of KTN's baseline, its weight and
-# threshold, no charts. methods 12.1.
+# threshold, no charts.
 _base_ = [
     "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
     "../_base_/datasets/densepose_coco.py",

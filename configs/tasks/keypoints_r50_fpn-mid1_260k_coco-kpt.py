@@ -1,5 +1,5 @@
 # Keypoint pre-training of KTN v1: same neck and trunk, so that `load_from` finds every weight but
-# those of the charts. methods 7.3, 9.1.
+# those of the charts.
 _base_ = "keypoints_r50_fpn_260k_coco-kpt.py"
 
 model = dict(

@@ -1,5 +1,5 @@
-# keypoints_r50_fpn_s1x_dp-coco.py on the single map of the multi-instance decoder v1
-# (form of the released code). methods 5.
+# keypoints_r50_fpn_s1x_dp-coco.py on the single map of the multi-instance decoder v1 (form of the
+# released code).
 _base_ = "keypoints_r50_fpn_s1x_dp-coco.py"
 
 model = dict(

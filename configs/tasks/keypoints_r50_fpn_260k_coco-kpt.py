@@ -1,5 +1,5 @@
 # Keypoint pre-training of KTN's baseline: the detector with a keypoint branch on COCO keypoints.
-# `load_from` of a KTM config takes its checkpoint (README.md). methods 7.3.
+# `load_from` of a KTM config takes its checkpoint (README.md).
 _base_ = [
     "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
     "../_base_/datasets/coco_keypoints_boxes.py",

@@ -1,5 +1,4 @@
 # Keypoints as a task of its own: spatial softmax over the cells of the box, no charts.
-# methods 12.3.
 _base_ = [
     "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
     "../_base_/datasets/densepose_coco.py",

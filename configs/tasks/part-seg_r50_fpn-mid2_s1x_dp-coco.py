@@ -1,5 +1,5 @@
-# part-seg_r50_fpn_s1x_dp-coco.py on the single map of the multi-instance decoder v2, with
-# the KTN trunk. methods 6.
+# part-seg_r50_fpn_s1x_dp-coco.py on the single map of the multi-instance decoder v2, with the KTN
+# trunk.
 _base_ = "part-seg_r50_fpn_s1x_dp-coco.py"
 
 model = dict(

@@ -1,5 +1,4 @@
-# Part segmentation as a task of its own: background and 14 parts (S15), no charts. methods
-# 12.2.
+# Part segmentation as a task of its own: background and 14 parts (S15), no charts.
 _base_ = [
     "../_base_/models/densepose-rcnn-legacy_r50_fpn.py",
     "../_base_/datasets/densepose_coco.py",

@@ -1,10 +1,10 @@
 """How far annotators are off, over the whole body surface.
 
-DensePose paper, section 3 and methods 14: on rendered images the true surface point of each pixel
-is known. For image k the error of point i is d(i, k) = g(i, i_k), the geodesic distance to where
-the annotator put it; it is known at a few points of each image, interpolated over the rest of the
-surface and averaged over the images. The paper does not print its interpolation; here it is by
-inverse geodesic distance (Shepard).
+DensePose paper, section 3: on rendered images the true surface point of each pixel is known. For
+image k the error of point i is d(i, k) = g(i, i_k), the geodesic distance to where the annotator
+put it; it is known at a few points of each image, interpolated over the rest of the surface and
+averaged over the images. The paper does not print its interpolation; here it is by inverse geodesic
+distance (Shepard).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What can be wrong with a DensePose-COCO file, found by one implementation for everybody.
 
 The dataset raises the first problem as an `AnnotationError`; tools/misc/check_annotations.py lists
-all of them. Field rules: methods 15. Cheap checks read numbers only; masks are decoded by
+all of them. Field rules are DensePose-COCO's. Cheap checks read numbers only; masks are decoded by
 `mask_problems` and images opened by `mmktn.formats.pictures`.
 """
 

@@ -1,8 +1,8 @@
 """Run-length codes of dp_masks: checked decoding and merging into one coarse part map.
 
-Source: COCO run-length coding and the DensePose-COCO field `dp_masks` (methods 15). pycocotools
-does not check that the runs of a code add up to the size of its mask (2.0.11 then returns
-uninitialised memory), so the runs are unpacked here and checked.
+Source: COCO run-length coding and the DensePose-COCO field `dp_masks`. pycocotools does not check
+that the runs of a code add up to the size of its mask (2.0.11 then returns uninitialised memory),
+so the runs are unpacked here and checked.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def rle_runs(rle: Any) -> np.ndarray:
 
 
 def merge_dp_masks(dp_masks: Any, form: AnnotationFormat = DENSEPOSE_COCO) -> np.ndarray:
-    """Merge the part masks of a person; where masks overlap the later part wins (methods 15).
+    """Merge the part masks of a person; where masks overlap the later part wins.
 
     Args:
         dp_masks: 14 run-length codes of masks over the box, or `[]` for an absent part; in sets

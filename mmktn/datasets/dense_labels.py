@@ -2,7 +2,7 @@
 
 A folder of one RGBA picture a person, 256 x 256 over its box as dp_masks are: red the chart, green
 U, blue V, alpha the confidence; and `index.json`, which says what they belong to. Everything is
-checked when it is read. The format is this project's own (methods 4.2).
+checked when it is read. The format is this project's own (DensePose, section 3.2).
 """
 
 from __future__ import annotations

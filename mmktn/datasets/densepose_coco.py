@@ -1,8 +1,8 @@
 """DensePose-COCO as an mmdet dataset: one item an image, with all of its persons.
 
-File format: methods 15; layout on disk: docs/datasets.md. Masks are not decoded and images not
-opened before an item is asked for. The synthetic set has the same format; PoseTrack, UltraPose and
-Chimps differ in what `annotation_format` says.
+File format: DensePose-COCO's; layout on disk: docs/datasets.md. Masks are not decoded and images
+not opened before an item is asked for. The synthetic set has the same format; PoseTrack, UltraPose
+and Chimps differ in what `annotation_format` says.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class DensePoseCocoDataset(BaseDetDataset):
     Args:
         *args: Of `BaseDetDataset`.
         only_densepose_images: Keep only images with at least one person that is not a crowd and
-            carries dense pose, as training does (methods 0.4). Other persons of these images stay.
+            carries dense pose, as training does. Other persons of these images stay.
         validation: What is checked at load: 'full' every number, 'structure' only ids, links and
             missing fields. With 'structure', boxes of no size or outside the image are dropped
             (their number is logged), and bad points raise when the image is loaded.

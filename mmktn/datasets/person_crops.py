@@ -1,7 +1,7 @@
 """DensePose-COCO, one item a person, for systems that crop a person out of its image.
 
 The top-down data set, whose items also know where the other persons of the image are: they are
-neither the person nor background (methods 2, 4.2).
+neither the person nor background (DensePose, sections 3.1 and 3.2).
 """
 
 from __future__ import annotations

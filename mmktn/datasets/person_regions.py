@@ -1,7 +1,7 @@
 """Where the persons of an image are: their segmentations drawn into one small map.
 
-Methods 2 and 4.2: background is what lies outside all persons; the teacher sees its person alone. A
-person without a segmentation falls back to the union of its dp_masks, then to "unknown" in its box.
+Background is what lies outside all persons; the teacher sees its person alone. A person without a
+segmentation falls back to the union of its dp_masks, then to "unknown" in its box.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """DensePose-COCO for top-down systems: one item a person, with given boxes or a detector's.
 
-Same files and checks as `DensePoseCocoDataset` (methods 15); items carry the keys of mmpose's
-top-down pipelines (`bbox`, `bbox_score`) beside those of the dense-pose transforms.
+Same files and checks as `DensePoseCocoDataset`; items carry the keys of mmpose's top-down pipelines
+(`bbox`, `bbox_score`) beside those of the dense-pose transforms.
 """
 
 from __future__ import annotations

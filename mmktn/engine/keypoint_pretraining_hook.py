@@ -1,7 +1,7 @@
 """Say so where a knowledge transfer machine starts without a trained keypoint classifier.
 
-Source: KTN starts from a detector trained on keypoints, whose weights were never released (methods
-7.3). What is transferred is the keypoint classifier, so a run without one loses accuracy.
+Source: KTN starts from a detector trained on keypoints, whose weights were never released. What is
+transferred is the keypoint classifier, so a run without one loses accuracy.
 """
 
 from mmengine.hooks import Hook

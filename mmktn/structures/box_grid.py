@@ -1,9 +1,9 @@
 """Every conversion between frames: image pixels, box-relative, annotation grid, map grid.
 
 Frames are those of docs/conventions.md; each function name says source and destination. The
-formulas are those of the training side of DensePose R-CNN (methods 1.4, 12.3); evaluation has its
-own grid (dp / 255) and does not come through here. Points are (..., 2) with x before y, boxes are
-xyxy in pixels. No half-pixel offset is added anywhere in this file.
+formulas are those of the training side of DensePose R-CNN; evaluation has its own grid (dp / 255)
+and does not come through here. Points are (..., 2) with x before y, boxes are xyxy in pixels. No
+half-pixel offset is added anywhere in this file.
 """
 
 import torch
@@ -132,7 +132,7 @@ def mirror_box_relative(points: Tensor) -> Tensor:
 
 
 def image_to_map_grid(points: Tensor, rois_xyxy: Tensor, map_hw: tuple[int, int]) -> Tensor:
-    """Map image points to cell coordinates of a RoI's map: `g = (x - x0) * A / w` (methods 1.4).
+    """Map image points to cell coordinates of a RoI's map: `g = (x - x0) * A / w`.
 
     Args:
         points: (P, 2) image pixels.
@@ -148,7 +148,7 @@ def image_to_map_grid(points: Tensor, rois_xyxy: Tensor, map_hw: tuple[int, int]
 
 
 def points_inside_rois(points: Tensor, rois_xyxy: Tensor) -> Tensor:
-    """Say which image points lie inside their RoI: `0 <= x - x0 < w`, the same in y (methods 1.4).
+    """Say which image points lie inside their RoI: `0 <= x - x0 < w`, the same in y.
 
     Args:
         points: (P, 2) image pixels.
@@ -189,7 +189,7 @@ def image_to_keypoint_cells(
 def roi_to_box_sampling_grid(
     rois_xyxy: Tensor, boxes_xyxy: Tensor, map_hw: tuple[int, int]
 ) -> Tensor:
-    """Build the grid that reads box-frame maps (dp_masks) at the cells of RoI maps (methods 1.4).
+    """Build the grid that reads box-frame maps (dp_masks) at the cells of RoI maps.
 
     Cell i of A takes the position `i / A` of the RoI. Use with `grid_sample(..., mode='nearest',
     padding_mode='zeros', align_corners=True)` to repeat the official target exactly.

@@ -1,8 +1,8 @@
 """Dense labels of a person as bytes: chart, U, V and confidence of each cell of the box grid.
 
-Methods 4.2: the teacher's answer at every pixel of a person, in the frame of dp_masks. Bytes are
-those of the result format (truncated, docs/conventions.md), so byte k stands for the interval from
-k / 255 to (k + 1) / 255 and is read back as its middle.
+DensePose, section 3.2: the teacher's answer at every pixel of a person, in the frame of dp_masks.
+Bytes are those of the result format (truncated, docs/conventions.md), so byte k stands for the
+interval from k / 255 to (k + 1) / 255 and is read back as its middle.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def flip_dense_map(
     chart_flip: NDArray[np.int64],
     flip_uv: Callable[..., tuple[NDArray[Any], NDArray[Any]]],
 ) -> Tensor:
-    """Mirror dense labels left to right (methods 16).
+    """Mirror dense labels left to right (DensePose's symmetry tables).
 
     Args:
         dense_map: (4, G, G) uint8.

@@ -1,9 +1,9 @@
 """Dense-pose ground truth of one person and of the N persons of an image.
 
-The content follows the DensePose-COCO annotation (methods 15); coordinates are box-relative
+The content follows the DensePose-COCO annotation; coordinates are box-relative
 (docs/conventions.md, frame 3), so resizing an image changes nothing here. Departure from the
 official code: no upper limit on the number of points (it padded to 196), and the flip transforms U
-and V on all 24 charts (methods 16, disagreement 40).
+and V on all 24 charts (DensePose's symmetry tables).
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class DensePoseAnnotation:
         return {name: function(labels) for name, labels in self.label_maps.items()}
 
     def flip(self, rules: FlipRules) -> DensePoseAnnotation:
-        """Mirror left to right (methods 16): positions, charts, U and V, maps, keypoints.
+        """Mirror left to right: positions, charts, U and V, maps, keypoints.
 
         Args:
             rules: Tables of the surface.

@@ -1,4 +1,4 @@
-"""Decoded region labels of a box: body or not, or the 14 coarse parts (methods 12.1, 12.2).
+"""Decoded region labels of a box: body or not, or the 14 coarse parts.
 
 What `ChartResult` is for charts. The map covers the integer box of docs/conventions.md, frame 5.
 """

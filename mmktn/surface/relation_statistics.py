@@ -1,8 +1,8 @@
 """Statistical and word-vector parts of the relation matrices, rebuilt from a user's own files.
 
-Source: construction script of the KTN v2 knowledge graph (methods, section 8.4 b-d). Co-occurrence
-counts come from Visual Genome relationships, similarities from GloVe vectors. Departures: 0 / 0 is
-0 instead of nan; ``part_expand='both'`` repairs the published expansion of leg and arm rows, which
+Source: construction script of the KTN v2 knowledge graph (KTN, TCSVT 2022). Co-occurrence counts
+come from Visual Genome relationships, similarities from GloVe vectors. Departures: 0 / 0 is 0
+instead of nan; ``part_expand='both'`` repairs the published expansion of leg and arm rows, which
 fills only one side ('official' keeps it).
 """
 

@@ -1,6 +1,6 @@
 """Structural commonsense relations between keypoints, parts, the person box and the 24 charts.
 
-Source: rule tables of the KTN v2 knowledge graph (methods, section 8.4 a); the matrices are the
+Source: rule tables of the KTN v2 knowledge graph (KTN, TCSVT 2022); the matrices are the
 download-free form 0.3 * rule. The published files add statistics and word vectors to the same
 rules, see ``relation_statistics``. There is no rule for the box: all charts count alike.
 """

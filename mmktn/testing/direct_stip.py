@@ -1,8 +1,8 @@
 """STIP written down directly: the slow reference of tests and of the benchmark.
 
-Follows the official order of operations (methods section 13.2): enlarge first, then apply 1x1
-layers; store the kernels as ``(B, K, D, H, W)``, multiply, average. Takes its weights from an
-`STIPHead`, so that both see the same numbers.
+Follows the official order of operations: enlarge first, then apply 1x1 layers; store the kernels as
+``(B, K, D, H, W)``, multiply, average. Takes its weights from an `STIPHead`, so that both see the
+same numbers.
 """
 
 from collections.abc import Sequence

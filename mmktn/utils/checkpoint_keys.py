@@ -1,8 +1,8 @@
 """Names in official checkpoints -> names in this package, for converters and parity tests.
 
 Covers detectron2 DensePose, KTN v1 and v2 (both built on detectron2) and the UV branch of Parsing
-R-CNN (methods 1.3, 6, 7, 8, 10.2). Rules are rows of a table: a pattern for the whole name and a
-template for ours. A name without a row is reported, never dropped silently.
+R-CNN. Rules are rows of a table: a pattern for the whole name and a template for ours. A name
+without a row is reported, never dropped silently.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def test_official_branch_fills_ours_exactly(name):
 
 
 def test_stock_keypoint_head_of_ktn_is_reported_unused():
-    """The fork carries it and disables it (methods 9.2)."""
+    """The fork carries it and disables it."""
     unused = convert_densepose_keys(official_shapes("ktnv2_r50")).unused
     assert len(unused) == 18
     assert all(key.startswith("roi_heads.keypoint_head.") for key in unused)

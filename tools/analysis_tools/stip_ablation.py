@@ -3,11 +3,11 @@
 Usage: python tools/analysis_tools/stip_ablation.py [--seeds 0 1 2] [--epochs N] [--out FILE.json]
 
 Every arm has the same backbone, data, augmentation, batch size, learning rate, schedule and seeds.
-As in the paper the arms differ in more than the named part: the baseline predicts maps at a
-quarter of the input with quarter-pixel decoding, the others at half with the refined decoding
-(disagreement 19). So the baseline is also tested with the refined decoding ('baseline-refined').
-Runs are done one after the other on --threads threads and are appended to --out as they finish;
-a run that is already there is not repeated.
+As in the paper the arms differ in more than the named part: the baseline predicts maps at a quarter
+of the input with quarter-pixel decoding, the others at half with the refined decoding. So the
+baseline is also tested with the refined decoding ('baseline-refined'). Runs are done one after the
+other on --threads threads and are appended to --out as they finish; a run that is already there is
+not repeated.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The KTN v2 DensePose branch written down directly: the yardstick of `bench_densepose_branch.py`.
 
-One call after the other, as the released code does it (methods 6.1, 6.4, 8.1 and 1.5): every
-level is brought to stride 4, branches are concatenated, all boxes run at once, the transfer machine
-runs in every forward pass, all maps are made, and decoding resizes every channel to the box. It
-reads the parameters of our modules, so both sides can be compared number by number.
+One call after the other, as the released code does it: every level is brought to stride 4, branches
+are concatenated, all boxes run at once, the transfer machine runs in every forward pass, all maps
+are made, and decoding resizes every channel to the box. It reads the parameters of our modules, so
+both sides can be compared number by number.
 """
 
 from __future__ import annotations

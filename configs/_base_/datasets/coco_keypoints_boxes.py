@@ -1,6 +1,5 @@
 # COCO 2017 keypoints for detectors with a keypoint branch: all persons of an image, images with at
 # least one labelled keypoint. Its training images hold no image of DensePose-COCO minival.
-# methods 7.3.
 data_root = "data/coco/"
 backend_args = None
 

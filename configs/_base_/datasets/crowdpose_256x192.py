@@ -1,6 +1,6 @@
 # CrowdPose trainval -> test at 256x192, targets 64x48. Boxes at test: the detections that mmpose
-# publishes (STIP's own were never released, gap 10): compare only results of the same boxes, and no
-# test with a validation, whose boxes are the annotated ones.
+# publishes (STIP's own were never released): compare only results of the same boxes, and no test
+# with a validation, whose boxes are the annotated ones.
 data_root = "data/crowdpose/"
 codec = dict(type="MSRAHeatmap", input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
 

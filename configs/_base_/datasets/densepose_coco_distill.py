@@ -1,5 +1,4 @@
 # DensePose-COCO with the dense labels of a teacher; docs/distillation.md says how to write them.
-# methods 4.
 _base_ = "densepose_coco.py"
 
 # Any RoI config becomes a student by this: each of the joined files takes the labels.

@@ -1,4 +1,4 @@
-# DensePose-COCO for fully convolutional systems: whole images, warped at random. methods 2.
+# DensePose-COCO for fully convolutional systems: whole images, warped at random.
 _base_ = "densepose_coco.py"
 
 train_pipeline = [

@@ -1,5 +1,5 @@
 # DensePose-COCO, one annotated person an item: the box times 1.2, its longer side 320 pixels.
-# methods 2, single-person setting.
+# Single-person setting of DensePose, section 3.1.
 _base_ = "densepose_coco.py"
 
 augmentation = [

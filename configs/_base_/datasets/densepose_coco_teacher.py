@@ -1,5 +1,5 @@
 # One annotated person an item, all but the person painted grey, in training and at test: the
-# teacher and the figure-ground oracle. methods 4.
+# teacher and the figure-ground oracle.
 _base_ = "densepose_coco_person.py"
 
 painting = dict(type="mmktn.PaintBackground", color=(103.53, 116.28, 123.675))

@@ -1,4 +1,4 @@
-# The synthetic set for fully convolutional systems: whole images, warped at random. methods 2.
+# The synthetic set for fully convolutional systems: whole images, warped at random.
 _base_ = "densepose_synthetic.py"
 
 train_pipeline = [

@@ -1,5 +1,4 @@
-# The synthetic set, one person an item, its longer side 128 pixels. methods 2, single-person
-# setting.
+# The synthetic set, one person an item, its longer side 128 pixels. Single-person setting.
 _base_ = "densepose_synthetic.py"
 
 augmentation = [

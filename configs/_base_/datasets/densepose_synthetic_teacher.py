@@ -1,5 +1,4 @@
 # The synthetic set, one person an item, all but the person painted grey, in training and at test.
-# methods 4.
 _base_ = "densepose_synthetic_person.py"
 
 painting = dict(type="mmktn.PaintBackground", color=(103.53, 116.28, 123.675))

@@ -1,5 +1,5 @@
-# DensePose-COCO for top-down systems at 256x192 (methods 10.4): every person with dense pose is an
-# item, box x 1.25, flip with UV symmetry, scale 0.35, rotation 45 degrees in 6 of 10 cases.
+# DensePose-COCO for top-down systems at 256x192: every person with dense pose is an item, box x
+# 1.25, flip with UV symmetry, scale 0.35, rotation 45 degrees in 6 of 10 cases.
 data_root = "data/coco/"
 surface = "data/densepose_surface"
 input_size = (192, 256)

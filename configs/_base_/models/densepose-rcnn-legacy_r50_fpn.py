@@ -1,5 +1,5 @@
 # DensePose R-CNN of the CVPR 2018 release: no decoder, RoIAlign 14 from all levels, 15-way coarse
-# segmentation, and its loss weights. methods 1.1.
+# segmentation, and its loss weights.
 _base_ = "densepose-rcnn_r50_fpn.py"
 
 model = dict(

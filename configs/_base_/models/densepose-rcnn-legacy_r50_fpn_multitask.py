@@ -1,4 +1,4 @@
-# DensePose R-CNN of the CVPR paper with the settings of its multi-task configs. methods 3.2.
+# DensePose R-CNN of the CVPR paper with the settings of its multi-task configs.
 _base_ = "densepose-rcnn-legacy_r50_fpn.py"
 
 model = dict(

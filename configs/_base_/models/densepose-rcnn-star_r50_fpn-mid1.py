@@ -1,5 +1,5 @@
 # RCNN* (a two-way body mask instead of coarse parts) on the single map of the multi-instance
-# decoder v1. methods 5.4.
+# decoder v1.
 _base_ = "densepose-rcnn_r50_fpn.py"
 
 model = dict(

@@ -1,5 +1,5 @@
 # DensePose R-CNN on HRNet-W32 with detectron2's HRFPN (densepose_rcnn_HRFPN_HRNet_w32_s1x): levels
-# p1 ... p5 of strides 4 ... 64 for proposals, boxes and the decoder. methods 9.3.
+# p1 ... p5 of strides 4 ... 64 for proposals, boxes and the decoder.
 _base_ = "densepose-rcnn_r50_fpn.py"
 
 model = dict(

@@ -1,4 +1,4 @@
-# MIDv2 and the KTN trunk, ordinary predictors, no keypoints. methods 6.5, 9.4.
+# MIDv2 and the KTN trunk, ordinary predictors, no keypoints.
 _base_ = "densepose-rcnn_r50_fpn.py"
 
 model = dict(

@@ -1,6 +1,6 @@
-# DensePose R-CNN as in today's detectron2 (densepose_rcnn_R_50_FPN_s1x): Panoptic-FPN decoder,
-# one stride-4 map, RoIAlign 28, eight convolutions of 512, chart predictor with a two-way coarse
-# segmentation. methods 0.4 and 1.
+# DensePose R-CNN as in today's detectron2 (densepose_rcnn_R_50_FPN_s1x): Panoptic-FPN decoder, one
+# stride-4 map, RoIAlign 28, eight convolutions of 512, chart predictor with a two-way coarse
+# segmentation.
 _base_ = "../tta_densepose.py"
 
 model = dict(

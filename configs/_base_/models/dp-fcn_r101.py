@@ -1,5 +1,5 @@
 # DP-FCN: ResNet-101 of stride 8, the pyramid of DeepLab version 2, 1 x 1 classifiers of charts, U
-# and V, bilinear x8 before the loss. methods 2; no layer of it was ever published.
+# and V, bilinear x8 before the loss. No layer of it was ever published.
 model = dict(
     type="mmktn.ChartFCN",
     data_preprocessor=dict(

@@ -1,4 +1,4 @@
-# KTN v2: MIDv2, KTN trunk, KTMv2. methods 9.2.
+# KTN v2: MIDv2, KTN trunk, KTMv2.
 _base_ = "densepose-rcnn_r50_fpn-mid2.py"
 
 model = dict(

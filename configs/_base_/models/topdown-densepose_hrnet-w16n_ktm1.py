@@ -1,4 +1,4 @@
-# KTM v1 on the narrow HRNet: surface classifier from the keypoint classifier (methods 10.4).
+# KTM v1 on the narrow HRNet: surface classifier from the keypoint classifier.
 _base_ = "topdown-densepose_hrnet-w16n.py"
 
 model = dict(

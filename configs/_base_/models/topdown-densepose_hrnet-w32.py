@@ -1,4 +1,4 @@
-# HRNet-W32 for dense pose (methods 10.4): 1x1 classifiers on the map of the highest resolution.
+# HRNet-W32 for dense pose: 1x1 classifiers on the map of the highest resolution.
 _base_ = "topdown-densepose_r50.py"
 
 model = dict(

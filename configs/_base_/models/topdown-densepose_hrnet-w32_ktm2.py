@@ -1,5 +1,5 @@
-# KTM v2 on HRNet-W32: surface classifier from the keypoint and part classifiers (methods
-# 10.4); there is no box head to learn from.
+# KTM v2 on HRNet-W32: surface classifier from the keypoint and part classifiers; there is no box
+# head to learn from.
 _base_ = "topdown-densepose_hrnet-w32.py"
 
 model = dict(

@@ -1,4 +1,4 @@
-# KTM v1 on the narrow ResNet-18: surface classifier from the keypoint classifier (methods 10.4).
+# KTM v1 on the narrow ResNet-18: surface classifier from the keypoint classifier.
 _base_ = "topdown-densepose_r18.py"
 
 model = dict(

@@ -1,5 +1,5 @@
-# KTM v2 on the narrow ResNet-18: surface classifier from the keypoint and part classifiers (methods
-# 10.4); there is no box head to learn from.
+# KTM v2 on the narrow ResNet-18: surface classifier from the keypoint and part classifiers; there
+# is no box head to learn from.
 _base_ = "topdown-densepose_r18.py"
 
 model = dict(

@@ -1,5 +1,5 @@
-# SimpleBaseline-R50 for dense pose (methods 10.4): three transposed convolutions of 256 channels,
-# 1x1 classifiers of I, U, V, parts and body, bilinear x2; losses and decoder of KTN.
+# SimpleBaseline-R50 for dense pose: three transposed convolutions of 256 channels, 1x1 classifiers
+# of I, U, V, parts and body, bilinear x2; losses and decoder of KTN.
 model = dict(
     type="mmktn.TopdownDensePoseEstimator",
     data_preprocessor=dict(

@@ -1,4 +1,4 @@
-# KTM v1 on SimpleBaseline-R50: surface classifier from the keypoint classifier (methods 10.4).
+# KTM v1 on SimpleBaseline-R50: surface classifier from the keypoint classifier.
 _base_ = "topdown-densepose_r50.py"
 
 model = dict(

@@ -1,4 +1,4 @@
-# 260 k iterations of 8 images, as KTN v1 and its baseline are trained (methods 1.1, 9.1).
+# 260 k iterations of 8 images, as KTN v1 and its baseline are trained.
 _base_ = "s1x.py"
 
 max_iters = 260000

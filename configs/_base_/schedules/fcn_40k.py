@@ -1,4 +1,4 @@
-# 40 k iterations of 16 images, polynomial decay, the new layers ten times as fast. methods 2.
+# 40 k iterations of 16 images, polynomial decay, the new layers ten times as fast.
 max_iters = 40000
 
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=max_iters)

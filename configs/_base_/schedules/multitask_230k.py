@@ -1,5 +1,4 @@
 # 230 k iterations of 8 images, one a GPU: the multi-task configs of the original release
-# (methods 3.2).
 max_iters = 230000
 
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=10000)

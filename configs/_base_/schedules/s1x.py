@@ -1,5 +1,4 @@
 # 130 k iterations of 16 images, as every s1x config of detectron2 DensePose and KTN v2
-# (methods 0.4, 1.1).
 max_iters = 130000
 
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=10000)

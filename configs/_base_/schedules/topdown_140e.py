@@ -1,4 +1,4 @@
-# SimpleBaseline: 140 epochs of Adam, lr x0.1 after 0.81 and 0.95 of them (methods 10.4).
+# SimpleBaseline: 140 epochs of Adam, lr x0.1 after 0.81 and 0.95 of them.
 train_cfg = dict(by_epoch=True, max_epochs=140, val_interval=10)
 val_cfg = dict()
 test_cfg = dict()

@@ -1,4 +1,4 @@
-# HRNet: 210 epochs of Adam, lr x0.1 after 0.81 and 0.95 of them (methods 10.4).
+# HRNet: 210 epochs of Adam, lr x0.1 after 0.81 and 0.95 of them.
 _base_ = "topdown_140e.py"
 
 train_cfg = dict(max_epochs=210)

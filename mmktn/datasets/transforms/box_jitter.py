@@ -1,7 +1,7 @@
 """Random scale and rotation of the person box with STIP's (and HRNet's) clipped normals.
 
-Source: official STIP loader (methods section 13.5). mmpose's RandomBBoxTransform draws truncated
-normals instead and also shifts the box.
+Source: official STIP loader. mmpose's RandomBBoxTransform draws truncated normals instead and also
+shifts the box.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Horizontal flip that mirrors image, boxes and dense-pose ground truth together.
 
-Source: methods 16 (label permutations and UV tables of the surface, all 24 charts). mmdet's Resize
+Source: DensePose's symmetry tables (label permutations, U and V of all 24 charts). mmdet's Resize
 needs no counterpart here, since points, coarse maps and keypoints are box-relative.
 """
 

@@ -1,4 +1,4 @@
-"""Boxes handed to a system that finds none itself: annotated ones or a detector's (methods 2)."""
+"""Boxes handed to a system that finds none itself: annotated ones or a detector's."""
 
 from __future__ import annotations
 

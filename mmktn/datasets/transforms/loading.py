@@ -180,7 +180,7 @@ def _add_dense_maps(
 ) -> None:
     """Give persons the dense labels that a folder has of them, in place.
 
-    A person without points counts as annotated then (labels of all persons, methods 4.2); crowds
+    A person without points counts as annotated then (labels of all persons); crowds
     have none.
     """
     for item, instance in zip(annotations, instances, strict=True):

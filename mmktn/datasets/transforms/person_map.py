@@ -1,6 +1,6 @@
 """Pipeline steps about figure and ground: where persons are, and painting over the rest.
 
-Methods 2 (background points) and 4 (teacher and figure-ground oracle see their person alone).
+DP-FCN draws background points from it; teacher and figure-ground oracle see their person alone.
 """
 
 from __future__ import annotations

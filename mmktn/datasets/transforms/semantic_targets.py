@@ -1,9 +1,8 @@
 """Targets of STIP's auxiliary heads: person mask, key-point presence, all-person heat-maps.
 
-Source: official STIP loader (methods section 13.3). The mask is where any heat-map of the person
-exceeds 0.3, presence is a positive weight. The loader also prepares heat-maps of the other persons
-of the image at half height, which the official trainer never uses (disagreement 18); here they are
-made on request (``spatial="all"``).
+Source: official STIP loader. The mask is where any heat-map of the person exceeds 0.3, presence is
+a positive weight. The loader also prepares heat-maps of the other persons of the image at half
+height, which the official trainer never uses; here they are made on request (``spatial="all"``).
 """
 
 import json

@@ -1,7 +1,7 @@
 """Scale, rotation and crop in one warp that moves image, person map and annotation together.
 
 Augmentation of DP-FCN (Guler et al., CVPR 2018, section 4: scaling, cropping, rotation) with the
-ranges of methods 2, and the crop of its single-person setting. A rotated person is referred to the
+ranges of DP-FCN, and the crop of its single-person setting. A rotated person is referred to the
 upright box around its turned one.
 """
 

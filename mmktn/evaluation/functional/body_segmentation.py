@@ -1,7 +1,7 @@
 """Body segmentation: mask AP of the body that each detection shows inside its box.
 
 Source: COCO's mask AP (100 detections an image, crowds ignored), which detectron2 applies to the
-foreground of dense-pose results (methods 12.1). Equal to ``COCOeval`` with ``iouType='segm'``.
+foreground of dense-pose results. Equal to ``COCOeval`` with ``iouType='segm'``.
 """
 
 from collections.abc import Sequence

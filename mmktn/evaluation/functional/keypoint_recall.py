@@ -1,9 +1,9 @@
 """Recall of keypoints over the score threshold: the table of missing keypoints.
 
-Source: STIP, "missing keypoints" analysis (recall at 0.1 ... 0.9). Score of a keypoint: the
-maximum of its heat map, on crops of ground-truth boxes. The ratio is global. The released code
-averages the ratios of batches instead, and takes STIP's presence classifier for the score
-(disagreement 27); both are offered beside it.
+Source: STIP, "missing keypoints" analysis (recall at 0.1 ... 0.9). Score of a keypoint: the maximum
+of its heat map, on crops of ground-truth boxes. The ratio is global. The released code averages the
+ratios of batches instead, and takes STIP's presence classifier for the score; both are offered
+beside it.
 """
 
 from collections.abc import Mapping, Sequence

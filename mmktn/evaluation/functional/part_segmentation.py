@@ -1,9 +1,8 @@
 """Part segmentation: mIoU of 15 classes inside matched persons, AP^p and AP of part masks.
 
-There is no official metric of this task; methods 12.2 decides on these. AP^p is that of human
-parsing (Li et al., 2017, multi-human parsing): a person is found if the mean over its parts of the
-overlap of part masks is high enough. Persons without dp_masks are ignored, as are images that have
-none with them.
+There is no official metric of this task. AP^p is that of human parsing (Li et al., 2017,
+multi-human parsing): a person is found if the mean over its parts of the overlap of part masks is
+high enough. Persons without dp_masks are ignored, as are images that have none with them.
 """
 
 from collections.abc import Sequence

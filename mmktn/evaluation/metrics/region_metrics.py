@@ -1,4 +1,4 @@
-"""Body segmentation and part segmentation as metrics of mmengine (methods 12.1, 12.2).
+"""Body segmentation and part segmentation as metrics of mmengine.
 
 The numbers are those of ``evaluation.functional.body_segmentation`` and ``part_segmentation``. What
 is kept and gathered per image are small matrices, not maps.

@@ -1,8 +1,8 @@
-"""DP-FCN: dense pose without boxes (Guler et al., CVPR 2018, section 3.1; methods 2 and 4).
+"""DP-FCN: dense pose without boxes (Guler et al., CVPR 2018, section 3.1).
 
 A dilated backbone, `DensePoseHead` with 1 x 1 classifiers, and the shared targets, losses and
 decoder; the only RoI is the input itself. The same network on a person's crop is the single-person
-system and the teacher. Layers and schedule are decisions of methods 2, none were published.
+system and the teacher. Layers and schedule are chosen here; none were published.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class ChartFCN(BaseDetector):
 
     @torch.no_grad()
     def label_persons(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> list[Tensor]:
-        """Label every pixel of the persons of `WarpToPerson` crops (methods 4.2).
+        """Label every pixel of the persons of `WarpToPerson` crops (DensePose, section 3.2).
 
         Args:
             batch_inputs: (N, 3, H, W), padded.
@@ -193,7 +193,7 @@ class ChartFCN(BaseDetector):
     def _maps(
         self, batch_inputs: Tensor, samples: SampleList, *, person_only: bool | None = None
     ) -> ChartOutput:
-        """Maps of the size of the inputs, averaged over scales and flips (methods 2)."""
+        """Maps of the size of the inputs, averaged over scales and flips."""
         input_hw = (batch_inputs.shape[-2], batch_inputs.shape[-1])
         flip = self.test_cfg.get("flip", False)
         views, mirrored = [], []

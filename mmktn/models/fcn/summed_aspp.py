@@ -2,7 +2,7 @@
 
 Parallel dilated convolutions whose results are added; the pyramid of version 3, which concatenates
 and pools the image, is `mmktn.models.layers.ASPP`. DP-FCN is "Deeplab-type" (Guler et al., CVPR
-2018, section 3.1); rates and widths are those of methods 2.
+2018, section 3.1); rates and widths are chosen here; none were published.
 """
 
 from typing import cast

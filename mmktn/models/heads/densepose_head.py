@@ -2,8 +2,8 @@
 
 It never learns where a box came from: `models/rcnn` passes RoIs of mmdet and the weights of the box
 head, `models/topdown` passes crops. Corresponds to `densepose_head` and `densepose_predictor` of
-detectron2 and KTN (methods 1.2, 6.4, 8.1). With a predictor that makes no charts it is the branch
-of a single task: body, parts or keypoints (methods 3.2, 12).
+detectron2 and KTN. With a predictor that makes no charts it is the branch of a single task: body,
+parts or keypoints (DensePose, section 3.3).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,7 +1,7 @@
 """Dense-pose head with intermediate supervision, for trunks that bring several paths together.
 
-AMA-net (methods 10.3): further predictors read sums of paths while training and learn the same
-targets with a small weight. At inference they do not run.
+AMA-net: further predictors read sums of paths while training and learn the same targets with a
+small weight. At inference they do not run.
 """
 
 from collections.abc import Collection, Mapping

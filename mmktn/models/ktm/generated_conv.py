@@ -1,8 +1,8 @@
 """Convolution of the 25 surface classes whose kernel a KTM generates, or folded KTM.
 
-The KTM of hosts whose last layer is an ordinary convolution: 3 x 3 on AMA-net (methods 10.3), 1 x 1
-on the fully convolutional SimpleBaseline and HRNet (methods 10.4). Everything is
-`GeneratedDeconv`'s; only the order of the axes differs: convolutions store (classes, C, k, k).
+The KTM of hosts whose last layer is an ordinary convolution: 3 x 3 on AMA-net, 1 x 1 on the fully
+convolutional SimpleBaseline and HRNet. Everything is `GeneratedDeconv`'s; only the order of the
+axes differs: convolutions store (classes, C, k, k).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Transposed convolution of the 25 surface classes whose kernel a KTM generates, or folded KTM.
 
-Methods 8.2: after training the kernel (512, 25, 4, 4) is a constant, 204 800 numbers instead of the
-209.7 M parameters that made it. `folded=True` holds only that constant.
+After training the kernel (512, 25, 4, 4) is a constant, 204 800 numbers instead of the 209.7 M
+parameters that made it. `folded=True` holds only that constant.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,9 @@
 """Keep a tensor that depends on weights alone until one of those weights changes.
 
-KTM's kernel is a function of parameters, never of the image (methods 8.2), so inference makes it
-once. A change is noticed by storage, shape, device, version counter and content: writing through
-`.data` (as mmengine's EMA hook does) leaves the version counter alone, hence the content. Small
-tensors are compared whole, large ones on an even sample of their elements.
+KTM's kernel is a function of parameters, never of the image, so inference makes it once. A change
+is noticed by storage, shape, device, version counter and content: writing through `.data` (as
+mmengine's EMA hook does) leaves the version counter alone, hence the content. Small tensors are
+compared whole, large ones on an even sample of their elements.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """Relations between source classes (keypoints, parts, box) and the 25 surface classes of KTM.
 
-Methods 8.1 and 8.4: one matrix (25, nodes) per source, the transpose of what the official files
-hold, initialised from commonsense rules and then learnable like any weight.
+One matrix (25, nodes) per source, the transpose of what the official files hold, initialised from
+commonsense rules and then learnable like any weight.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,6 @@
 """Weights of trained classifiers as rows of numbers: one row per class, the input of KTM.
 
-Methods 7.1 and 8.1. This is the only file that knows how the layers of keypoints, parts and boxes
-store their weights.
+This is the only file that knows how the layers of keypoints, parts and boxes store their weights.
 """
 
 import torch
@@ -20,7 +19,7 @@ def rows_to_deconv(rows: Tensor, kernel_size: int) -> Tensor:
 
 
 def box_to_rows(cls_weight: Tensor, reg_weight: Tensor) -> Tensor:
-    """Stack box classifier over box regressor, cut off from their gradients (methods 8.1).
+    """Stack box classifier over box regressor, cut off from their gradients (KTN, TCSVT 2022).
 
     Args:
         cls_weight: (2, D), rows person, background.

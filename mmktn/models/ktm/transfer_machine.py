@@ -1,9 +1,9 @@
 """Knowledge transfer machine: classifier weights of known tasks -> the surface classifier's kernel.
 
-Methods 7.1 (version 1: keypoints) and 8.1 (version 2: keypoints, box, parts). The weights of each
-source are mixed by a relation matrix, set side by side and sent through one two-layer perceptron
-(transformers.py). The result depends on weights alone: in eval mode it is made once
-(generation_cache.py).
+Version 1 (ACM MM 2020) reads keypoints, version 2 (TCSVT 2022) keypoints, box and parts. The
+weights of each source are mixed by a relation matrix, set side by side and sent through one
+two-layer perceptron (transformers.py). The result depends on weights alone: in eval mode it is made
+once (generation_cache.py).
 """
 
 import contextlib
@@ -116,7 +116,7 @@ class KnowledgeTransferMachine(BaseModule):
 
 
 def _without_autocast(device_type: str) -> contextlib.AbstractContextManager[Any]:
-    """Generation runs in full precision: relations are small and rows are long (methods 23)."""
+    """Generation runs in full precision: relations are small and rows are long."""
     if torch.amp.is_autocast_available(device_type):
         return torch.autocast(device_type, enabled=False)
     return contextlib.nullcontext()

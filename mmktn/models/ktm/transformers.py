@@ -1,9 +1,9 @@
 """Perceptrons of the knowledge transfer machine: the dense one of the papers and two cheap ones.
 
-Methods 7.1 and 8.1 have two dense layers, 209.7 M weights in version 2, of which training needs
-gradient and momentum as well. 'low_rank' writes each layer's matrix as a product of two thin ones;
-'grouped' makes it block-diagonal over channels and shuffles between the layers. Both start with
-generated kernels of the same scale as the dense form, and fold like it.
+The papers have two dense layers, 209.7 M weights in version 2, of which training needs gradient and
+momentum as well. 'low_rank' writes each layer's matrix as a product of two thin ones; 'grouped'
+makes it block-diagonal over channels and shuffles between the layers. Both start with generated
+kernels of the same scale as the dense form, and fold like it.
 """
 
 import math

@@ -1,8 +1,7 @@
 """Atrous spatial pyramid pooling of RoI features (Chen et al., DeepLabv3, arXiv 1706.05587).
 
-Two users: the DeepLab head of detectron2's DensePose (rates 6, 12, 56; GN, no bias; methods 1.3)
-and the geometric and context encoding of Parsing R-CNN (rates 6, 12, 18; biases, no norm; methods
-10.2).
+Two users: the DeepLab head of detectron2's DensePose (rates 6, 12, 56; GN, no bias) and the
+geometric and context encoding of Parsing R-CNN (rates 6, 12, 18; biases, no norm).
 """
 
 from collections.abc import Iterator

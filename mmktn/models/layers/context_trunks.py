@@ -1,7 +1,7 @@
 """Trunks with a context block before the convolutions: DeepLab, KTN and Parsing R-CNN (GCE).
 
-Methods 1.3 (detectron2 `DensePoseDeepLabHead`), 6.4 (KTN `DensePoseKTNHead`) and 10.2 (Parsing
-R-CNN `roi_xconv1up...gce`). All map pooled features (N, C, h, w) to (N, channels, h, w).
+detectron2's `DensePoseDeepLabHead`, KTN's `DensePoseKTNHead` and Parsing R-CNN's
+`roi_xconv1up...gce`. All map pooled features (N, C, h, w) to (N, channels, h, w).
 """
 
 from mmengine.model import BaseModule

@@ -2,8 +2,7 @@
 
 `conv1x1_of_concat` is a 1 x 1 convolution over a concatenation, computed as the sum of the
 convolutions of its parts: the concatenation (1024 channels at stride 4 in MIDv2) is never stored.
-`dilated_conv` skips taps that can only meet zero padding (dilation 56 on a 28 x 28 map, methods
-1.3).
+`dilated_conv` skips taps that can only meet zero padding (dilation 56 on a 28 x 28 map).
 """
 
 from collections.abc import Iterable

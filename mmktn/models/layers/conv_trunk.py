@@ -1,7 +1,7 @@
 """Stack of 3 x 3 convolutions: the DensePose R-CNN head (Guler et al., CVPR 2018, section 3.2).
 
-`DensePoseV1ConvXHead` of detectron2 (methods 1.3): 8 convolutions of 512 channels with ReLU; with
-`norm_cfg` GN the same stack closes the DeepLab and KTN trunks.
+`DensePoseV1ConvXHead` of detectron2: 8 convolutions of 512 channels with ReLU; with `norm_cfg` GN
+the same stack closes the DeepLab and KTN trunks.
 """
 
 import itertools

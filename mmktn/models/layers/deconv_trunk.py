@@ -1,7 +1,7 @@
 """Trunk of fully convolutional systems: transposed convolutions, each doubling the map.
 
 SimpleBaseline (Xiao et al., ECCV 2018): three of 256 channels with batch norm on the last map of a
-ResNet (methods 10.4). HRNet has none: its map has the resolution already.
+ResNet. HRNet has none: its map has the resolution already.
 """
 
 import itertools

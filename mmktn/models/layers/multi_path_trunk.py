@@ -1,9 +1,8 @@
 """Trunk of AMA-net: the same RoI seen from several pyramid levels, brought together by gates.
 
 Guo et al., "Adaptive Multi-path Aggregation for Human DensePose Estimation in the Wild" (ACM MM
-2019, TMM 2021), in the form of its PyTorch release (methods 10.3; the Caffe2 release has no gates,
-disagreement 15). The sizes of the gates' layers are not stated anywhere; ours are those of
-squeeze-and-excitation.
+2019, TMM 2021), in the form of its PyTorch release (the Caffe2 release has no gates). The sizes of
+the gates' layers are not stated anywhere; ours are those of squeeze-and-excitation.
 """
 
 from collections.abc import Sequence

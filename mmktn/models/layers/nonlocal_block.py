@@ -1,7 +1,7 @@
 """Embedded-Gaussian non-local block over RoI features (Wang et al., CVPR 2018).
 
-Used by Parsing R-CNN's geometric and context encoding (methods 10.2) and, switched off by default,
-by detectron2's DeepLab head (methods 1.3). Keys and values are read from a 2 x 2 max-pooled map.
+Used by Parsing R-CNN's geometric and context encoding and, switched off by default, by detectron2's
+DeepLab head. Keys and values are read from a 2 x 2 max-pooled map.
 """
 
 import torch

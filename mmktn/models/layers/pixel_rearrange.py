@@ -1,6 +1,6 @@
 """Rearrange pixels between space and channels: the lossless resizing of MIDv2 (KTN, TCSVT 2022).
 
-Methods 6.1. The two directions do not share a channel order, as in the official code:
+Layers of MIDv2. The two directions do not share a channel order, as in the official code:
 `space_to_depth` puts whole blocks of C channels behind each other, `depth_to_space` is PyTorch's
 pixel shuffle, where the four values of a 2 x 2 cell are neighbours in the channel axis. They are
 therefore not inverses.

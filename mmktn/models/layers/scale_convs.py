@@ -1,4 +1,4 @@
-"""Multi-dilation block of the KTN head: one 3 x 3 kernel shared by three dilations (methods 6.4).
+"""Multi-dilation block of the KTN head: one 3 x 3 kernel shared by three dilations.
 
 `ScaleConvs` of the official KTNv2 code, where the block is registered under two names; once here.
 """

@@ -1,4 +1,4 @@
-"""Initialisation of the official code: normal, variance 2 / fan-out, zero bias (methods 0.2)."""
+"""Initialisation of the official code: normal, variance 2 / fan-out, zero bias."""
 
 from typing import TypeVar
 

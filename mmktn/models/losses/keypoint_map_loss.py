@@ -1,4 +1,4 @@
-"""Keypoints as a classification over map cells (He et al., Mask R-CNN, section 5; methods 12.3)."""
+"""Keypoints as a classification over map cells (He et al., Mask R-CNN, section 5)."""
 
 import torch.nn.functional as F
 from torch import Tensor

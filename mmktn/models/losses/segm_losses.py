@@ -1,4 +1,4 @@
-"""Cross entropies of charts at points and of coarse maps over all cells (methods 1.4, 8.5)."""
+"""Cross entropies of charts at points and of coarse maps over all cells."""
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,7 @@ def fine_segm_loss(
         fine_segm: (N, 25, h, w) logits.
         targets: Targets of the N RoIs.
         half_pixel: Put cell centres at index + 0.5, as decoding does; the official code does not.
-        cells: Cells labelled by a teacher; each counts as one more point (methods 4.2).
+        cells: Cells labelled by a teacher; each counts as one more point (DensePose, section 3.2).
 
     Returns:
         Scalar; 0 connected to the logits if there is no point.

@@ -1,4 +1,4 @@
-"""Regression of chart coordinates at annotated points (methods 1.4)."""
+"""Regression of chart coordinates at annotated points (detectron2's DensePose)."""
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,7 @@ def chart_coordinate_loss(
     """Smooth L1 (beta 1) between one coordinate of the true chart and its label, summed.
 
     The sum runs over the points of the GPU's whole batch and is divided by nothing, as in the
-    official code: its weight is proportional to the images per GPU (methods disagreement 1).
+    official code: its weight is proportional to the images per GPU.
     Background points have no coordinates and do not count.
 
     Args:
@@ -28,8 +28,8 @@ def chart_coordinate_loss(
         targets: Targets of the N RoIs.
         coordinate: 0 for U, 1 for V.
         half_pixel: Put cell centres at index + 0.5, as decoding does; the official code does not.
-        cells: Cells labelled by a teacher; each counts as one more point (methods 4.2).
-        reduction: 'sum', or 'mean' over the points (fully convolutional systems, methods 2).
+        cells: Cells labelled by a teacher; each counts as one more point (DensePose, section 3.2).
+        reduction: 'sum', or 'mean' over the points (fully convolutional systems).
 
     Returns:
         Scalar; 0 connected to the maps if there is no point.

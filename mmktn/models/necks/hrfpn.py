@@ -1,10 +1,10 @@
-"""High-resolution pyramid over HRNet, as detectron2's DensePose and KTN build it (methods 9.3).
+"""High-resolution pyramid over HRNet, as detectron2's DensePose and KTN build it.
 
 Branches are enlarged by learned 4 x 4 transposed convolutions, joined, and reduced by convolutions
-as wide as their stride. Differs from mmdet's HRFPN (bilinear, average pooling; disagreement 12).
-The released geometry does not lie over the image (disagreement 39): nothing is padded, so branches
-are shifted against each other by up to three cells, and the right and lower 32 pixels of the image
-reach no level. `aligned=True` keeps all weights and puts every cell over its pixels.
+as wide as their stride. Differs from mmdet's HRFPN (bilinear, average pooling). The released
+geometry does not lie over the image: nothing is padded, so branches are shifted against each other
+by up to three cells, and the right and lower 32 pixels of the image reach no level. `aligned=True`
+keeps all weights and puts every cell over its pixels.
 """
 
 from collections.abc import Sequence

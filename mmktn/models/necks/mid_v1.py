@@ -1,9 +1,9 @@
 """Multi-instance decoder, version 1 (KTN, ACM MM 2020): two readings of the same figure.
 
-Methods 5, disagreement 2: the released code uses the Panoptic-FPN decoder (`mode='code'`, the
-default and what the published numbers come from); the figure shows one dilated convolution per
-level on maps brought to stride 4 (`mode='figure'`). The segmentor of the figure (methods 5.3) only
-adds supervision: this neck holds it, the RoI head asks it for its map and computes its loss.
+The released code uses the Panoptic-FPN decoder (`mode='code'`, the default and what the published
+numbers come from); the figure shows one dilated convolution per level on maps brought to stride 4
+(`mode='figure'`). The segmentor of the figure only adds supervision: this neck holds it, the RoI
+head asks it for its map and computes its loss.
 """
 
 import torch.nn.functional as F
@@ -42,7 +42,7 @@ class MultiInstanceDecoderV1(BaseModule):
         ValueError: `mode` is none of the two.
 
     Reference:
-        KTN, ACM MM 2020, figure 2; methods 5.2 and 5.3.
+        KTN, ACM MM 2020, figure 2.
     """
 
     def __init__(

@@ -1,10 +1,10 @@
 """Multi-instance decoder, version 2 (KTN, TCSVT 2022): adaptation up, inverse adaptation down.
 
-Methods 6.1, `MIDv2` of the official KTNv2 code. Strided information travels by space-to-depth and
-pixel shuffle, so nothing is interpolated; four dilated branches suppress the background. Departures
-from the code, none of which changes its result: levels are added before their last, common pixel
-shuffle; the 1 x 1 over the concatenated branches is a sum over the branches; `norm_cfg` works (the
-official norm option crashes).
+`MIDv2` of the official KTNv2 code. Strided information travels by space-to-depth and pixel shuffle,
+so nothing is interpolated; four dilated branches suppress the background. Departures from the code,
+none of which changes its result: levels are added before their last, common pixel shuffle; the 1 x
+1 over the concatenated branches is a sum over the branches; `norm_cfg` works (the official norm
+option crashes).
 """
 
 from mmcv.cnn import ConvModule

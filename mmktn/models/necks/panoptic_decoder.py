@@ -1,8 +1,8 @@
 """Panoptic-FPN decoder: FPN levels -> one stride-4 map (Kirillov et al., CVPR 2019, section 4).
 
-Methods 1.3: `Decoder` of detectron2's DensePose, and what the released code of KTN v1 calls MID.
-Departure in order only: the levels are added at stride 8 before their last, common x2 resizing,
-which is linear; the result is the same.
+`Decoder` of detectron2's DensePose, and what the released code of KTN v1 calls MID. Departure in
+order only: the levels are added at stride 8 before their last, common x2 resizing, which is linear;
+the result is the same.
 """
 
 import torch.nn.functional as F

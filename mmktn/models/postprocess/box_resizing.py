@@ -1,7 +1,7 @@
 """Maps of a box -> its pixels, and which of them belong to the body; shared by all decoders.
 
-The interpolation is that of `F.interpolate(mode='bilinear', align_corners=False)` (methods 1.5),
-written so that a box can be worked off in bands of rows.
+The interpolation is that of `F.interpolate(mode='bilinear', align_corners=False)`, written so that
+a box can be worked off in bands of rows.
 """
 
 from typing import NamedTuple

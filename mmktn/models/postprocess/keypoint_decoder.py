@@ -1,4 +1,4 @@
-"""Keypoint heat-maps -> keypoints and scores (He et al., Mask R-CNN; methods 12.3).
+"""Keypoint heat-maps -> keypoints and scores (He et al., Mask R-CNN).
 
 As `keypoint_rcnn_inference` of detectron2: each map is resized bicubically to its box, the best
 pixel wins. Departure: results keep the frame of the annotations as they stand in the file

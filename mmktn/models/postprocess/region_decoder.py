@@ -1,4 +1,4 @@
-"""Coarse map or body mask -> region of every pixel of a box (methods 12.1, 12.2).
+"""Coarse map or body mask -> region of every pixel of a box.
 
 The body and the parts as results of their own, where DensePose R-CNN uses them only to cut out the
 charts. The official code has the same step commented out (`parsing_inference`).

@@ -1,8 +1,8 @@
-"""Chart predictor of DensePose R-CNN (Guler et al., CVPR 2018, section 3.2; methods 1.3).
+"""Chart predictor of DensePose R-CNN (Guler et al., CVPR 2018, section 3.2).
 
 `DensePoseChartPredictor` of detectron2 (coarse map of 2 or 15 channels) and the star predictor of
 KTN's baseline (body mask instead of, or beside, the coarse map). Without charts it is the predictor
-of one of the tasks of methods 12: body, parts or keypoints.
+of one of the single tasks: body, parts or keypoints.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Chart predictors whose last layers are ordinary convolutions, with and without a KTM.
 
-Hosts of methods 10.3 (AMA-net: 3 x 3, no enlargement) and 10.4 (SimpleBaseline, HRNet: 1 x 1, then
-bilinear x2). Same maps, machine and folding as the predictors with transposed convolutions.
+AMA-net (3 x 3, no enlargement), SimpleBaseline and HRNet (1 x 1, then bilinear x2). Same maps,
+machine and folding as the predictors with transposed convolutions.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Chart predictors whose surface classifier a knowledge transfer machine generates (KTN).
 
-Version 1 (ACM MM 2020, methods 7): from the keypoint classifier. Version 2 (TCSVT 2022, methods
-8.1): from keypoint, box and part classifiers. All other maps are plain transposed convolutions.
-With `folded=True` both are ordinary predictors that hold the generated kernel as a weight.
+Version 1 (ACM MM 2020): from the keypoint classifier. Version 2 (TCSVT 2022): from keypoint, box
+and part classifiers. All other maps are plain transposed convolutions. With `folded=True` both are
+ordinary predictors that hold the generated kernel as a weight.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,8 +34,7 @@ class KTMv1ChartPredictor(MapPredictor):
             rank=256)` or `dict(kind='grouped', groups=16)` train with a twentieth of the weights.
         folded: Hold the kernel only; load a folded checkpoint.
         upscale: Bilinear factor after the transposed convolutions.
-        keypoint_upscale: The same for keypoint heat-maps; 1 as in the released code (methods
-            disagreement 5).
+        keypoint_upscale: The same for keypoint heat-maps; 1 as in the released code.
         extra_maps: As in `MapPredictor`.
         layers: Kind of the layers.
         init_cfg: As in `mmengine.model.BaseModule`.
@@ -107,7 +106,7 @@ class KTMv2ChartPredictor(MapPredictor):
         with_body_mask: Predict the 2-channel body mask M.
         num_keypoints: Keypoint heat-maps.
         sources: Classifiers to learn from, in the order of the concatenation; a single one gives
-            the single-path variants of methods 8.3.
+            the single-path variants of the ablation.
         box_dim: Length of a row of the box classifier.
         graph: Arguments of `KnowledgeGraph`, e.g. `dict(relation_source='file', files=...)` or
             `dict(trainable=False)`.
@@ -186,7 +185,7 @@ class KTMv2ChartPredictor(MapPredictor):
         return self.map_layers[name](self._source_weights(box_weights)), None
 
     def fold(self, box_weights: Mapping[str, Tensor] | None = None) -> None:
-        """Replace the KTM by its kernel, in place (methods 8.2).
+        """Replace the KTM by its kernel, in place (KTN, TCSVT 2022).
 
         Args:
             box_weights: `cls` (2, D) and `reg` (4, D) of the box head.

@@ -1,7 +1,7 @@
 """What kind of layer a predictor reads its maps with: a transposed or an ordinary convolution.
 
-Region-based systems end in transposed convolutions 4 x 4 of stride 2 (methods 1.3), AMA-net in
-3 x 3 and the top-down systems in 1 x 1 convolutions (methods 10.3, 10.4).
+Region-based systems end in transposed convolutions 4 x 4 of stride 2, AMA-net in 3 x 3 and the
+top-down systems in 1 x 1 convolutions.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """Cross-cascade of DensePose R-CNN: two stages that see each other's tasks.
 
-Guler et al., DensePose, CVPR 2018, section 3.3, figure 7; layers and weights are the decision of
-methods 3.3. The tasks are chosen by which heads are configured: without a mask and a keypoint head
-it is DensePose-ST.
+Guler et al., DensePose, CVPR 2018, section 3.3, figure 7; layers and weights are chosen here; the
+paper gives none. The tasks are chosen by which heads are configured: without a mask and a keypoint
+head it is DensePose-ST.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Fusion unit of the cross-cascade: first predictions -> features of the second stage.
 
 Guler et al., DensePose, CVPR 2018, section 3.3 and figure 7: the predictions of all tasks are
-"combined" and refined. The paper gives no operator; this is the decision of methods 3.3 (gap 3).
+"combined" and refined. The paper gives no operator; this one is chosen here.
 """
 
 import torch

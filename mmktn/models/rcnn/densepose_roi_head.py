@@ -52,7 +52,7 @@ class DensePoseRoIHead(StandardRoIHead):
             that the DensePose branch pools.
 
     Reference:
-        Guler et al., DensePose, CVPR 2018, sections 3.2 and 3.3; methods sections 1.2, 3.2, 6.4.
+        Guler et al., DensePose, CVPR 2018, sections 3.2 and 3.3.
     """
 
     def __init__(
@@ -300,7 +300,7 @@ class DensePoseRoIHead(StandardRoIHead):
         return charts, self.keypoint_head(self._pool_keypoints(features, rois))
 
     def _box_weights(self) -> dict[str, Tensor]:
-        """Weights of the box classifier and regressor: KTM's location source (methods 8.1)."""
+        """Weights of the box classifier and regressor: KTM's location source (KTN, TCSVT 2022)."""
         return {
             "cls": self.bbox_head.fc_cls.weight,
             "reg": self.bbox_head.fc_reg.weight,

@@ -2,9 +2,9 @@
 
 Source: `DensePoseGeneralizedRCNNWithTTA` of detectron2 (boxes of all views through NMS, charts of
 the merged boxes averaged over the views). Departures: segmentations are averaged as probabilities,
-and mirrored maps are not moved by a cell. Training ties cell i to position i / w, decoding to
-(i + 0.5) / w (methods, disagreement 37); between a view and its mirror image these half cells
-cancel, and mirroring an image mirrors the result.
+and mirrored maps are not moved by a cell. Training ties cell i to position i / w, decoding to (i +
+0.5) / w; between a view and its mirror image these half cells cancel, and mirroring an image
+mirrors the result.
 """
 
 from __future__ import annotations

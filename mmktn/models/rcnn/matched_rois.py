@@ -1,6 +1,6 @@
 """Sampled boxes with the persons they are matched to, and which of them a branch learns from.
 
-`pos_priors` of mmdet's sampling, in the order of the images (methods 1.2, disagreement 32).
+`pos_priors` of mmdet's sampling, in the order of the images (detectron2's DensePose).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""RoI pooling of every box from every level: the multi-path input of AMA-net (methods 10.3)."""
+"""RoI pooling of every box from every level: the multi-path input of AMA-net."""
 
 from collections.abc import Sequence
 

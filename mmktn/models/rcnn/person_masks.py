@@ -1,4 +1,4 @@
-"""Semantic target of the multi-instance segmentor of MIDv1: persons or background (methods 5.3)."""
+"""Semantic target of the multi-instance segmentor of MIDv1: persons or background."""
 
 from collections.abc import Sequence
 

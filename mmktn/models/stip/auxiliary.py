@@ -1,7 +1,7 @@
 """Auxiliary heads of STIP: person mask from stage 2, spatial key-points from stage 3.
 
-Source: official STIPNet (methods section 13.2). The mask's 1x1 convolution runs before the
-enlargement: the two commute, and it costs a quarter.
+Source: official STIPNet. The mask's 1x1 convolution runs before the enlargement: the two commute,
+and it costs a quarter.
 """
 
 from torch import Tensor, nn

@@ -1,7 +1,7 @@
 """Convolution blocks shared by the STIP modules.
 
-Source: STIP (MM'21), official layer settings (methods section 13.2): no bias before a batch norm,
-dilations 1, 1, 2 in the pyramid, all branches of one width.
+Source: STIP (MM'21), official layer settings: no bias before a batch norm, dilations 1, 1, 2 in the
+pyramid, all branches of one width.
 """
 
 from collections.abc import Sequence

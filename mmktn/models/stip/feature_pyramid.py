@@ -1,7 +1,7 @@
 """Feature pyramid of STIP's ResNet (SimpleBaseline) variant.
 
-Source: official CPResNet (methods section 13.7): batch norm on the laterals, nearest doubling, ReLU
-after each sum, a full block only on the coarsest output. No configuration file of it was released.
+Source: official CPResNet: batch norm on the laterals, nearest doubling, ReLU after each sum, a full
+block only on the coarsest output. No configuration file of it was released.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Instance-adaptive parsing (IaP): heat-maps from kernels generated at every pixel.
 
-Source: STIP (MM'21), slides and official STIPNet (methods section 13.2). The figure feeds
-coordinate planes to the parameter generator, the code does not (disagreement 17): `with_coords`.
-Departs from the code in never storing the kernels (see instance_regressor.py).
+Source: STIP (MM'21), slides and official STIPNet. The figure feeds coordinate planes to the
+parameter generator, the code does not: `with_coords`. Departs from the code in never storing the
+kernels (see instance_regressor.py).
 """
 
 from dataclasses import dataclass

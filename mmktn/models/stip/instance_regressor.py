@@ -1,10 +1,10 @@
 """Per-pixel generated 1x1 kernels applied to features, without storing the kernels.
 
-STIP's instance-specific regressor (methods section 13.2) generates K kernels of length D at every
-pixel and takes their mean product with the features. Written down directly it stores
-``(B, K, D, H, W)``: 176 MB for eight 256x192 crops. The kernels are an affine map of the generator
-features G, so the result is trilinear in (weight, G, features): it is computed here tile by tile in
-cache, and so is its gradient, which needs no kernel at all. Exact up to rounding.
+STIP's instance-specific regressor generates K kernels of length D at every pixel and takes their
+mean product with the features. Written down directly it stores ``(B, K, D, H, W)``: 176 MB for
+eight 256x192 crops. The kernels are an affine map of the generator features G, so the result is
+trilinear in (weight, G, features): it is computed here tile by tile in cache, and so is its
+gradient, which needs no kernel at all. Exact up to rounding.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Losses of STIP with the official weights (methods section 13.4).
+"""Losses of STIP with the official weights.
 
 Pose terms: half the mean squared error of weighted maps, one each for final, initial and kernel
 maps, and one for the spatial head. Mask and semantics: binary cross entropy, taken on logits so

@@ -1,7 +1,7 @@
 """Semantic-aware transfer (SaT): enrich region features with what each key-point means.
 
-Source: STIP (MM'21), slides and official STIPNet / GPEmbNet (methods section 13.2). The figure adds
-the global-local graph to the initial heat-maps, the code multiplies (disagreement 17): `fuse`.
+Source: STIP (MM'21), slides and official STIPNet / GPEmbNet. The figure adds the global-local graph
+to the initial heat-maps, the code multiplies: `fuse`.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Pixels that show nobody, drawn as examples of background (methods 2).
+"""Pixels that show nobody, drawn as examples of background (DensePose, section 3.1).
 
 Fully convolutional systems have no separate map for the body: their chart classifier must learn
 background, as many points of it as there are annotated points.

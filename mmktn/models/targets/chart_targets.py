@@ -1,4 +1,4 @@
-"""Training targets of the dense-pose branch, in the frame of the RoIs (methods 1.4, 12.3).
+"""Training targets of the dense-pose branch, in the frame of the RoIs (detectron2's DensePose).
 
 `DensePoseDataFilter` and the packed annotations of detectron2. Nothing depends on the size of the
 maps until a loss asks, so maps of different sizes (keypoints of KTM version 1) share one target.

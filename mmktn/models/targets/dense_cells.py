@@ -1,6 +1,6 @@
 """Cells of RoI maps that a teacher labelled: which train the classifier, which U and V.
 
-Methods 4.2. Where an annotated point lies, the annotation counts and the cell is left out.
+Where an annotated point lies, the annotation counts and the cell is left out.
 """
 
 from __future__ import annotations

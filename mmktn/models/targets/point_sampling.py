@@ -1,4 +1,4 @@
-"""Bilinear reading of maps at annotated points (methods 1.4; no half-pixel offset).
+"""Bilinear reading of maps at annotated points (no half-pixel offset, as detectron2's DensePose).
 
 All points of all RoIs are read at once. Cell indices are coordinates: `g = 3.0` is exactly cell 3.
 Beyond the last cell its value holds; before the first the official weights extrapolate, so half-

@@ -1,4 +1,4 @@
-"""Which sampled boxes train the dense-pose branch (methods 1.2, disagreement 32)."""
+"""Which sampled boxes train the dense-pose branch (detectron2's DensePose)."""
 
 import torch
 from torch import Tensor

@@ -1,8 +1,8 @@
 """Adapter between mmpose's top-down estimators and the framework-neutral `DensePoseHead`.
 
-A crop is to a top-down system what a RoI is to a region-based one (methods 10.4): the branch learns
-from the same targets with the whole crop as RoI, and the maps of the crop are decoded inside the
-person's box. Everything about charts happens in `DensePoseHead`.
+A crop is to a top-down system what a RoI is to a region-based one: the branch learns from the same
+targets with the whole crop as RoI, and the maps of the crop are decoded inside the person's box.
+Everything about charts happens in `DensePoseHead`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Heat-map codec of STIP: mmpose's MSRA targets, decoded with the official refinement.
 
-Source: official STIP inference (methods section 13.6): each map is blurred (7x7 Gaussian),
-stretched back to its old maximum, clipped, and its logarithm gives one Newton step from the
-arg-max. mmpose's own options differ: `unbiased=True` blurs with 11x11, does not subtract the
-minimum and takes differences over two cells; `UDPHeatmap` encodes differently too.
+Source: official STIP inference: each map is blurred (7x7 Gaussian), stretched back to its old
+maximum, clipped, and its logarithm gives one Newton step from the arg-max. mmpose's own options
+differ: `unbiased=True` blurs with 11x11, does not subtract the minimum and takes differences over
+two cells; `UDPHeatmap` encodes differently too.
 """
 
 from typing import Any

@@ -1,10 +1,10 @@
 """STIP as a head of mmpose's top-down estimator.
 
-Source: STIP (MM'21), official STIPNet, GPEmbNet (SaT only) and CPResNet (methods section 13). The
-head is mmpose's HeatmapHead - its deconvolutions (ResNet only) and its final layer give the initial
-heat-maps - with semantic-aware transfer and instance-adaptive parsing behind it. The 1x1 layers of
-the initial maps and of the mask run before the bilinear enlargement instead of after it: they
-commute. An IaP-only class was never released (gap 9); see `_enhance`.
+Source: STIP (MM'21), official STIPNet, GPEmbNet (SaT only) and CPResNet. The head is mmpose's
+HeatmapHead - its deconvolutions (ResNet only) and its final layer give the initial heat-maps - with
+semantic-aware transfer and instance-adaptive parsing behind it. The 1x1 layers of the initial maps
+and of the mask run before the bilinear enlargement instead of after it: they commute. An IaP-only
+class was never released; see `_enhance`.
 """
 
 from collections.abc import Sequence

@@ -76,7 +76,7 @@ def test_no_box_gives_zero_losses_connected_to_all_parameters():
 
 
 def test_parameters_of_the_transfer_machine_on_this_host():
-    """Methods 26: Phi of AMA-net, rows of 256 x 3 x 3."""
+    """Phi of AMA-net, rows of 256 x 3 x 3."""
     with torch.device("meta"):
         predictor = MODELS.build({**PREDICTOR, "in_channels": 256})
     machine = predictor.convs["fine_segm"].machine

@@ -69,7 +69,7 @@ def test_no_box(task):
 
 
 def test_charts_keypoints_and_parts_from_one_head():
-    """What a complete KTN can report (methods 9.2, 12)."""
+    """What a complete KTN can report."""
     decoders = [{"type": "mmktn.KeypointDecoder"}, {"type": "mmktn.RegionDecoder"}]
     predictor = {
         "type": "mmktn.ChartPredictor",

@@ -25,7 +25,7 @@ def test_folding_keeps_the_kernel_and_drops_the_machine():
 
 
 def test_folded_layer_holds_204_800_numbers():
-    """Methods 8.2 and 26."""
+    """The folded kernel replaces the parameters of the KTM."""
     with torch.device("meta"):
         deconv = GeneratedDeconv(512, {"keypoint": 17}, kernel_size=4, folded=True)
     assert sum(p.numel() for p in deconv.parameters()) == 204_800

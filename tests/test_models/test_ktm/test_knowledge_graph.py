@@ -14,7 +14,7 @@ def test_structural_matrices_are_the_transposed_rules():
         expected = torch.from_numpy(structural_relation(source)).float().t()
         assert torch.equal(graph.relations[source], expected)
     assert graph.relations["keypoint"].shape == (25, 17)
-    # Methods 8.1: no relation to the background at the start.
+    # No relation to the background at the start.
     assert not any(relation[0].any() for relation in graph.relations.values())
 
 

@@ -5,7 +5,7 @@ from mmktn.models.ktm import box_to_rows, deconv_to_rows, rows_to_deconv, source
 
 
 def test_rows_hold_one_class_each_channel_by_channel():
-    """Row = class; inside it channel, then kernel row, then kernel column (methods 7.1)."""
+    """Row = class; inside it channel, then kernel row, then kernel column."""
     weight = torch.arange(2 * 3 * 4 * 4.0).view(2, 3, 4, 4)  # (C, classes, k, k)
     rows = deconv_to_rows(weight)
     assert rows.shape == (3, 32)

@@ -60,7 +60,7 @@ def test_perceptron_has_the_parameters_of_methods_26(dims, parameters):
 
 
 def test_equals_its_definition():
-    """Methods 8.1: Phi of [R_k vec(K), R_b B, R_p vec(P)], LeakyReLU 0.02 in between."""
+    """Phi of [R_k vec(K), R_b B, R_p vec(P)], LeakyReLU 0.02 in between."""
     torch.manual_seed(0)
     ktm, given = machine(), weights()
     nn.init.normal_(ktm.transformer[0].bias)
@@ -80,7 +80,7 @@ def test_equals_its_definition():
 
 
 def test_background_logit_starts_at_zero():
-    """Methods 8.1: column 0 of the relations and the biases are zero, so Phi(0) = 0."""
+    """Column 0 of the relations and the biases are zero, so Phi(0) = 0."""
     rows = machine(graph=None)(weights())
     assert not rows[0].any()
     assert rows[1:].abs().sum(dim=1).min() > 0

@@ -86,7 +86,7 @@ def test_generated_rows_start_at_the_scale_of_the_dense_form(form):
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form["kind"])
 def test_zero_row_stays_zero_at_the_start(form):
-    """Methods 8.1: the background row of the relations is 0, so is its first kernel."""
+    """The background row of the relations is 0, so is its first kernel."""
     form = form | ({"rank": 4} if form["kind"] == "low_rank" else {})
     assert not build_transformer({"keypoint": 32}, 32, **form)(torch.zeros(1, 32)).any()
 

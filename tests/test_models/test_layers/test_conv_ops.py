@@ -31,7 +31,7 @@ def test_channels_that_do_not_add_up_are_an_error():
 
 @pytest.mark.parametrize("dilation", [1, 3, 6, 7, 56])
 def test_dilated_convolution_equals_the_plain_one(dilation):
-    """Dilations of at least the map size reduce to the centre tap (methods 1.3, rate 56 on 28)."""
+    """Dilations of at least the map size reduce to the centre tap (rate 56 on 28)."""
     torch.manual_seed(0)
     conv = nn.Conv2d(2, 3, 3, padding=dilation, dilation=dilation).double()
     x = torch.rand(1, 2, 7, 5, dtype=torch.float64)

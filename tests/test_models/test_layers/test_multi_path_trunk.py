@@ -16,7 +16,7 @@ def paths(n=2, sizes=(8, 4, 4, 2)):
 
 
 def test_equals_its_definition():
-    """Methods 10.3: shared stack, P2: d3; P3, P4: d2, d3; P5: d1, d2, d3; both fusions."""
+    """Shared stack, P2: d3; P3, P4: d2, d3; P5: d1, d2, d3; both fusions."""
     module = trunk()
     grown = []
     for path, first in zip(paths(), (2, 1, 1, 0), strict=True):

@@ -5,7 +5,7 @@ from mmktn.models.layers import depth_to_space, space_to_depth
 
 
 def test_convention_space_to_depth_blocks_are_a_b_c_d():
-    """Methods 26: a 2 x 2 input [[a, b], [c, d]] gives the channel blocks a, b, c, d."""
+    """A 2 x 2 input [[a, b], [c, d]] gives the channel blocks a, b, c, d."""
     channel_0 = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     x = torch.stack([channel_0, channel_0 * 10])[None]  # two channels
     expected = torch.tensor([1.0, 10.0, 2.0, 20.0, 3.0, 30.0, 4.0, 40.0])

@@ -21,7 +21,7 @@ def test_errors_of_the_true_chart_are_summed(coordinate):
 
 
 def test_twice_the_rois_is_twice_the_loss():
-    """A sum, divided by nothing (methods disagreement 1)."""
+    """A sum, divided by nothing."""
     maps = torch.zeros(1, 25, 8, 8, dtype=torch.float64)
     one = chart_coordinate_loss(maps, make_targets(num_rois=1), coordinate=0)
     targets = make_targets(num_rois=1)

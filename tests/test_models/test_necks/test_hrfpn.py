@@ -1,4 +1,4 @@
-"""Geometry of the HRFPN of detectron2 and KTN, against hand-computed cases (methods 9.3)."""
+"""Geometry of the HRFPN of detectron2 and KTN, against hand-computed cases."""
 
 import pytest
 import torch
@@ -71,7 +71,7 @@ def test_released_geometry_leaves_three_quarters_of_the_coarsest_branch_empty():
 
 
 def test_sizes_of_an_image_of_800_rows():
-    """Methods 9.3: h = 200 -> 196 -> p5 of 12 -> p1 cropped to 192 rows."""
+    """h = 200 -> 196 -> p5 of 12 -> p1 cropped to 192 rows."""
     with torch.device("meta"):
         maps = [torch.zeros(1, c, 200 // 2**i, 256 // 2**i) for i, c in enumerate(WIDTHS)]
         levels = KTNHRFPN(WIDTHS, 6)(maps)

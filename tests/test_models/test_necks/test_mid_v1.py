@@ -61,7 +61,7 @@ def test_segmentor_reads_every_level_and_leaves_the_decoder_alone(mode):
 
 
 def test_parameters_of_the_segmentor():
-    """Methods 5.3: 1, 1, 2, 3 convolutions a level without bias but norms, then 1 x 1 to 2."""
+    """1, 1, 2, 3 convolutions a level without bias but norms, then 1 x 1 to 2."""
     with torch.device("meta"):
         mid = MultiInstanceDecoderV1(segmentor={})
     count = sum(p.numel() for p in mid.segmentor.parameters())

@@ -46,7 +46,7 @@ def test_parameter_counts_of_methods_26(num_levels, parameters):
 @pytest.mark.parametrize("num_levels", [4, 5])
 @pytest.mark.parametrize("with_multi_dilation", [True, False])
 def test_independent_equals_its_definition(num_levels, with_multi_dilation):
-    """Methods 6.1: every level through its own chain to stride 4, one sum."""
+    """Every level through its own chain to stride 4, one sum."""
     torch.manual_seed(0)
     decoder = MultiInstanceDecoderV2(
         8, num_levels, with_multi_dilation=with_multi_dilation, branch_norm_cfg=GN4
@@ -65,7 +65,7 @@ def test_independent_equals_its_definition(num_levels, with_multi_dilation):
 
 
 def test_cascade_equals_its_definition():
-    """Methods 6.2: T_last = L_last, T_i = L_i + IFA(T_{i+1})."""
+    """T_last = L_last, T_i = L_i + IFA(T_{i+1})."""
     torch.manual_seed(0)
     decoder = MultiInstanceDecoderV2(8, topdown="cascade", branch_norm_cfg=GN4).double()
     enhanced = enhance(decoder, levels())
@@ -85,7 +85,7 @@ def test_norm_option_works_in_every_adaptation():
 
 
 def test_dilated_branches_keep_the_default_initialisation():
-    """Uniform between +-1 / sqrt(fan-in), where the others are normal (methods 6.1)."""
+    """Uniform between +-1 / sqrt(fan-in), where the others are normal."""
     torch.manual_seed(0)
     decoder = MultiInstanceDecoderV2(32)
     bound = (32 * 9) ** -0.5

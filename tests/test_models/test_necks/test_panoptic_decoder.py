@@ -20,7 +20,7 @@ def test_parameter_count_of_methods_26():
 
 
 def test_equals_its_definition():
-    """Methods 1.3, level by level: n x [conv, ReLU, bilinear x2], sum, 1 x 1."""
+    """Level by level: n x [conv, ReLU, bilinear x2], sum, 1 x 1."""
     decoder = PanopticFPNDecoder(8, 8, out_channels=8).double()
     total = 0
     for index, (x, head) in enumerate(zip(levels(), decoder.scale_heads, strict=True)):

@@ -31,7 +31,7 @@ def make_output(coarse=2, mask=True, n=4, size=14):
 
 
 def resize_then_choose(output, boxes, foreground):
-    """Methods 1.5, one box after the other, every channel resized."""
+    """One box after the other, every channel resized."""
     for i, box in enumerate(boxes):
         size = (max(int(box[3] - box[1]), 1), max(int(box[2] - box[0]), 1))
         maps = {

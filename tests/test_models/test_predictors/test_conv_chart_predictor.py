@@ -58,7 +58,7 @@ def test_even_kernels_are_an_error():
     ("channels", "kernel_size", "phi"), [(256, 3, 10_621_440), (256, 1, 131_584), (32, 1, 2_112)]
 )
 def test_parameters_of_the_machine(channels, kernel_size, phi):
-    """AMA-net: methods 10.3 and 26; 1 x 1: two layers C -> C with bias."""
+    """AMA-net: 1 x 1: two layers C -> C with bias."""
     with torch.device("meta"):
         module = ConvKTMv1ChartPredictor(channels, kernel_size=kernel_size)
     machine = module.convs["fine_segm"].machine

@@ -27,7 +27,7 @@ def test_parameter_count_of_version_2_in_methods_26():
 
 
 def test_parameter_count_of_version_1():
-    """Phi of methods 26, the relations (25 x 17) and the plain maps."""
+    """Phi, the relations (25 x 17) and the plain maps."""
     with torch.device("meta"):
         module = KTMv1ChartPredictor()
     plain = 2 * 204_825 + 16_386 + 139_281
@@ -90,7 +90,7 @@ def test_version_2_without_a_box_head_needs_no_box_weights():
 
 
 def test_heatmaps_of_version_1_stay_at_the_deconvolution_size():
-    """Methods disagreement 5: 56 cells in version 1, 112 in version 2."""
+    """56 cells in version 1, 112 in version 2."""
     x = torch.rand(1, 4, 28, 28)
     one = KTMv1ChartPredictor(4, graph=RANDOM)(x)
     two = version_2()(x, box_weights())

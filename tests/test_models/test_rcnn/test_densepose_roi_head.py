@@ -88,7 +88,7 @@ def test_missing_annotation_names_the_transforms():
 
 
 def test_box_head_gets_no_gradient_from_the_surface_classifier():
-    # methods 8.1: the location source is read without gradient.
+    # The location source is read without gradient.
     model = build().train()
     losses = losses_of(model, fake_batch(2, image_hw=(96, 128)))
     losses["loss_fine_segm"].backward()

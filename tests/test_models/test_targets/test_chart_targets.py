@@ -24,7 +24,7 @@ def boxes(*rows):
 
 
 def test_points_travel_from_person_to_roi_by_hand():
-    """Methods 1.4: x = X0 + dp_x W / 256, g = (x - x0) A / w."""
+    """x = X0 + dp_x W / 256, g = (x - x0) A / w."""
     person, roi = boxes([10, 20, 30, 60]), boxes([8, 20, 33, 70])
     targets = build_chart_targets(roi, person, DensePoseAnnotations([annotation([(0.25, 0.75)])]))
     assert targets.point_xy.tolist() == [[15.0, 50.0]]
@@ -77,7 +77,7 @@ def test_rois_without_coarse_map_are_left_out():
 
 
 def test_keypoints_fall_into_cells():
-    """Methods 12.3: floor((x - x0) A / w), the right edge into the last cell, v > 0 only."""
+    """Floor((x - x0) A / w), the right edge into the last cell, v > 0 only."""
     person = boxes([0, 0, 10, 10])
     keypoints = torch.tensor([[0.0, 0.0], [0.55, 0.25], [1.0, 1.0], [1.2, 0.5], [0.5, 0.5]])
     one = annotation(keypoints=keypoints, visible=torch.tensor([2, 1, 2, 2, 0]))

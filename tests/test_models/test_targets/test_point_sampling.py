@@ -10,7 +10,7 @@ def test_convention_grid_coordinates_are_cell_indices():
     maps = torch.tensor([[0.0, 1.0, 2.0], [10.0, 11.0, 12.0]])[None, None]
     grid = torch.tensor([[0.0, 0.0], [2.0, 1.0], [0.5, 0.0], [1.25, 0.5], [2.9, 1.9], [-0.5, 0.25]])
     values = sample_maps_at_points(maps, torch.zeros(6, dtype=torch.int64), grid)
-    # Methods 1.4: hi is clamped to A - 1, and a point beyond the last cell reads that cell.
+    # Hi is clamped to A - 1, and a point beyond the last cell reads that cell.
     # Left of cell 0 the official weights extrapolate: lo = 0, share of hi = g - lo = -0.5.
     expected = torch.tensor([0.0, 12.0, 0.5, 6.25, 12.0, 2.0])
     torch.testing.assert_close(values[:, 0], expected)

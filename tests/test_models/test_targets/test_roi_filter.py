@@ -12,7 +12,7 @@ def test_iou_by_hand():
 
 
 def test_overlap_has_to_be_strictly_larger():
-    """Methods disagreement 32: the code compares with >, not >=."""
+    """The code compares with >, not >=."""
     rois = torch.tensor([[0.0, 0.0, 10.0, 5.0], [0.0, 0.0, 10.0, 5.1]])
     persons = torch.tensor([BOX, BOX])
     mask = densepose_roi_mask(rois, persons, annotated=torch.tensor([True, True]), min_iou=0.5)
