@@ -3,7 +3,12 @@
 Each registry is a child of the mmengine root registry of the same name, so stock mmdet and mmpose
 configs can mix ours in by the scope prefix alone. `locations` lets the registry import what it
 needs on first use.
+
+mmengine sets our scope for configs that inherit from `mmktn::...` and for mmengine.hub. What mmdet
+and mmpose build by default inside their own classes has no prefix; it is found in theirs then.
 """
+
+from typing import Any
 
 from mmengine.registry import DATASETS as ROOT_DATASETS
 from mmengine.registry import HOOKS as ROOT_HOOKS
@@ -15,27 +20,49 @@ from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
 from mmengine.registry import VISUALIZERS as ROOT_VISUALIZERS
 from mmengine.registry import Registry
 
-DATASETS = Registry("dataset", parent=ROOT_DATASETS, scope="mmktn", locations=["mmktn.datasets"])
-HOOKS = Registry("hook", parent=ROOT_HOOKS, scope="mmktn", locations=["mmktn.engine"])
-METRICS = Registry(
+_HOSTS = ("mmdet", "mmpose")
+
+
+class HostedRegistry(Registry):
+    """Registry that asks mmdet's and mmpose's of the same kind for names it does not know."""
+
+    def get(self, key: str) -> Any:
+        """Class of a name, or None.
+
+        Args:
+            key: Name, with or without a scope.
+        """
+        found = super().get(key)
+        siblings = {} if self.parent is None or "." in key else self.parent.children
+        for host in _HOSTS:
+            if found is None and host in siblings:
+                found = siblings[host].get(key)
+        return found
+
+
+DATASETS = HostedRegistry(
+    "dataset", parent=ROOT_DATASETS, scope="mmktn", locations=["mmktn.datasets"]
+)
+HOOKS = HostedRegistry("hook", parent=ROOT_HOOKS, scope="mmktn", locations=["mmktn.engine"])
+METRICS = HostedRegistry(
     "metric", parent=ROOT_METRICS, scope="mmktn", locations=["mmktn.evaluation.metrics"]
 )
-MODELS = Registry(
+MODELS = HostedRegistry(
     "model",
     parent=ROOT_MODELS,
     scope="mmktn",
     locations=["mmktn.models", "mmktn.models.rcnn", "mmktn.models.fcn"],
 )
-OPTIM_WRAPPERS = Registry(
+OPTIM_WRAPPERS = HostedRegistry(
     "optimizer wrapper", parent=ROOT_OPTIM_WRAPPERS, scope="mmktn", locations=["mmktn.engine"]
 )
-TASK_UTILS = Registry(
+TASK_UTILS = HostedRegistry(
     "task util", parent=ROOT_TASK_UTILS, scope="mmktn", locations=["mmktn.models"]
 )
-TRANSFORMS = Registry(
+TRANSFORMS = HostedRegistry(
     "transform", parent=ROOT_TRANSFORMS, scope="mmktn", locations=["mmktn.datasets.transforms"]
 )
-VISUALIZERS = Registry(
+VISUALIZERS = HostedRegistry(
     "visualizer",
     parent=ROOT_VISUALIZERS,
     scope="mmktn",

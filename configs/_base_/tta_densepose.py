@@ -9,7 +9,7 @@ tta_model = dict(
     surface="data/densepose_surface",
 )
 tta_pipeline = [
-    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmktn.LoadImageFromFile"),
     dict(
         type="TestTimeAug",
         transforms=[

@@ -23,7 +23,7 @@ model = dict(
 )
 
 train_pipeline = [
-    dict(type="mmktn.LoadCheckedImage", backend_args={{_base_.backend_args}}),
+    dict(type="mmktn.LoadImageFromFile", backend_args={{_base_.backend_args}}),
     dict(type="mmdet.LoadAnnotations", with_bbox=True),
     dict(type="mmktn.LoadDensePoseAnnotations"),
     dict(

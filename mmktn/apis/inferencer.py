@@ -30,6 +30,7 @@ from mmktn.apis.prediction import (
     prediction_files,
     save_prediction,
 )
+from mmktn.apis.test_pipeline import find_test_pipeline, type_name
 from mmktn.formats.pictures import check_picture_array
 from mmktn.utils.devices import find_device
 from mmktn.utils.output_files import DiskFullError, claim_folder, claim_outputs
@@ -281,9 +282,8 @@ class DensePoseInferencer:
 def _array_pipeline(cfg: Config) -> Compose:
     """The config's test pipeline without its loading steps: it starts from an array."""
     init_default_scope(cfg.get("default_scope") or "mmdet")
-    steps = cfg.test_dataloader.dataset.pipeline
-    kept = [step for step in steps if not step["type"].split(".")[-1].startswith("Load")]
-    return Compose(kept)
+    steps = find_test_pipeline(cfg)
+    return Compose([step for step in steps if not type_name(step).startswith("Load")])
 
 
 def _results_of(image: np.ndarray) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
+from mmktn.apis.test_pipeline import type_name
 from mmktn.registry import MODELS
 from mmktn.utils.checkpoint_files import load_safely
 from mmktn.utils.config_errors import config_errors
@@ -60,7 +61,7 @@ def build_model(cfg: Config) -> nn.Module:
     """
     init_default_scope(cfg.get("default_scope") or "mmdet")
     with config_errors(cfg):
-        model = MODELS.build(ConfigDict(_without_pretrained(cfg.model.to_dict())))
+        model = MODELS.build(_without_pretrained(cfg.model))
     return revert_sync_batchnorm(model).eval()
 
 
@@ -246,11 +247,15 @@ def _mismatch_hint(state: dict[str, torch.Tensor], missing: list[str]) -> str:
 
 
 def _without_pretrained(node: Any) -> Any:
-    """Copy of a config in which no module fetches pretrained weights."""
+    """Copy of a config in which no module fetches pretrained weights.
+
+    Classes stay classes (`to_dict` would turn those of a pure-Python config into their names, which
+    mmdet does not find for operators).
+    """
     if isinstance(node, dict):
-        kept = {key: _without_pretrained(value) for key, value in node.items()}
+        kept = ConfigDict({key: _without_pretrained(value) for key, value in node.items()})
         init = kept.get("init_cfg")
-        if isinstance(init, dict) and init.get("type") == "Pretrained":
+        if isinstance(init, dict) and type_name(init) in ("Pretrained", "PretrainedInit"):
             kept["init_cfg"] = None
         return kept
     if isinstance(node, list | tuple):

@@ -19,9 +19,12 @@ from numpy.typing import NDArray
 
 from mmktn.apis.given_boxes import checked_boxes
 from mmktn.apis.model_loading import load_config, load_model
+from mmktn.apis.test_pipeline import find_test_pipeline, innermost_dataset
 from mmktn.formats.pictures import check_picture_array
 from mmktn.utils.keypoint_count import require_keypoint_count
 from mmktn.utils.user_error import UserError
+
+_LOADERS = ("test_dataloader", "val_dataloader", "train_dataloader")
 
 
 @dataclass(frozen=True)
@@ -65,16 +68,16 @@ class PoseEstimator:
         cfg_options: dict[str, Any] | None = None,
     ) -> None:
         cfg = load_config(config)
-        if cfg.get("default_scope") != "mmpose" or cfg.get("test_dataloader") is None:
+        loader = next((n for n in _LOADERS if (cfg.get(n) or {}).get("dataset")), None)
+        if cfg.get("default_scope") != "mmpose" or loader is None:
             raise ValueError(
                 f"{getattr(cfg, 'filename', config)}: not a top-down pose config (those of "
-                "configs/stip have default_scope 'mmpose' and a test_dataloader)"
+                f"configs/stip have default_scope 'mmpose' and one of {', '.join(_LOADERS)})"
             )
         self.model = load_model(cfg, checkpoint, device=device, cfg_options=cfg_options)
-        dataset = cfg.test_dataloader.dataset
-        self._pipeline = Compose(dataset.pipeline)
-        self.meta = DATASETS.get(dataset.type)._load_metainfo(dataset.get("metainfo"))
-        require_keypoint_count(self.model, self.meta, source="test_dataloader.dataset")
+        self._pipeline = Compose(find_test_pipeline(cfg))
+        self.meta = _pose_meta(cfg[loader].dataset)
+        require_keypoint_count(self.model, self.meta, source=f"{loader}.dataset")
 
     @property
     def keypoint_names(self) -> list[str]:
@@ -177,3 +180,11 @@ class PoseEstimator:
                 **{key: self.meta[key] for key in keys},
             }
         )
+
+
+def _pose_meta(dataset: Any) -> dict[str, Any]:
+    """Key-points of a data set: those of the wrapper where it says any, else of what is inside."""
+    inner = innermost_dataset(dataset)
+    kind = inner.type if isinstance(inner.type, type) else DATASETS.get(inner.type)
+    meta: dict[str, Any] = kind._load_metainfo(dataset.get("metainfo") or inner.get("metainfo"))
+    return meta

@@ -20,6 +20,7 @@ from torch import nn
 from mmktn.apis.inferencer import DensePoseInferencer, checked_call
 from mmktn.apis.model_loading import load_config
 from mmktn.apis.person_crops import predict_crops
+from mmktn.apis.test_pipeline import type_name
 
 
 class TopdownDensePoseInferencer(DensePoseInferencer):
@@ -158,4 +159,4 @@ def _crops_persons(cfg: Config) -> bool:
 
 def _model_type(cfg: Config) -> str:
     """Type of the model without its scope."""
-    return str(cfg.model.get("type", "")).split(".")[-1]
+    return type_name(cfg.model)

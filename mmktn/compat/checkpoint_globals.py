@@ -24,13 +24,27 @@ def safe_types() -> list[Any]:
     import numpy as np
     from mmengine.logging import HistoryBuffer
 
-    # numpy 2 renamed its core package; files written by either version name their own.
-    core = np._core if hasattr(np, "_core") else np.core
     dtypes = {type(np.dtype(kind)) for kind in "?bBhHiIlLqQefdU"}
-    arrays = [core.multiarray._reconstruct, core.multiarray.scalar, np.ndarray, np.dtype]
+    multiarray = numpy_multiarray()
+    arrays = [multiarray._reconstruct, multiarray.scalar, np.ndarray, np.dtype]
     # Bound in place of the real getattr, which would reach anything.
     method = (_history_method, "builtins.getattr")
     return [HistoryBuffer, method, *arrays, *sorted(dtypes, key=lambda kind: kind.__name__)]
+
+
+def numpy_multiarray() -> Any:
+    """The module by whose functions numpy pickles arrays, under the name of the version in use.
+
+    numpy 2 renamed its core package. numpy 1.26 has a package of the new name too, without this
+    module.
+    """
+    import numpy as np
+
+    for package in ("_core", "core"):
+        module = getattr(getattr(np, package, None), "multiarray", None)
+        if module is not None:
+            return module
+    raise ImportError(f"numpy {np.__version__} has no multiarray")
 
 
 def _history_method(owner: Any, name: str) -> Any:

@@ -5,8 +5,8 @@ from mmktn.datasets.person_crops import DensePosePersonDataset
 from mmktn.datasets.topdown_densepose import TopdownDensePoseDataset
 from mmktn.datasets.transforms import (
     DensePoseRandomFlip,
-    LoadCheckedImage,
     LoadDensePoseAnnotations,
+    LoadImageFromFile,
     PackDensePoseInputs,
 )
 
@@ -14,8 +14,8 @@ __all__ = [
     "DensePoseCocoDataset",
     "DensePosePersonDataset",
     "DensePoseRandomFlip",
-    "LoadCheckedImage",
     "LoadDensePoseAnnotations",
+    "LoadImageFromFile",
     "PackDensePoseInputs",
     "TopdownDensePoseDataset",
 ]

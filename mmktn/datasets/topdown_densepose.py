@@ -40,6 +40,15 @@ class TopdownDensePoseDataset(DensePoseCocoDataset):
         ValueError: Detections are asked for in training, or are unusable.
     """
 
+    # mmpose's clients ask a data set for its key-points; DensePose-COCO's are those of COCO.
+    METAINFO = DensePoseCocoDataset.METAINFO | {"from_file": "configs/_base_/datasets/coco.py"}
+
+    @classmethod
+    def _load_metainfo(cls, metainfo: Any = None) -> dict[str, Any]:
+        """Meta information without `from_file`, which is mmpose's; mmengine would open it."""
+        own = {key: value for key, value in cls.METAINFO.items() if key != "from_file"}
+        return DensePoseCocoDataset._load_metainfo(own | dict(metainfo or {}))
+
     def __init__(
         self,
         *args: Any,

@@ -84,8 +84,10 @@ class ChartVisualizer(DetLocalVisualizer):
         """
         picture = image.clip(0, 255).astype(np.uint8)
         rows = []
-        if data_sample is not None and draw_gt and "gt_instances" in data_sample:
-            rows.append(self.draw_ground_truth(picture, data_sample.gt_instances))
+        # Samples of a test pipeline carry ground truth without boxes: nothing to draw.
+        truth = getattr(data_sample, "gt_instances", None)
+        if draw_gt and truth is not None and "bboxes" in truth:
+            rows.append(self.draw_ground_truth(picture, truth))
         if data_sample is not None and draw_pred and "pred_instances" in data_sample:
             predictions = data_sample.pred_instances
             rows.append(

@@ -15,7 +15,7 @@ CFG = Config(
         "test_dataloader": {
             "dataset": {
                 "pipeline": [
-                    {"type": "mmktn.LoadCheckedImage"},
+                    {"type": "mmktn.LoadImageFromFile"},
                     {"type": "mmdet.Resize", "scale": (64, 64), "keep_ratio": True},
                     {"type": "mmktn.LoadDensePoseAnnotations"},
                     {

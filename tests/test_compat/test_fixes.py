@@ -94,6 +94,13 @@ class TestCheckpointSafeList:
         with torch.serialization.safe_globals(checkpoint_globals.safe_types()):
             return torch.load(stream, weights_only=True)
 
+    def test_numpy_1_26_has_the_new_package_without_the_module(self, monkeypatch):
+        # There `numpy._core` exists but holds no `multiarray`.
+        core = np._core.multiarray
+        monkeypatch.setattr(np, "_core", types.SimpleNamespace())
+        monkeypatch.setattr(np, "core", types.SimpleNamespace(multiarray=core), raising=False)
+        assert core._reconstruct in checkpoint_globals.safe_types()
+
     def test_what_mmengine_writes_loads(self):
         from mmengine.logging import MessageHub
 

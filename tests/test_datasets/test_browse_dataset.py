@@ -8,7 +8,7 @@ import pytest
 from mmktn.testing import write_fake_dataset
 
 LOAD = [
-    {"type": "mmktn.LoadCheckedImage"},
+    {"type": "mmktn.LoadImageFromFile"},
     {"type": "mmdet.LoadAnnotations", "with_bbox": True},
     {"type": "mmktn.LoadDensePoseAnnotations"},
 ]

@@ -149,7 +149,7 @@ def dataset(root, labels):
         data_prefix={"img": str(root)},
         dense_labels=str(labels),
         pipeline=[
-            {"type": "mmktn.LoadCheckedImage"},
+            {"type": "mmktn.LoadImageFromFile"},
             {"type": "mmdet.LoadAnnotations", "with_bbox": True},
             {"type": "mmktn.LoadDensePoseAnnotations"},
             {"type": "mmktn.PackDensePoseInputs"},

@@ -17,7 +17,7 @@ from mmktn.testing import fake_coco_file, write_fake_dataset
 from .malformed import CHEAP, EXPENSIVE, STRUCTURE
 
 PIPELINE = [
-    {"type": "mmktn.LoadCheckedImage"},
+    {"type": "mmktn.LoadImageFromFile"},
     {"type": "mmdet.LoadAnnotations", "with_bbox": True},
     {"type": "mmktn.LoadDensePoseAnnotations"},
     {"type": "mmktn.PackDensePoseInputs"},

@@ -39,7 +39,7 @@ def _scope():
 
 def codec_of(cfg, kind):
     """Encoder of the training pipeline."""
-    return next(s for s in cfg[kind].dataset.pipeline if s.type == "GenerateTarget").encoder
+    return next(s for s in cfg[kind].dataset.pipeline if s.type == "mmpose.GenerateTarget").encoder
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=IDS)
@@ -57,7 +57,7 @@ def test_name_agrees_with_content(path):
     algorithm, backbone, schedule, data = path.stem.split("_")
     data, size = data.rsplit("-", 1)
     head, decoder = cfg.model.head, cfg.model.head.decoder
-    assert (head.type == "HeatmapHead") == (algorithm == "td-hm")
+    assert (head.type == "mmpose.HeatmapHead") == (algorithm == "td-hm")
     if algorithm != "td-hm":
         assert (head.semantic_transfer is None) == (algorithm == "stip-iap")
         assert (head.instance_parsing is None) == (algorithm == "stip-sat")
@@ -90,7 +90,7 @@ def test_targets_maps_and_decoder_have_one_size(path):
             assert encoder[key] == decoder[key], key
     for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
         if cfg[loader] is not None:
-            affine = [s for s in cfg[loader].dataset.pipeline if s.type == "TopdownAffine"]
+            affine = [s for s in cfg[loader].dataset.pipeline if s.type == "mmpose.TopdownAffine"]
             assert affine[0].input_size == decoder.input_size
     width, height = decoder.input_size
     scale = cfg.model.head.get("scale", 2 if cfg.model.head.type == "mmktn.STIPHead" else 1)

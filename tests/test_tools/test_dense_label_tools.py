@@ -150,7 +150,7 @@ def test_student_reads_what_the_teacher_wrote(root, teacher_labels):
         data_prefix={"img": str(root / "train")},
         dense_labels=str(root / "labels"),
         pipeline=[
-            {"type": "mmktn.LoadCheckedImage"},
+            {"type": "mmktn.LoadImageFromFile"},
             {"type": "mmdet.LoadAnnotations", "with_bbox": True},
             {"type": "mmktn.LoadDensePoseAnnotations"},
             {"type": "mmktn.PackDensePoseInputs"},

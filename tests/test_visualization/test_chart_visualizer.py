@@ -144,3 +144,15 @@ def test_mmdet_hook_draws_test_images(image, tmp_path):
     runner = SimpleNamespace(work_dir=str(tmp_path), timestamp="now")
     hook.after_test_iter(runner, 0, {}, [sample])
     assert (tmp_path / "now" / "drawn" / "photo.png").is_file()
+
+
+def test_sample_of_a_test_pipeline_has_no_truth_to_draw(image, tmp_path):
+    """Its `gt_instances` carry no boxes; mmdet's hook asks for them to be drawn all the same."""
+    sample = DetDataSample(pred_instances=_people(), gt_instances=InstanceData())
+    ChartVisualizer(name="no_truth").add_datasample(
+        "a", image, sample, out_file=str(tmp_path / "with.png")
+    )
+    ChartVisualizer(name="no_truth").add_datasample(
+        "a", image, sample, draw_gt=False, out_file=str(tmp_path / "without.png")
+    )
+    assert (tmp_path / "with.png").read_bytes() == (tmp_path / "without.png").read_bytes()

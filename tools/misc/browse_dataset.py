@@ -26,7 +26,7 @@ from mmktn.utils.user_error import one_line_errors
 from mmktn.visualization.annotation_drawing import draw_annotations
 
 PLAIN_PIPELINE = [
-    {"type": "mmktn.LoadCheckedImage"},
+    {"type": "mmktn.LoadImageFromFile"},
     {"type": "mmdet.LoadAnnotations", "with_bbox": True},
     {"type": "mmktn.LoadDensePoseAnnotations"},
     {"type": "mmktn.PackDensePoseInputs"},

@@ -4,7 +4,7 @@ data_root = "data/coco/"
 backend_args = None
 
 train_pipeline = [
-    dict(type="mmktn.LoadCheckedImage", backend_args=backend_args),
+    dict(type="mmktn.LoadImageFromFile", backend_args=backend_args),
     dict(type="mmdet.LoadAnnotations", with_bbox=True),
     dict(type="mmktn.LoadDensePoseAnnotations"),
     dict(
@@ -19,7 +19,7 @@ train_pipeline = [
     dict(type="mmktn.PackDensePoseInputs"),
 ]
 test_pipeline = [
-    dict(type="mmktn.LoadCheckedImage", backend_args=backend_args),
+    dict(type="mmktn.LoadImageFromFile", backend_args=backend_args),
     dict(type="mmdet.Resize", scale=(1333, 800), keep_ratio=True, backend="pillow"),
     dict(
         type="mmktn.PackDensePoseInputs",

@@ -2,6 +2,8 @@
 # folder higher than its annotations say; tools/analysis_tools/stip_overfit.py sets that right.
 _base_ = ["crowdpose_real_128x96_stip.py"]
 
+# Read by mmpose's inferencers.
+dataset_type = "mmktn.CheckedCocoDataset"
 data_root = "{{$MMKTN_REAL_DATA:data/real}}/coco/"
 dataset = dict(type="mmktn.CheckedCocoDataset", data_root=data_root, ann_file="test_coco.json")
 train_dataloader = dict(batch_size=9, dataset=dataset)

@@ -1,28 +1,31 @@
 # CrowdPose trainval -> test at 256x192, targets 64x48. Boxes at test: the detections that mmpose
 # publishes (STIP's own were never released): compare only results of the same boxes, and no test
 # with a validation, whose boxes are the annotated ones.
+# Read by mmpose's inferencers.
+dataset_type = "mmktn.CheckedCrowdPoseDataset"
+data_mode = "topdown"
 data_root = "data/crowdpose/"
-codec = dict(type="MSRAHeatmap", input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
+codec = dict(type="mmpose.MSRAHeatmap", input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
 
 augmentation = [
-    dict(type="LoadImage"),
-    dict(type="GetBBoxCenterScale"),
-    dict(type="RandomFlip", direction="horizontal"),
+    dict(type="mmpose.LoadImage"),
+    dict(type="mmpose.GetBBoxCenterScale"),
+    dict(type="mmpose.RandomFlip", direction="horizontal"),
     # The official code takes the upper body where a standard normal is below 0.5.
-    dict(type="RandomHalfBody", upper_prioritized_prob=0.69),
+    dict(type="mmpose.RandomHalfBody", upper_prioritized_prob=0.69),
     dict(type="mmktn.ClippedBoxJitter", scale_deviation=0.35, rotation_deviation=45),
 ]
 train_pipeline = [
     *augmentation,
-    dict(type="TopdownAffine", input_size=codec["input_size"]),
-    dict(type="GenerateTarget", encoder=codec),
-    dict(type="PackPoseInputs"),
+    dict(type="mmpose.TopdownAffine", input_size=codec["input_size"]),
+    dict(type="mmpose.GenerateTarget", encoder=codec),
+    dict(type="mmpose.PackPoseInputs"),
 ]
 val_pipeline = [
-    dict(type="LoadImage"),
-    dict(type="GetBBoxCenterScale"),
-    dict(type="TopdownAffine", input_size=codec["input_size"]),
-    dict(type="PackPoseInputs"),
+    dict(type="mmpose.LoadImage"),
+    dict(type="mmpose.GetBBoxCenterScale"),
+    dict(type="mmpose.TopdownAffine", input_size=codec["input_size"]),
+    dict(type="mmpose.PackPoseInputs"),
 ]
 
 # Workers that start anew each epoch make a resumed run exact.

@@ -5,9 +5,9 @@ _base_ = ["crowdpose_256x192.py"]
 codec = dict(type="mmktn.RefinedHeatmap", input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
 train_pipeline = [
     *_base_.augmentation,
-    dict(type="TopdownAffine", input_size=codec["input_size"]),
-    dict(type="GenerateTarget", encoder=codec),
+    dict(type="mmpose.TopdownAffine", input_size=codec["input_size"]),
+    dict(type="mmpose.GenerateTarget", encoder=codec),
     dict(type="mmktn.SemanticTargets"),
-    dict(type="PackPoseInputs"),
+    dict(type="mmpose.PackPoseInputs"),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

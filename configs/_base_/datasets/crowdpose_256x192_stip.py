@@ -4,9 +4,9 @@ _base_ = ["crowdpose_256x192.py"]
 codec = dict(type="mmktn.RefinedHeatmap", input_size=(192, 256), heatmap_size=(96, 128), sigma=3)
 train_pipeline = [
     *_base_.augmentation,
-    dict(type="TopdownAffine", input_size=codec["input_size"]),
-    dict(type="GenerateTarget", encoder=codec),
+    dict(type="mmpose.TopdownAffine", input_size=codec["input_size"]),
+    dict(type="mmpose.GenerateTarget", encoder=codec),
     dict(type="mmktn.SemanticTargets"),
-    dict(type="PackPoseInputs"),
+    dict(type="mmpose.PackPoseInputs"),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

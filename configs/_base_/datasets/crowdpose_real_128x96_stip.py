@@ -1,19 +1,22 @@
 # The two CrowdPose images (five persons) in the folder named by MMKTN_REAL_DATA, at 128x96: train
 # and test on the same persons, ground-truth boxes, no augmentation.
+# Read by mmpose's inferencers.
+dataset_type = "mmktn.CheckedCrowdPoseDataset"
+data_mode = "topdown"
 data_root = "{{$MMKTN_REAL_DATA:data/real}}/crowdpose/"
 codec = dict(type="mmktn.RefinedHeatmap", input_size=(96, 128), heatmap_size=(48, 64), sigma=2)
 
 val_pipeline = [
-    dict(type="LoadImage"),
-    dict(type="GetBBoxCenterScale"),
-    dict(type="TopdownAffine", input_size=codec["input_size"]),
-    dict(type="PackPoseInputs"),
+    dict(type="mmpose.LoadImage"),
+    dict(type="mmpose.GetBBoxCenterScale"),
+    dict(type="mmpose.TopdownAffine", input_size=codec["input_size"]),
+    dict(type="mmpose.PackPoseInputs"),
 ]
 train_pipeline = [
     *val_pipeline[:-1],
-    dict(type="GenerateTarget", encoder=codec),
+    dict(type="mmpose.GenerateTarget", encoder=codec),
     dict(type="mmktn.SemanticTargets"),
-    dict(type="PackPoseInputs"),
+    dict(type="mmpose.PackPoseInputs"),
 ]
 dataset = dict(
     type="mmktn.CheckedCrowdPoseDataset", data_root=data_root, ann_file="test_crowdpose.json"

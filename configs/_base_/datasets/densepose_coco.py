@@ -9,7 +9,7 @@ surface = "data/densepose_surface"
 backend_args = None
 
 train_pipeline = [
-    dict(type="mmktn.LoadCheckedImage", backend_args=backend_args),
+    dict(type="mmktn.LoadImageFromFile", backend_args=backend_args),
     dict(type="mmdet.LoadAnnotations", with_bbox=True),
     dict(type="mmktn.LoadDensePoseAnnotations"),
     dict(
@@ -23,7 +23,7 @@ train_pipeline = [
     dict(type="mmktn.PackDensePoseInputs"),
 ]
 test_pipeline = [
-    dict(type="mmktn.LoadCheckedImage", backend_args=backend_args),
+    dict(type="mmktn.LoadImageFromFile", backend_args=backend_args),
     dict(type="mmdet.Resize", scale=(1333, 800), keep_ratio=True, backend="pillow"),
     dict(
         type="mmktn.PackDensePoseInputs",
@@ -38,7 +38,7 @@ train_dataloader = dict(
     sampler=dict(type="InfiniteSampler", shuffle=True),
     batch_sampler=dict(type="mmdet.AspectRatioBatchSampler"),
     dataset=dict(
-        type="ConcatDataset",
+        type="mmdet.ConcatDataset",
         datasets=[
             dict(
                 type="mmktn.DensePoseCocoDataset",

@@ -2,7 +2,7 @@
 _base_ = "densepose_coco.py"
 
 train_pipeline = [
-    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmktn.LoadImageFromFile"),
     dict(type="mmdet.LoadAnnotations", with_bbox=True),
     dict(type="mmktn.LoadDensePoseAnnotations"),
     dict(type="mmktn.LoadPersonMap"),
@@ -12,7 +12,7 @@ train_pipeline = [
 ]
 # About the size of the images themselves, as in training.
 test_pipeline = [
-    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmktn.LoadImageFromFile"),
     dict(type="mmdet.Resize", scale=(640, 640), keep_ratio=True),
     dict(
         type="mmktn.PackDensePoseInputs",

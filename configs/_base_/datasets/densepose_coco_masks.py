@@ -2,7 +2,7 @@
 _base_ = "densepose_coco.py"
 
 train_pipeline = [
-    dict(type="mmktn.LoadCheckedImage", backend_args={{_base_.backend_args}}),
+    dict(type="mmktn.LoadImageFromFile", backend_args={{_base_.backend_args}}),
     dict(type="mmdet.LoadAnnotations", with_bbox=True, with_mask=True),
     dict(type="mmktn.LoadDensePoseAnnotations"),
     dict(

@@ -15,7 +15,7 @@ augmentation = [
     dict(type="mmktn.PackDensePoseInputs"),
 ]
 loading = [
-    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmktn.LoadImageFromFile"),
     dict(type="mmdet.LoadAnnotations", with_bbox=True),
     dict(type="mmktn.LoadDensePoseAnnotations"),
     dict(type="mmktn.LoadPersonMap"),
@@ -36,7 +36,7 @@ packing = dict(
 )
 train_pipeline = [*loading, *augmentation]
 test_pipeline = [
-    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmktn.LoadImageFromFile"),
     dict(type="mmktn.WarpToPerson", longer_side=320, expand=1.2),
     packing,
 ]

@@ -17,7 +17,7 @@ train_pipeline = [
     *_base_.augmentation[1:],
 ]
 test_pipeline = [
-    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmktn.LoadImageFromFile"),
     dict(type="mmktn.LoadPersonMap"),
     painting,
     dict(type="mmktn.WarpToPerson", longer_side=320, expand=1.1),

@@ -4,14 +4,14 @@
 data_root = "{{$MMKTN_REAL_DATA:data/real}}/"
 
 train_pipeline = [
-    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmktn.LoadImageFromFile"),
     dict(type="mmdet.LoadAnnotations", with_bbox=True),
     dict(type="mmktn.LoadDensePoseAnnotations"),
     dict(type="mmdet.Resize", scale=(512, 384), keep_ratio=True),
     dict(type="mmktn.PackDensePoseInputs"),
 ]
 test_pipeline = [
-    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmktn.LoadImageFromFile"),
     dict(type="mmdet.Resize", scale=(512, 384), keep_ratio=True),
     dict(
         type="mmktn.PackDensePoseInputs",

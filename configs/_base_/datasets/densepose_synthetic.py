@@ -3,7 +3,7 @@ data_root = "data/synthetic_densepose/"
 surface = "procedural"
 
 train_pipeline = [
-    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmktn.LoadImageFromFile"),
     dict(type="mmdet.LoadAnnotations", with_bbox=True),
     dict(type="mmktn.LoadDensePoseAnnotations"),
     dict(type="mmdet.Resize", scale=(160, 128), keep_ratio=True),
@@ -11,7 +11,7 @@ train_pipeline = [
     dict(type="mmktn.PackDensePoseInputs"),
 ]
 test_pipeline = [
-    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmktn.LoadImageFromFile"),
     dict(type="mmdet.Resize", scale=(160, 128), keep_ratio=True),
     dict(
         type="mmktn.PackDensePoseInputs",

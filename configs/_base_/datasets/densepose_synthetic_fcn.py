@@ -2,7 +2,7 @@
 _base_ = "densepose_synthetic.py"
 
 train_pipeline = [
-    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmktn.LoadImageFromFile"),
     dict(type="mmdet.LoadAnnotations", with_bbox=True),
     dict(type="mmktn.LoadDensePoseAnnotations"),
     dict(type="mmktn.LoadPersonMap"),

@@ -2,7 +2,7 @@
 _base_ = "densepose_synthetic.py"
 
 train_pipeline = [
-    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmktn.LoadImageFromFile"),
     dict(type="mmdet.LoadAnnotations", with_bbox=True, with_mask=True),
     dict(type="mmktn.LoadDensePoseAnnotations"),
     dict(type="mmdet.Resize", scale=(160, 128), keep_ratio=True),

@@ -2,6 +2,8 @@
 # train part is COCO's and not used.
 _base_ = ["coco_keypoints_256x192.py"]
 
+# Read by mmpose's inferencers.
+dataset_type = "mmktn.CheckedOCHumanDataset"
 data_root = "data/ochuman/"
 val_dataloader = dict(
     dataset=dict(

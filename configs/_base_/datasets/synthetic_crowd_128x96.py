@@ -2,26 +2,29 @@
 # 128x96, targets 32x24. Make it first:
 #   python tools/dataset_converters/make_synthetic.py --crowd --format crowdpose coco \
 #       --out data/synthetic_crowd --train 300 --val 80 --size 192 256
+# Read by mmpose's inferencers.
+dataset_type = "mmktn.CheckedCrowdPoseDataset"
+data_mode = "topdown"
 data_root = "data/synthetic_crowd/"
-codec = dict(type="MSRAHeatmap", input_size=(96, 128), heatmap_size=(24, 32), sigma=1.5)
+codec = dict(type="mmpose.MSRAHeatmap", input_size=(96, 128), heatmap_size=(24, 32), sigma=1.5)
 
 augmentation = [
-    dict(type="LoadImage"),
-    dict(type="GetBBoxCenterScale"),
-    dict(type="RandomFlip", direction="horizontal"),
+    dict(type="mmpose.LoadImage"),
+    dict(type="mmpose.GetBBoxCenterScale"),
+    dict(type="mmpose.RandomFlip", direction="horizontal"),
     dict(type="mmktn.ClippedBoxJitter", scale_deviation=0.25, rotation_deviation=20),
 ]
 train_pipeline = [
     *augmentation,
-    dict(type="TopdownAffine", input_size=codec["input_size"]),
-    dict(type="GenerateTarget", encoder=codec),
-    dict(type="PackPoseInputs"),
+    dict(type="mmpose.TopdownAffine", input_size=codec["input_size"]),
+    dict(type="mmpose.GenerateTarget", encoder=codec),
+    dict(type="mmpose.PackPoseInputs"),
 ]
 val_pipeline = [
-    dict(type="LoadImage"),
-    dict(type="GetBBoxCenterScale"),
-    dict(type="TopdownAffine", input_size=codec["input_size"]),
-    dict(type="PackPoseInputs"),
+    dict(type="mmpose.LoadImage"),
+    dict(type="mmpose.GetBBoxCenterScale"),
+    dict(type="mmpose.TopdownAffine", input_size=codec["input_size"]),
+    dict(type="mmpose.PackPoseInputs"),
 ]
 
 train_dataloader = dict(

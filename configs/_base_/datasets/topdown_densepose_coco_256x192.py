@@ -1,22 +1,25 @@
 # DensePose-COCO for top-down systems at 256x192: every person with dense pose is an item, box x
 # 1.25, flip with UV symmetry, scale 0.35, rotation 45 degrees in 6 of 10 cases.
+# Read by mmpose's inferencers.
+dataset_type = "mmktn.TopdownDensePoseDataset"
+data_mode = "topdown"
 data_root = "data/coco/"
 surface = "data/densepose_surface"
 input_size = (192, 256)
 backend_args = None
 
 train_pipeline = [
-    dict(type="mmktn.LoadCheckedImage", backend_args=backend_args),
+    dict(type="mmktn.LoadImageFromFile", backend_args=backend_args),
     dict(type="mmktn.LoadDensePoseAnnotations"),
     dict(type="mmktn.TopdownDensePoseFlip", prob=0.5, surface=surface),
-    dict(type="GetBBoxCenterScale", padding=1.25),
+    dict(type="mmpose.GetBBoxCenterScale", padding=1.25),
     dict(type="mmktn.ClippedBoxJitter", scale_deviation=0.35, rotation_deviation=45),
     dict(type="mmktn.TopdownDensePoseAffine", input_size=input_size),
     dict(type="mmktn.PackTopdownDensePose"),
 ]
 test_pipeline = [
-    dict(type="mmktn.LoadCheckedImage", backend_args=backend_args),
-    dict(type="GetBBoxCenterScale", padding=1.25),
+    dict(type="mmktn.LoadImageFromFile", backend_args=backend_args),
+    dict(type="mmpose.GetBBoxCenterScale", padding=1.25),
     dict(type="mmktn.TopdownDensePoseAffine", input_size=input_size),
     dict(type="mmktn.PackTopdownDensePose"),
 ]
@@ -29,7 +32,7 @@ train_dataloader = dict(
     drop_last=True,
     sampler=dict(type="DefaultSampler", shuffle=True),
     dataset=dict(
-        type="ConcatDataset",
+        type="mmengine.ConcatDataset",
         datasets=[
             dict(
                 type="mmktn.TopdownDensePoseDataset",

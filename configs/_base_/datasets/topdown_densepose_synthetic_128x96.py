@@ -1,20 +1,23 @@
 # The synthetic set (tools/dataset_converters/make_synthetic.py) for top-down systems, crops 128x96.
+# Read by mmpose's inferencers.
+dataset_type = "mmktn.TopdownDensePoseDataset"
+data_mode = "topdown"
 data_root = "data/synthetic_densepose/"
 surface = "procedural"
 input_size = (96, 128)
 
 train_pipeline = [
-    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmktn.LoadImageFromFile"),
     dict(type="mmktn.LoadDensePoseAnnotations"),
     dict(type="mmktn.TopdownDensePoseFlip", prob=0.5, surface=surface),
-    dict(type="GetBBoxCenterScale", padding=1.25),
+    dict(type="mmpose.GetBBoxCenterScale", padding=1.25),
     dict(type="mmktn.ClippedBoxJitter", scale_deviation=0.2, rotation_deviation=20),
     dict(type="mmktn.TopdownDensePoseAffine", input_size=input_size),
     dict(type="mmktn.PackTopdownDensePose"),
 ]
 test_pipeline = [
-    dict(type="mmktn.LoadCheckedImage"),
-    dict(type="GetBBoxCenterScale", padding=1.25),
+    dict(type="mmktn.LoadImageFromFile"),
+    dict(type="mmpose.GetBBoxCenterScale", padding=1.25),
     dict(type="mmktn.TopdownDensePoseAffine", input_size=input_size),
     dict(type="mmktn.PackTopdownDensePose"),
 ]

@@ -4,7 +4,7 @@ _base_ = "densepose-rcnn_r50_fpn.py"
 
 tta_model = dict(tta_cfg=dict(max_per_img=20), surface="procedural")
 tta_pipeline = [
-    dict(type="mmktn.LoadCheckedImage"),
+    dict(type="mmktn.LoadImageFromFile"),
     dict(
         type="TestTimeAug",
         transforms=[

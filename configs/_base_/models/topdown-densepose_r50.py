@@ -3,13 +3,13 @@
 model = dict(
     type="mmktn.TopdownDensePoseEstimator",
     data_preprocessor=dict(
-        type="PoseDataPreprocessor",
+        type="mmpose.PoseDataPreprocessor",
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
     ),
     backbone=dict(
-        type="ResNet",
+        type="mmpose.ResNet",
         depth=50,
         out_indices=(3,),
         init_cfg=dict(type="Pretrained", checkpoint="torchvision://resnet50"),

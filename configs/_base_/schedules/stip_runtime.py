@@ -20,7 +20,7 @@ default_hooks = dict(
     param_scheduler=dict(type="ParamSchedulerHook"),
     checkpoint=dict(type="CheckpointHook", interval=10, max_keep_ckpts=2),
     sampler_seed=dict(type="DistSamplerSeedHook"),
-    visualization=dict(type="PoseVisualizationHook", enable=False),
+    visualization=dict(type="mmpose.PoseVisualizationHook", enable=False),
 )
 # The first averages the running statistics of the batch norms over the processes after each epoch,
 # the second makes a resumed run repeat an uninterrupted one, the third stops a run whose head and
@@ -41,7 +41,7 @@ env_cfg = dict(
 )
 
 vis_backends = [dict(type="LocalVisBackend")]
-visualizer = dict(type="PoseLocalVisualizer", vis_backends=vis_backends, name="visualizer")
+visualizer = dict(type="mmpose.PoseLocalVisualizer", vis_backends=vis_backends, name="visualizer")
 log_processor = dict(type="LogProcessor", window_size=50, by_epoch=True, num_digits=6)
 
 log_level = "INFO"

@@ -2,16 +2,16 @@
 
 from mmktn.datasets.transforms.geometric import DensePoseRandomFlip
 from mmktn.datasets.transforms.given_boxes import LoadGivenBoxes
-from mmktn.datasets.transforms.loading import LoadCheckedImage, LoadDensePoseAnnotations
+from mmktn.datasets.transforms.loading import LoadDensePoseAnnotations, LoadImageFromFile
 from mmktn.datasets.transforms.packing import PackDensePoseInputs
 from mmktn.datasets.transforms.person_map import LoadPersonMap, PaintBackground
 from mmktn.datasets.transforms.warping import RandomWarpCrop, WarpToPerson
 
 __all__ = [
     "DensePoseRandomFlip",
-    "LoadCheckedImage",
     "LoadDensePoseAnnotations",
     "LoadGivenBoxes",
+    "LoadImageFromFile",
     "LoadPersonMap",
     "PackDensePoseInputs",
     "PaintBackground",

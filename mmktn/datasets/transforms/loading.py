@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
+from mmcv.transforms import LoadImageFromFile as _LoadImageFromFile
 
 from mmktn.datasets.annotation_checks import (
     AnnotationError,
@@ -30,10 +31,13 @@ UNKNOWN_FILE = "<no annotation file>"
 
 
 @TRANSFORMS.register_module()
-class LoadCheckedImage(BaseTransform):
+class LoadImageFromFile(_LoadImageFromFile):
     """Read the image; missing, truncated and wrongly sized files are errors that name the file.
 
-    Required keys: img_path; used where there: height, width, img_id, ann_file.
+    mmdet's clients (DetInferencer, the image demo, analyze_results) look for a step of this name.
+
+    Required keys: img_path; used where there: height, width, img_id, ann_file. Where a client gives
+    the picture itself, `img`, that is taken.
     Added keys: img (H, W, 3) uint8 BGR, img_shape, ori_shape.
 
     Args:
@@ -42,7 +46,7 @@ class LoadCheckedImage(BaseTransform):
     """
 
     def __init__(self, backend_args: dict | None = None, *, max_pixels: int | None = None) -> None:
-        self.backend_args = backend_args
+        super().__init__(backend_args=backend_args)
         self.max_pixels = max_pixels
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -52,6 +56,9 @@ class LoadCheckedImage(BaseTransform):
             FileNotFoundError: There is no such file.
             AnnotationError: The file cannot be used.
         """
+        if results.get("img") is not None:
+            results["img_shape"] = results["ori_shape"] = results["img"].shape[:2]
+            return results
         path = results["img_path"]
         place = f"image id {results.get('img_id')} of {results.get('ann_file', UNKNOWN_FILE)}"
         try:
@@ -75,6 +82,11 @@ class LoadCheckedImage(BaseTransform):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(backend_args={self.backend_args})"
+
+
+LoadCheckedImage = LoadImageFromFile
+"""The step's former name, in configs of users."""
+TRANSFORMS.register_module(name="LoadCheckedImage", module=LoadCheckedImage)
 
 
 @TRANSFORMS.register_module()

@@ -1,6 +1,6 @@
 """Top-down pipeline of dense pose: flip, crop and packing, in mmpose's order and with its keys.
 
-LoadCheckedImage, LoadDensePoseAnnotations, TopdownDensePoseFlip, mmpose's GetBBoxCenterScale,
+LoadImageFromFile, LoadDensePoseAnnotations, TopdownDensePoseFlip, mmpose's GetBBoxCenterScale,
 ClippedBoxJitter, TopdownDensePoseAffine, PackTopdownDensePose. Departure from mmpose: coordinates
 are continuous (docs/conventions.md, frame 1) where mmpose takes pixel indices for coordinates, so
 that a crop shows the same pixels as the RoI of a region-based system.

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from mmktn.datasets.annotation_checks import AnnotationError
-from mmktn.datasets.transforms import LoadCheckedImage, LoadDensePoseAnnotations
+from mmktn.datasets.transforms import LoadDensePoseAnnotations, LoadImageFromFile
+from mmktn.registry import TRANSFORMS
 from mmktn.testing import fake_coco_record
 
 
@@ -85,4 +86,17 @@ def test_repr_shows_the_arguments():
     assert repr(LoadDensePoseAnnotations(with_keypoints=False)) == (
         "LoadDensePoseAnnotations(with_coarse_map=True, with_keypoints=False, num_keypoints=17)"
     )
-    assert repr(LoadCheckedImage()) == "LoadCheckedImage(backend_args=None)"
+    assert repr(LoadImageFromFile()) == "LoadImageFromFile(backend_args=None)"
+
+
+def test_picture_that_a_client_gives_is_taken_as_it_is():
+    image = np.zeros((4, 6, 3), np.uint8)
+    results = LoadImageFromFile().transform({"img": image, "img_path": "nowhere.jpg"})
+    assert results["img"] is image
+    assert results["img_shape"] == results["ori_shape"] == (4, 6)
+
+
+def test_former_name_still_builds():
+    assert TRANSFORMS.build({"type": "mmktn.LoadCheckedImage"}).transform.__func__ is (
+        LoadImageFromFile.transform
+    )
