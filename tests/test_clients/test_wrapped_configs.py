@@ -76,7 +76,9 @@ def test_pose_estimator_runs_on_wrapped_test_sets(wrapper):
 
 LAZY = """
 from mmcv.ops import RoIAlign
-from mmdet.models import *
+from mmdet.models import (
+    FPN, DetDataPreprocessor, FasterRCNN, ResNet, RPNHead, Shared2FCBBoxHead, SingleRoIExtractor,
+    StandardRoIHead)
 from mmdet.models.losses import CrossEntropyLoss, L1Loss
 from mmdet.models.task_modules import (
     AnchorGenerator, DeltaXYWHBBoxCoder, MaxIoUAssigner, RandomSampler)
