@@ -42,7 +42,7 @@ class DensePoseTTA(DetTTAModel):
         **kwargs: `module` and `data_preprocessor` of `mmengine.model.BaseTTAModel`.
 
     Reference:
-        Methods sections 16 and 23.
+        DensePose's symmetry tables; `GeneralizedRCNNWithTTA` of detectron2.
     """
 
     def __init__(
