@@ -12,11 +12,13 @@ import urllib.parse
 import urllib.request
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any
 
 from mmktn.compat.checkpoint_globals import safe_types
 from mmktn.utils.download import fetch
+from mmktn.utils.pickle_nesting import check_nesting
 from mmktn.utils.user_error import UserError, one_line
 
 
@@ -50,9 +52,14 @@ def load_safely(source: str | Path | IO[bytes], map_location: Any = None) -> Any
     else:
         name, file = str(getattr(source, "name", "checkpoint")), source
     try:
-        with torch.serialization.safe_globals(safe_types()):
+        with (
+            file.open("rb") if isinstance(file, Path) else nullcontext(file) as opened,
+            torch.serialization.safe_globals(safe_types()),
+        ):
+            check_nesting(opened)
+            opened.seek(0)
             # Said here, so that TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD does not switch it off.
-            content = torch.load(file, map_location=map_location, weights_only=True)
+            content = torch.load(opened, map_location=map_location, weights_only=True)
     except MemoryError:
         raise
     except Exception as error:
