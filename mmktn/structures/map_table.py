@@ -39,6 +39,10 @@ class DenseMap:
             'keypoints'.
         field: Name under which `ChartResult.fields` holds the decoded map; '' where the map is not
             decoded by itself.
+        per_chart: One channel for each chart, of which decoding reads that of the pixel's chart.
+        needs: Maps that have to be predicted beside this one.
+        replaces: Maps whose own losses are left out beside this one, whose loss covers them.
+        changes: Maps that `apply` may change; where one of them is asked for, this map is made.
     """
 
     name: ClassVar[str]
@@ -47,6 +51,21 @@ class DenseMap:
     weight: ClassVar[float] = 1.0
     supervision: ClassVar[str] = "densepose"
     field: ClassVar[str] = ""
+    per_chart: ClassVar[bool] = False
+    needs: ClassVar[tuple[str, ...]] = ()
+    replaces: ClassVar[tuple[str, ...]] = ()
+    changes: ClassVar[tuple[str, ...]] = ()
+
+    def apply(self, maps: Maps) -> dict[str, Tensor]:
+        """What this map does to itself and to others, before anything else sees them.
+
+        Args:
+            maps: All maps that a predictor made, enlarged; this one among them.
+
+        Returns:
+            Maps that replace those in `maps`: this one, and some of `changes`.
+        """
+        return {}
 
     def loss(self, output: Maps, context: Any) -> Tensor:
         """Loss without its weight.
@@ -118,7 +137,8 @@ class DenseMap:
         """Decoded field of some pixels of one box.
 
         Args:
-            values: (C, h, w) the map, resized to these pixels.
+            values: (C, h, w) the map, resized to these pixels; with `per_chart` (1, h, w), the
+                channel of each pixel's chart.
             labels: (h, w) int64 chart of each pixel, 0 background.
 
         Returns:

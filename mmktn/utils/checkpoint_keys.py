@@ -73,6 +73,11 @@ DECONV_RULES = (
     (r"densepose_predictor\.(?P<layer>[uv])_lowres\.(?P<rest>\w+)", "{layer}.{rest}"),
     (r"densepose_predictor\.m_lowres\.(?P<rest>\w+)", "body_mask.{rest}"),
     (r"densepose_predictor\.k_lowres\.(?P<rest>\w+)", "keypoint_heatmaps.{rest}"),
+    (
+        r"densepose_predictor\.(?P<layer>sigma_2|kappa_[uv]|(fine|coarse)_segm_confidence)_lowres"
+        r"\.(?P<rest>\w+)",
+        "{layer}.{rest}",
+    ),
     (r"densepose_predictor\.body_kpt_(?P<rest>weight|bias)", "keypoint_heatmaps.{rest}"),
     # Parsing R-CNN
     (r"output\.deconv_Ann\.(?P<rest>\w+)", "coarse_segm.{rest}"),
@@ -181,7 +186,7 @@ RULES = tuple(
 DUPLICATE = re.compile(r"densepose_head\.ScaleConv\..+")
 # Prefixes that say nothing: detectron2 wraps the branch, KTM version 1 was dumped bare.
 WRAPPERS = re.compile(r"^(model\.)?(roi_heads\.|UV_RCNN\.)?")
-BARE_PREDICTOR = re.compile(r"(body_kpt_|kpt_surface_|[a-z_]+_lowres\.)")
+BARE_PREDICTOR = re.compile(r"(body_kpt_|kpt_surface_|[a-z_2]+_lowres\.)")
 
 
 @dataclass

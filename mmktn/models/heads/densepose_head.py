@@ -35,7 +35,7 @@ class DensePoseHead(BaseModule):
 
     Raises:
         ValueError: The predictor does not fit the trunk, or does not predict a map that a decoder
-            reads.
+            reads or that another map needs.
     """
 
     def __init__(
@@ -65,16 +65,21 @@ class DensePoseHead(BaseModule):
                 f"predictor.in_channels={self.predictor.in_channels} but the trunk has "
                 f"{self.trunk.out_channels} channels"
             )
+        for name in self.predictor.field_names:
+            self._check_made(declared_map(name).needs, f"the map {name!r} needs")
         if self.decoder is not None:
             self._check_fields(self.decoder, f"decoder.mask_source={self.decoder.mask_source!r}")
         for task_decoder in self.task_decoders:
             self._check_fields(task_decoder, f"task_decoders: {type(task_decoder).__name__}")
 
     def _check_fields(self, decoder: Any, name: str) -> None:
-        absent = set(decoder.fields) - set(self.predictor.field_names)
+        self._check_made(decoder.fields, f"{name} reads")
+
+    def _check_made(self, names: Collection[str], who: str) -> None:
+        absent = set(names) - set(self.predictor.field_names)
         if absent:
             raise ValueError(
-                f"{name} reads {sorted(absent)}, which this predictor does not make "
+                f"{who} {sorted(absent)}, which this predictor does not make "
                 f"({list(self.predictor.field_names)})"
             )
 

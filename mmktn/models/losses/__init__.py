@@ -5,6 +5,7 @@ from mmktn.models.losses.keypoint_map_loss import keypoint_map_loss
 from mmktn.models.losses.loss_context import LossContext
 from mmktn.models.losses.reductions import zero_connected_to
 from mmktn.models.losses.segm_losses import coarse_segm_loss, fine_segm_loss
+from mmktn.models.losses.uv_likelihood import uv_likelihood_loss, variance_of
 from mmktn.models.losses.uv_loss import chart_coordinate_loss
 
 __all__ = [
@@ -14,5 +15,7 @@ __all__ = [
     "coarse_segm_loss",
     "fine_segm_loss",
     "keypoint_map_loss",
+    "uv_likelihood_loss",
+    "variance_of",
     "zero_connected_to",
 ]

@@ -28,7 +28,8 @@ class ChartLoss(nn.Module):
 
     Args:
         weights: Map -> weight of its loss, where it is not the declared one (I 1, U and V 0.01, S
-            and M 5, keypoints 0.1).
+            and M 5, keypoints 0.1; `sigma_2`, whose loss takes the place of those of U and V,
+            0.0005).
         uv_reference_images: Images per GPU the weight of U and V refers to.
         half_pixel: Read points and coarse maps with cell centres at index + 0.5, as decoding does;
             not what the official code does.
@@ -92,7 +93,8 @@ class ChartLoss(nn.Module):
 
         Returns:
             The losses of the maps that declare one, under their names (`loss_fine_segm`, `loss_u`,
-            ...). Each is connected to its map even if there is nothing to learn.
+            ...), but for those that another map replaces. Each is connected to its map even if
+            there is nothing to learn.
 
         Raises:
             ValueError: Numbers of RoIs differ, or `num_images` is missing.
@@ -109,7 +111,9 @@ class ChartLoss(nn.Module):
             cells=cells,
             uv_cells=uv_cells,
         )
-        learned = [declared_map(name) for name in output.names() if declared_map(name).loss_name]
+        kinds = [declared_map(name) for name in output.names()]
+        replaced = {name for kind in kinds for name in kind.replaces}
+        learned = [kind for kind in kinds if kind.loss_name and kind.name not in replaced]
         maps = output.as_dict()
         shares = [1.0] * len(learned)
         if self.sync_normalizers:

@@ -1,6 +1,16 @@
 """The maps of DensePose, KTN and their tasks."""
 
 from mmktn.models.maps.chart_coordinates import ChartCoordinate, ChartU, ChartV
+from mmktn.models.maps.confidences import (
+    ChartSpread,
+    CoarseSegmConfidence,
+    FineSegmConfidence,
+    KappaU,
+    KappaV,
+    SegmConfidence,
+    SigmaOne,
+    SigmaTwo,
+)
 from mmktn.models.maps.keypoints import KeypointHeatmaps
 from mmktn.models.maps.segmentation import (
     BodyMask,
@@ -18,12 +28,20 @@ __all__ = [
     "STANDARD_MAPS",
     "BodyMask",
     "ChartCoordinate",
+    "ChartSpread",
     "ChartU",
     "ChartV",
     "ClassMap",
     "CoarseSegm",
+    "CoarseSegmConfidence",
     "FineSegm",
+    "FineSegmConfidence",
+    "KappaU",
+    "KappaV",
     "KeypointHeatmaps",
     "RegionMap",
+    "SegmConfidence",
+    "SigmaOne",
+    "SigmaTwo",
     "require_class_map",
 ]

@@ -148,7 +148,10 @@ class ChartDecoder:
         for name, item in maps.items():
             kind = declared_map(name)
             if kind.field:
-                values = resize(item, *axes[name]).permute(2, 0, 1)
+                if kind.per_chart:
+                    values = _read_channel(item, labels, *axes[name])[None]
+                else:
+                    values = resize(item, *axes[name]).permute(2, 0, 1)
                 found[kind.field] = kind.decode(values, labels)
         return found
 

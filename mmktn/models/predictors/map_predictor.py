@@ -83,13 +83,13 @@ class MapPredictor(BaseModule):
             x: (N, C, h, w) features of N instances; N may be 0.
             box_weights: `cls` (2, D) and `reg` (4, D) weights of the box head, for predictors that
                 learn from them.
-            fields: Maps to make. None: all.
+            fields: Maps to make; those that change one of them come along. None: all.
 
         Returns:
             The maps, each (N, channels, s upscale h, s upscale w), where s is 2 for transposed
             convolutions and 1 for convolutions.
         """
-        names = [name for name in self.field_names if fields is None or name in fields]
+        names = [name for name in self.field_names if fields is None or _is_asked(name, fields)]
         kernels = [self.kernel(name, box_weights) for name in names]
         axis = self.layers.class_axis
         counts = [weight.shape[axis] for weight, _ in kernels]
@@ -99,7 +99,10 @@ class MapPredictor(BaseModule):
         )
         low = self.layers.run(x, weight, bias)
         maps = dict(zip(names, low.split(counts, dim=1), strict=True))
-        return ChartOutput({name: self._upsample(name, m) for name, m in maps.items()})
+        maps = {name: self._upsample(name, m) for name, m in maps.items()}
+        for name in names:
+            maps |= declared_map(name).apply(maps)
+        return ChartOutput(maps)
 
     def kernel(
         self, name: str, box_weights: Mapping[str, Tensor] | None
@@ -113,6 +116,11 @@ class MapPredictor(BaseModule):
         if factor == 1:
             return maps
         return F.interpolate(maps, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
+def _is_asked(name: str, fields: Collection[str]) -> bool:
+    """Whether a map is asked for, or changes one that is."""
+    return name in fields or any(other in fields for other in declared_map(name).changes)
 
 
 def _channels_of(maps: Mapping[str, int] | Sequence[str]) -> dict[str, int]:

@@ -106,7 +106,8 @@ class ChartTargets:
         limits = self.point_xy.new_tensor([(w, h) for h, w in image_hw]).view(-1, 2)
         kept = (self.point_xy < limits[self.roi_index]).all(dim=1)
         names = ("roi_index", "point_xy", "point_charts", "point_uv")
-        return replace(self, **{name: getattr(self, name)[kept] for name in names})
+        found = {name: getattr(self, name)[kept] for name in names}
+        return replace(self, **found, num_background=int((found["point_charts"] == 0).sum()))
 
     def point_grid(self, map_hw: Sequence[int], *, half_pixel: bool = False) -> Tensor:
         """Cell coordinates (P, 2) of the points on maps of that size.
@@ -242,6 +243,9 @@ def build_chart_targets(
     point_xy = box_relative_to_image(relative[:, None], gt_boxes_xyxy[person])[:, 0]
     inside = points_inside_rois(point_xy, rois_xyxy[roi_of_person[person]])
     charts = _cat([item.point_charts for item in annotations], (0,), counts)
+    # Points that are labelled as background go to the end, as `num_background` has it.
+    kept = inside.nonzero()[:, 0]
+    kept = kept[(charts[kept] == 0).int().argsort(stable=True)]
     uv = _cat([item.point_uv for item in annotations], (0, 2), rois_xyxy)
     with_coarse, coarse_maps = _known_maps([item.coarse_map for item in annotations], device)
     with_dense, dense_maps = _known_maps([item.dense_map for item in annotations], device)
@@ -249,10 +253,10 @@ def build_chart_targets(
     return ChartTargets(
         rois_xyxy=rois_xyxy,
         gt_boxes_xyxy=gt_boxes_xyxy,
-        roi_index=roi_of_person[person][inside],
-        point_xy=point_xy[inside],
-        point_charts=charts[inside],
-        point_uv=uv[inside],
+        roi_index=roi_of_person[person][kept],
+        point_xy=point_xy[kept],
+        point_charts=charts[kept],
+        point_uv=uv[kept],
         coarse_index=roi_of_person[with_coarse],
         coarse_maps=torch.zeros((0, 1, 1), dtype=torch.uint8, device=device)
         if coarse_maps is None
@@ -263,6 +267,7 @@ def build_chart_targets(
         dense_index=None if dense_maps is None else roi_of_person[with_dense],
         dense_maps=dense_maps,
         dense_boxes_xyxy=None if dense_maps is None else gt_boxes_xyxy[with_dense],
+        num_background=int((charts[kept] == 0).sum()),
         label_maps=_label_maps(annotations, gt_boxes_xyxy, roi_of_person),
     )
 
