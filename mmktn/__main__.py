@@ -11,6 +11,7 @@ from collections.abc import Sequence
 # Command -> function `(argv) -> exit status`, as module:function, and what it does.
 COMMANDS = {
     "doctor": ("mmktn.doctor:main", "what is installed, in use and missing"),
+    "models": ("mmktn.zoo.command:main", "published weights by name, and which are here"),
     "evaluate": ("mmktn.evaluation.cli:main", "score a result file"),
     "report": ("mmktn.evaluation.cli:report_main", "explain a result file on an HTML page"),
 }

@@ -82,6 +82,8 @@ MAKE_SYNTHETIC = (
 VARIABLES = {
     "MMKTN_CACHE_DIR": "folder of geodesic tables, default ~/.cache/mmktn",
     "MMKTN_HOME": "folder of fetched checkpoints, default ~/.cache/mmktn",
+    "MMKTN_MIRROR": "address or folder that stands in for the addresses of published weights",
+    "MMKTN_OFFLINE": "1: nothing is fetched",
     "MMKTN_DEBUG": "1 shows the traceback of every error that a command says in one line",
     "MMKTN_REAL_DATA": "folder of the real images that some configs and tests use",
     "MMKTN_FORCE_STANDINS": "1: always stand-ins, 0: never",

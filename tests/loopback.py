@@ -1,5 +1,6 @@
 """A server on the loopback interface that serves what a test gives it, faults included."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +15,34 @@ class Served:
     Attributes:
         address: `http://127.0.0.1:PORT`.
         files: Path -> body.
-        cut: Paths of which only the first half is sent.
+        cut: Path -> for how many requests only the first half of what is asked for is sent; a set
+            of paths counts as for ever.
+        marks: Path -> ETag. Such files are also served in parts, if the part's `If-Range` is it.
+        redirects: Path -> where to go instead.
+        answers: Path -> status code to answer with.
+        lengths: Path -> length to announce instead of the true one; None announces none.
+        kinds: Path -> Content-Type.
         asked: Paths that were asked for, in order.
+        ranges: Ranges that were asked for, in order; None where there was none.
     """
 
     address: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
-    cut: set[str] = field(default_factory=set)
+    cut: set[str] | dict[str, int] = field(default_factory=set)
+    marks: dict[str, str] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, int] = field(default_factory=dict)
+    lengths: dict[str, int | None] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    ranges: list[str | None] = field(default_factory=list)
+
+    def cuts(self, path: str) -> bool:
+        """Whether the answer to a request is cut."""
+        if isinstance(self.cut, set):
+            return path in self.cut
+        self.cut[path] = self.cut.get(path, 0) - 1
+        return self.cut[path] >= 0
 
 
 @contextmanager
@@ -32,21 +53,49 @@ def serve() -> Iterator[Served]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             served.asked.append(self.path)
+            served.ranges.append(self.headers.get("Range"))
             body = served.files.get(self.path)
-            if body is None:
-                self.send_error(404)
+            if self.path in served.redirects:
+                self.send_response(302)
+                self.send_header("Location", served.redirects[self.path])
+                self.send_header("Content-Length", "0")
+                self.end_headers()
                 return
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
+            if self.path in served.answers or body is None:
+                self.send_error(served.answers.get(self.path, 404))
+                return
+            start = self.start_of_part(len(body))
+            if start is not None and start >= len(body):
+                self.send_error(416)
+                return
+            part = body[start or 0 :]
+            self.send_response(200 if start is None else 206)
+            if start is not None:
+                self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+            length = served.lengths.get(self.path, len(part))
+            if length is not None:
+                self.send_header("Content-Length", str(length))
+            if self.path in served.marks:
+                self.send_header("ETag", served.marks[self.path])
+            kind = served.kinds.get(self.path, "application/octet-stream")
+            self.send_header("Content-Type", kind)
             self.end_headers()
-            self.wfile.write(body[: len(body) // 2] if self.path in served.cut else body)
+            self.wfile.write(part[: len(part) // 2] if served.cuts(self.path) else part)
+
+        def start_of_part(self, length: int) -> int | None:
+            """First byte that is asked for; None for the whole file."""
+            mark = served.marks.get(self.path)
+            asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+            if mark is None or asked is None or self.headers.get("If-Range", mark) != mark:
+                return None
+            return int(asked[1])
 
         def log_message(self, *_: object) -> None:
             """Stay silent."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     served.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield served

@@ -27,8 +27,9 @@ MAY_IMPORT = {
     "version": set(),
     "registry": set(),
     "utils": set(),
-    # Called, not imported at start: the reader that stands behind mmengine's loaders.
-    "compat": {"utils.checkpoint_files"},
+    # Called, not imported at start: what stands behind mmengine's loaders.
+    "compat": {"utils.checkpoint_files", "zoo.weights"},
+    "zoo": set(),
     "formats": set(),
     "surface": set(),
     "structures": set(),
@@ -64,6 +65,7 @@ MAY_IMPORT = {
         "visualization",
         "evaluation",
         "formats",
+        "zoo",
     },
     "doctor": {"doctor_checks", "surface"},
     "doctor_checks": {"surface"},
@@ -96,6 +98,10 @@ FORBIDDEN = {
     "synthetic": {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose"},
     "evaluation.functional": {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose"},
     "structures": {"mmcv", "mmdet", "mmpose"},
+    **{
+        f"zoo.{part}": {"torch", "numpy", "mmengine", "mmcv", "mmdet", "mmpose"}
+        for part in ("table", "trust", "fetching", "weights", "command")
+    },
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if ".mim" not in path.parts)
 

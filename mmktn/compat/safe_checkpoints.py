@@ -46,6 +46,13 @@ def _load_from_file_address(filename: str, map_location: Any = None) -> Any:
     return _load(filename, map_location)
 
 
+def _load_named(filename: str, map_location: Any = None) -> Any:
+    """Loader of `mmktn://NAME`: published weights by name."""
+    from mmktn.zoo.weights import weights
+
+    return _load(weights(filename), map_location)
+
+
 def _patch_checkpoint(checkpoint: Any) -> None:
     """Replace the readers of mmengine.runner.checkpoint."""
     if hasattr(checkpoint, "_safe_torch_load"):
@@ -54,6 +61,7 @@ def _patch_checkpoint(checkpoint: Any) -> None:
     checkpoint.load_url = _load_url
     loader = checkpoint.CheckpointLoader
     loader.register_scheme("file://", _load_from_file_address, force=True)
+    loader.register_scheme("mmktn://", _load_named, force=True)
     _patched.append("mmengine.runner.checkpoint")
 
 

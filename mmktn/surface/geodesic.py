@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmktn.surface.file_cache import cache_folder, single_writer
+from mmktn.surface.file_cache import cache_folder
 from mmktn.surface.geodesic_solver import compute_condensed
 from mmktn.surface.mesh import SurfaceMesh
+from mmktn.utils.file_lock import single_writer
 from mmktn.utils.output_files import replace_atomically
 
 SOLVER_VERSION = 2

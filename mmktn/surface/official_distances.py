@@ -17,8 +17,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.surface.file_cache import cache_folder, single_writer
+from mmktn.surface.file_cache import cache_folder
 from mmktn.surface.geodesic import GeodesicTable, num_vertices_of
+from mmktn.utils.file_lock import single_writer
 from mmktn.utils.output_files import replace_atomically
 from mmktn.utils.restricted_unpickler import ArrayUnpickler
 

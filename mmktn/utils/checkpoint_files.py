@@ -70,6 +70,33 @@ def load_safely(source: str | Path | IO[bytes], map_location: Any = None) -> Any
     return content
 
 
+def load_weights(path: str | Path) -> Mapping[str, Any]:
+    """Read a state dict, also where it is nested in a checkpoint.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Weights by name.
+
+    Raises:
+        FileNotFoundError: No such file.
+        UserError: As `load_safely`; or the file holds no state dict.
+    """
+    import torch
+
+    content: Any = load_safely(path, map_location="cpu")
+    for key in ("state_dict", "best_state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not content:
+        raise UserError(f"{path} holds no state dict but a {type(content).__name__}")
+    wrong = next((k for k, value in content.items() if not isinstance(value, torch.Tensor)), None)
+    if wrong is not None:
+        raise UserError(f"{path}: entry {wrong!r} is no tensor; expected a plain state dict")
+    return content
+
+
 def fetch_safely(address: str, map_location: Any = None, **_: Any) -> Any:
     """Fetch a checkpoint and read it; stands in for `load_url` of PyTorch and mmengine.
 
@@ -82,7 +109,7 @@ def fetch_safely(address: str, map_location: Any = None, **_: Any) -> Any:
         UserError: As `fetch` and `load_safely`.
     """
     try:
-        return load_safely(fetch(address), map_location)
+        return load_safely(fetch(address).path, map_location)
     except UserError as error:
         raise error if address in str(error) else UserError(f"{address}: {error}") from error
 

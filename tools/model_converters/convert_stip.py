@@ -8,9 +8,7 @@ weight that does not fit is named.
 """
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.registry import init_default_scope
@@ -18,7 +16,7 @@ from rich.console import Console
 
 from mmktn.apis.model_loading import load_config, write_checkpoint
 from mmktn.registry import MODELS
-from mmktn.utils.checkpoint_files import load_safely
+from mmktn.utils.checkpoint_files import load_weights
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output
 from mmktn.utils.setup_env import register_all_modules
 from mmktn.utils.stip_checkpoint_keys import STIPConversion, check_fit, convert_stip_state_dict
@@ -33,25 +31,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--config", help="config whose model the weights must fit")
     parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     return parser.parse_args()
-
-
-def read_weights(path: Path) -> Mapping[str, torch.Tensor]:
-    """Read a state dict, also where it is nested; only plain tensors are unpickled.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is no checkpoint, or holds no state dict.
-    """
-    content: Any = load_safely(path, map_location="cpu")
-    for key in ("state_dict", "best_state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not content:
-        raise ValueError(f"{path} holds no state dict but a {type(content).__name__}")
-    wrong = [name for name, value in content.items() if not isinstance(value, torch.Tensor)]
-    if wrong:
-        raise ValueError(f"{path}: entry {wrong[0]!r} is no tensor; expected a plain state dict")
-    return content
 
 
 def model_weights(config: str) -> dict[str, torch.Tensor]:
@@ -83,7 +62,7 @@ def main() -> int:
     args = parse_args()
     claim_output(args.target, inputs=[args.source], overwrite=args.overwrite)
     try:
-        conversion = convert_stip_state_dict(read_weights(args.source))
+        conversion = convert_stip_state_dict(load_weights(args.source))
         missing = check_fit(conversion, model_weights(args.config)) if args.config else None
     except KeyError as error:
         raise UserError(str(error.args[0])) from error
