@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mmktn.surface.atlas import ChartAtlas
 from mmktn.surface.geodesic import GeodesicTable
 from mmktn.surface.mesh import SurfaceMesh
+from mmktn.surface.shapes import BodyShapes
 from mmktn.surface.skeleton import SyntheticSkeleton
 from mmktn.surface.symmetry import ChartSymmetry
 
@@ -31,6 +32,7 @@ class BodySurface:
         keypoints: Keypoint name -> (3,) rest position.
         keypoint_joint: Keypoint name -> joint name that carries it.
         geodesics: Table, or a function that makes it when first asked for.
+        shapes: How people differ from the rest body.
         base_atlas: Charts of the mesh before subdivision (UV_Processed.mat), for drawing only.
 
     Raises:
@@ -50,6 +52,7 @@ class BodySurface:
         keypoints: Mapping[str, NDArray[np.float64]] | None = None,
         keypoint_joint: Mapping[str, str] | None = None,
         geodesics: GeodesicTable | Callable[[], GeodesicTable] | None = None,
+        shapes: BodyShapes | None = None,
         base_atlas: ChartAtlas | None = None,
     ) -> None:
         self.atlas = atlas
@@ -61,6 +64,7 @@ class BodySurface:
         self.skeleton = skeleton
         self.keypoints = dict(keypoints or {})
         self.keypoint_joint = dict(keypoint_joint or {})
+        self.shapes = shapes
         self.base_atlas = base_atlas
         self._geodesics = geodesics
         self._check()
@@ -83,6 +87,12 @@ class BodySurface:
             raise ValueError(f"{self.name}: vertex_mirror must be (V,) and its own inverse")
         if self.skeleton is not None and len(self.skeleton.weights) != count:
             raise ValueError(f"{self.name}: skeleton weights are not those of {count} vertices")
+        joints = 0 if self.skeleton is None else len(self.skeleton.joint_names)
+        if self.shapes is not None and len(self.shapes.mean) != count + joints:
+            raise ValueError(
+                f"{self.name}: shapes move {len(self.shapes.mean)} places, not {count} vertices "
+                f"and {joints} joints"
+            )
 
     @property
     def geodesics(self) -> GeodesicTable:
@@ -146,8 +156,8 @@ def load_surface(name_or_path: str | Path = "procedural") -> BodySurface:
     """Open a body surface.
 
     Args:
-        name_or_path: "procedural", an .npz written by ``save_surface``, a reference ``body.npz``,
-            or a folder with the official files.
+        name_or_path: "procedural", "human", an .npz written by ``save_surface``, a reference
+            ``body.npz``, or a folder with the official files.
 
     Returns:
         The surface.
@@ -157,17 +167,20 @@ def load_surface(name_or_path: str | Path = "procedural") -> BodySurface:
         ValueError: A file is malformed.
     """
     from mmktn.surface import io
-    from mmktn.surface.procedural import make_procedural_body
+    from mmktn.surface.procedural import make_human_body, make_procedural_body
 
     if str(name_or_path) == "procedural":
         return make_procedural_body()
+    if str(name_or_path) == "human":
+        return make_human_body()
     path = Path(name_or_path)
     if path.is_dir():
         return io.import_official_folder(path)
     if path.is_file():
         return io.load_surface_file(path)
     raise FileNotFoundError(
-        f"surface {str(name_or_path)!r}: not 'procedural', nor an .npz file, nor a folder. The "
+        f"surface {str(name_or_path)!r}: not 'procedural', not 'human', nor an .npz "
+        "file, nor a folder. The "
         "official surface files belong in such a folder: SMPL_subdiv.mat and "
         "SMPL_SUBDIV_TRANSFORM.mat, for scores also Pdist_matrix.pkl, for flips in training "
         "UV_symmetry_transforms.mat (docs/surface.md, 'Official files'). Training without them: "

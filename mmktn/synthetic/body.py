@@ -7,6 +7,7 @@ long legs, broad shoulders or a child's large head come out without gaps.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from mmktn.surface.body_surface import BodySurface
 from mmktn.surface.mesh import SurfaceMesh, vertex_sums
+from mmktn.surface.shapes import BodyShapes, point_weights
 from mmktn.surface.skeleton import SyntheticSkeleton
 
 _BONE_END = {
@@ -36,6 +38,11 @@ class Template:
         face_uv: (F, 3, 2) U and V at the corners of each face.
         keypoints: name -> (3,) rest position.
         keypoint_joints: name -> joint index.
+        shapes: how people differ, None for a body of one shape.
+        keypoint_weights: (K, V) of the vertices that carry the keypoints, in the order of
+            `keypoints`.
+        garment: (V, 4) places on which clothes are cut: x, y and z with the joints at the heights
+            and depths of a person of 1.70 m, and the distance from the shoulder along the arm.
     """
 
     mesh: SurfaceMesh
@@ -44,6 +51,14 @@ class Template:
     face_uv: NDArray[np.float64]
     keypoints: dict[str, NDArray[np.float64]]
     keypoint_joints: dict[str, int]
+    shapes: BodyShapes | None
+    keypoint_weights: NDArray[np.float64]
+    garment: NDArray[np.float64]
+
+    def garment_at(self, keypoint: str) -> NDArray[np.float64]:
+        """(4,) place in `garment` of the skin next to a keypoint."""
+        gap = np.linalg.norm(self.mesh.vertices - self.keypoints[keypoint], axis=1)
+        return np.asarray(self.garment[int(gap.argmin())])
 
     @classmethod
     def from_surface(cls, surface: BodySurface) -> Template:
@@ -74,7 +89,46 @@ class Template:
             face_uv=atlas.uv[atlas.faces],
             keypoints={name: np.asarray(p, float) for name, p in surface.keypoints.items()},
             keypoint_joints=joints,
+            shapes=surface.shapes,
+            keypoint_weights=point_weights(
+                mesh.vertices, np.stack(list(surface.keypoints.values()))
+            ),
+            garment=_garment_places(mesh.vertices, skeleton, surface.keypoints),
         )
+
+
+# Height and depth of places at which clothes are cut: sole, ankle, knee, hip, shoulder, neck, eyes,
+# crown, of a person of 1.70 m.
+_GARMENT_HEIGHTS = (0.0, 0.082, 0.478, 0.89, 1.362, 1.42, 1.582, 1.7)
+_GARMENT_DEPTHS = (-0.022, -0.022, 0.004, -0.004, -0.024, -0.025, 0.08, -0.01)
+
+
+def _garment_places(
+    vertices: NDArray[np.float64],
+    skeleton: SyntheticSkeleton,
+    keypoints: Mapping[str, NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """(V, 4) as in `Template.garment`."""
+    places, index = skeleton.joint_positions, skeleton.joint_index
+    joints = ("left_ankle", "left_knee", "left_hip", "left_shoulder")
+    own = np.stack(
+        [
+            places[index("left_ankle")] * [1.0, 0.0, 1.0],
+            *(places[index(name)] for name in joints),
+            *(keypoints[name] for name in ("neck", "left_eye", "head_top")),
+        ]
+    )
+    shoulder, elbow, wrist = (
+        places[index(f"left_{name}")] for name in ("shoulder", "elbow", "wrist")
+    )
+    mirrored = np.abs(vertices[:, :1]) * [1.0, 0.0, 0.0] + vertices * [0.0, 1.0, 1.0]
+    upper, lower = np.linalg.norm(elbow - shoulder), np.linalg.norm(wrist - elbow)
+    on_upper = (mirrored - shoulder) @ (elbow - shoulder) / upper
+    on_lower = (mirrored - elbow) @ (wrist - elbow) / lower
+    along = np.where(on_lower > 0, upper + on_lower, np.minimum(on_upper, upper))
+    height = np.interp(vertices[:, 1], own[:, 1], _GARMENT_HEIGHTS)
+    depth = vertices[:, 2] - np.interp(vertices[:, 1], own[:, 1], own[:, 2] - _GARMENT_DEPTHS)
+    return np.stack([vertices[:, 0], height, depth, along], axis=1)
 
 
 @dataclass
@@ -82,12 +136,16 @@ class Shape:
     """Body proportions relative to the template.
 
     Attributes:
+        coefficients: (k,) of the template's shapes; None leaves the rest body as it is.
+        traits: what the person is, by trait name.
         size: overall scale.
         length: joint name without side -> stretch along the bone (missing: 1).
         girth: joint name without side -> stretch across the bone (missing: 1).
         offset: (V,) metres along the rest normal: loose clothes, hair; 0 for none.
     """
 
+    coefficients: NDArray[np.float64] | None = None
+    traits: dict[str, float] = field(default_factory=dict)
     size: float = 1.0
     length: dict[str, float] = field(default_factory=dict)
     girth: dict[str, float] = field(default_factory=dict)
@@ -102,22 +160,35 @@ class Figure:
         vertices: (V, 3) metres; y = 0 is the ground it stands on, x and z relative to the pelvis.
         normals: (V, 3) unit vertex normals.
         keypoints: name -> (3,) metres, same frame.
+        joints: (J, 3) metres, same frame.
     """
 
     vertices: NDArray[np.float64]
     normals: NDArray[np.float64]
     keypoints: dict[str, NDArray[np.float64]]
+    joints: NDArray[np.float64]
 
     def placed(self, position: NDArray[np.float64], yaw: float) -> Figure:
         """The figure turned to the left by `yaw` radians and moved by `position` (3,) metres."""
         c, s = np.cos(yaw), np.sin(yaw)
         turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
         points = {name: turn @ p + position for name, p in self.keypoints.items()}
-        return Figure(self.vertices @ turn.T + position, self.normals @ turn.T, points)
+        return Figure(
+            self.vertices @ turn.T + position,
+            self.normals @ turn.T,
+            points,
+            self.joints @ turn.T + position,
+        )
 
 
-def random_shape(rng: np.random.Generator) -> Shape:
-    """Draw proportions: mostly adults between 1.5 m and 1.95 m, slim to stout, some children."""
+def random_shape(template: Template, rng: np.random.Generator) -> Shape:
+    """Draw proportions: of the template's population, or stretches where it has none.
+
+    Either way mostly adults between 1.5 m and 1.95 m, slim to stout, and some children.
+    """
+    if template.shapes is not None:
+        coefficients, traits = template.shapes.draw(rng)
+        return Shape(coefficients, traits)
     child = rng.random() < 0.12
     size = rng.uniform(0.62, 0.85) if child else np.clip(rng.normal(1.0, 0.06), 0.87, 1.15)
     stout = np.exp(rng.normal(0.0, 0.13))
@@ -147,7 +218,7 @@ def random_shape(rng: np.random.Generator) -> Shape:
     hands = np.exp(rng.normal(0, 0.04))
     for table in (length, girth):
         table.update(head=head, wrist=hands, ankle=hands)
-    return Shape(float(size), length, girth)
+    return Shape(size=float(size), length=length, girth=girth)
 
 
 def make_figure(
@@ -164,30 +235,38 @@ def make_figure(
     Returns:
         The figure, its lowest vertex at y = 0 and its pelvis above the origin.
     """
-    motion = _joint_motions(template, shape, rotations)
-    rest = template.mesh.vertices
+    rest, places = template.mesh.vertices, template.skeleton.joint_positions
+    keypoints = np.stack(list(template.keypoints.values()))
+    if shape.coefficients is not None and template.shapes is not None:
+        moved = template.shapes.displacements(shape.coefficients)
+        keypoints = keypoints + template.keypoint_weights @ moved[: len(rest)]
+        rest, places = rest + moved[: len(rest)], places + moved[len(rest) :]
+    motion = _joint_motions(template.skeleton, places, shape, rotations)
     if shape.offset is not None:
         rest = rest + shape.offset[:, None] * template.mesh.vertex_normals
     blended = template.skeleton.weights @ motion.reshape(len(motion), 12)
     blended = blended.reshape(-1, 3, 4)
     vertices = np.einsum("vij,vj->vi", blended[:, :, :3], rest) + blended[:, :, 3]
     points = {
-        name: motion[joint, :, :3] @ template.keypoints[name] + motion[joint, :, 3]
-        for name, joint in template.keypoint_joints.items()
+        name: motion[template.keypoint_joints[name], :, :3] @ place
+        + motion[template.keypoint_joints[name], :, 3]
+        for name, place in zip(template.keypoints, keypoints, strict=True)
     }
-    pelvis = motion[0, :, :3] @ template.skeleton.joint_positions[0] + motion[0, :, 3]
-    origin = np.array([pelvis[0], vertices[:, 1].min(), pelvis[2]])
+    joints = np.einsum("jik,jk->ji", motion[:, :, :3], places) + motion[:, :, 3]
+    origin = np.array([joints[0, 0], vertices[:, 1].min(), joints[0, 2]])
     points = {name: p - origin for name, p in points.items()}
     vertices = vertices - origin
-    return Figure(vertices, _vertex_normals(vertices, template.mesh.faces), points)
+    normals = _vertex_normals(vertices, template.mesh.faces)
+    return Figure(vertices, normals, points, joints - origin)
 
 
 def _joint_motions(
-    template: Template, shape: Shape, rotations: dict[str, NDArray[np.float64]]
+    skeleton: SyntheticSkeleton,
+    places: NDArray[np.float64],
+    shape: Shape,
+    rotations: dict[str, NDArray[np.float64]],
 ) -> NDArray[np.float64]:
-    """(J, 3, 4) affine maps of rest positions to posed positions."""
-    skeleton = template.skeleton
-    places = skeleton.joint_positions
+    """(J, 3, 4) affine maps of rest positions, joints at `places`, to posed positions."""
     count = len(places)
     turns, stretched, positions = np.zeros((count, 3, 3)), np.zeros((count, 3, 3)), places.copy()
     for joint, name in enumerate(skeleton.joint_names):

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from mmktn.surface.skeleton import SyntheticSkeleton
 from mmktn.synthetic.camera import rotation_about
 
+FINGERS = ("thumb", "index", "middle", "ring", "little")
+_AHEAD = np.array([0.0, 0.0, 1.0])
+
 
 @dataclass
 class LimbAngles:
@@ -38,7 +41,14 @@ class LimbAngles:
 
 @dataclass
 class PoseAngles:
-    """A whole body; left and right are the person's own."""
+    """A whole body; left and right are the person's own.
+
+    Attributes:
+        left_arm, right_arm, left_leg, right_leg: the limbs.
+        lean, torso, head: turns of the whole body, the back and the head, (forward, to the left,
+            to the right side).
+        left_curl, right_curl: bend of each joint of thumb, index, middle, ring, little finger.
+    """
 
     left_arm: LimbAngles = field(default_factory=LimbAngles)
     right_arm: LimbAngles = field(default_factory=LimbAngles)
@@ -47,6 +57,8 @@ class PoseAngles:
     lean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     torso: tuple[float, float, float] = (0.0, 0.0, 0.0)
     head: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    left_curl: tuple[float, ...] = (0.0,) * 5
+    right_curl: tuple[float, ...] = (0.0,) * 5
 
 
 def joint_rotations(
@@ -73,7 +85,9 @@ def joint_rotations(
         arm: LimbAngles = getattr(pose, f"{side}_arm")
         leg: LimbAngles = getattr(pose, f"{side}_leg")
         _set_arm(rotations, skeleton, side, arm, sign)
-        _set_leg(rotations, side, leg, sign)
+        _set_leg(rotations, skeleton, side, leg, sign)
+        if f"{side}_index_1" in skeleton.joint_names:
+            _set_fingers(rotations, skeleton, side, getattr(pose, f"{side}_curl"), sign)
     return rotations
 
 
@@ -106,20 +120,55 @@ def _set_arm(
     rotations[f"{side}_clavicle"] = girdle
     rotations[f"{side}_shoulder"] = swing @ axis_turn(rest, -sign * np.radians(arm.twist))
     forearm = _unit(wrist - elbow)
-    hinge = _unit(np.cross(forearm, [0.0, 0.0, 1.0]))
-    rotations[f"{side}_elbow"] = axis_turn(hinge, np.radians(arm.bend))
+    bent = float(np.arccos(np.clip(rest @ forearm, -1, 1)))
+    # An elbow that is bent at rest shows its hinge; a straight one bends forward.
+    hinge = _unit(np.cross(rest if bent > 0.1 else forearm, forearm if bent > 0.1 else _AHEAD))
+    rotations[f"{side}_elbow"] = axis_turn(hinge, np.radians(arm.bend) - bent)
     across = _unit(np.cross(hinge, forearm))
     rotations[f"{side}_wrist"] = axis_turn(across, np.radians(arm.end))
 
 
 def _set_leg(
-    rotations: dict[str, NDArray[np.float64]], side: str, leg: LimbAngles, sign: float
+    rotations: dict[str, NDArray[np.float64]],
+    skeleton: SyntheticSkeleton,
+    side: str,
+    leg: LimbAngles,
+    sign: float,
 ) -> None:
+    """Turn the thigh from straight down; legs that are spread at rest are closed before."""
+    places = skeleton.joint_positions
+    hip, ankle = (places[skeleton.joint_index(f"{side}_{name}")] for name in ("hip", "ankle"))
+    spread = sign * np.arctan2(sign * (ankle - hip)[0], (hip - ankle)[1])
+    close = rotation_about("z", -spread)
     swing = rotation_about("x", -np.radians(leg.raise_front))
     swing = swing @ rotation_about("z", sign * np.radians(leg.raise_side))
-    rotations[f"{side}_hip"] = swing @ rotation_about("y", sign * np.radians(leg.twist))
-    rotations[f"{side}_knee"] = rotation_about("x", np.radians(leg.bend))
-    rotations[f"{side}_ankle"] = rotation_about("x", -np.radians(leg.end))
+    rotations[f"{side}_hip"] = swing @ rotation_about("y", sign * np.radians(leg.twist)) @ close
+    axis = close.T @ np.array([1.0, 0.0, 0.0])
+    rotations[f"{side}_knee"] = axis_turn(axis, np.radians(leg.bend))
+    level = close.T @ rotation_about("x", -np.radians(leg.end))
+    rotations[f"{side}_ankle"] = level
+
+
+def _set_fingers(
+    rotations: dict[str, NDArray[np.float64]],
+    skeleton: SyntheticSkeleton,
+    side: str,
+    curl: tuple[float, ...],
+    sign: float,
+) -> None:
+    """Bend the joints of the fingers about the axis of the knuckles, the thumb about its own."""
+    places, index = skeleton.joint_positions, skeleton.joint_index
+    row = places[index(f"{side}_little_1")] - places[index(f"{side}_index_1")]
+    for name, angle in zip(FINGERS, curl, strict=True):
+        first, second, third = (places[index(f"{side}_{name}_{k}")] for k in (1, 2, 3))
+        along = _unit(third - first)
+        axis = sign * row
+        if name == "thumb":  # across the palm, towards the ring finger
+            axis = np.cross(along, places[index(f"{side}_ring_1")] - second)
+        axis = _unit(axis - (axis @ along) * along)
+        for joint, share in ((1, 1.0), (2, 1.1), (3, 0.8)):
+            turn = axis_turn(axis, np.radians(angle) * share * (0.4 if name == "thumb" else 1.0))
+            rotations[f"{side}_{name}_{joint}"] = turn
 
 
 def axis_turn(axis: NDArray[np.float64], angle: float) -> NDArray[np.float64]:
@@ -245,12 +294,48 @@ def _sport(rng: np.random.Generator) -> PoseAngles:
     return pose
 
 
+def _lying(rng: np.random.Generator) -> PoseAngles:
+    """On the back, the belly or a side, limbs loose."""
+    pose = PoseAngles(_idle_arm(rng), _idle_arm(rng))
+    kind = rng.random()
+    tip = rng.normal(0, 6)
+    if kind < 0.5:
+        pose.lean = (-90.0 + tip, 0.0, 0.0)
+    elif kind < 0.75:
+        pose.lean = (90.0 + tip, 0.0, 0.0)
+    else:
+        pose.lean = (tip, 0.0, float(rng.choice([-90.0, 90.0])))
+    for name in ("left_leg", "right_leg"):
+        leg = LimbAngles(rng.uniform(0, 15), max(0.0, rng.normal(5, 25)), rng.normal(8, 10))
+        leg.bend = leg.raise_front * rng.uniform(0.8, 1.8) if kind < 0.5 else abs(rng.normal(0, 30))
+        leg.end = -20.0
+        setattr(pose, name, leg)
+    return pose
+
+
+def _kneeling(rng: np.random.Generator) -> PoseAngles:
+    """On one knee or on both."""
+    pose = PoseAngles(_idle_arm(rng), _idle_arm(rng), torso=(rng.normal(8, 8), 0, 0))
+    for name in ("left_leg", "right_leg"):
+        leg = LimbAngles(rng.uniform(2, 12), rng.uniform(0, 15), rng.normal(0, 6), 95.0, -35.0)
+        leg.bend = rng.uniform(85, 110)
+        setattr(pose, name, leg)
+    if rng.random() < 0.5:
+        front = rng.uniform(80, 95)
+        pose.left_leg = LimbAngles(rng.uniform(4, 14), front, 0.0, rng.uniform(85, 100))
+        if rng.random() < 0.5:
+            pose.left_leg, pose.right_leg = pose.right_leg, pose.left_leg
+    return pose
+
+
 POSE_STYLES: dict[str, tuple[Callable[[np.random.Generator], PoseAngles], float]] = {
     "standing": (_standing, 0.32),
-    "walking": (_walking, 0.24),
-    "arms_raised": (_arms_raised, 0.18),
-    "sitting": (_sitting, 0.08),
-    "crouching": (_crouching, 0.06),
+    "walking": (_walking, 0.22),
+    "arms_raised": (_arms_raised, 0.13),
+    "sitting": (_sitting, 0.1),
+    "crouching": (_crouching, 0.05),
+    "kneeling": (_kneeling, 0.03),
+    "lying": (_lying, 0.03),
     "sport": (_sport, 0.12),
 }
 
@@ -272,7 +357,23 @@ def random_pose(rng: np.random.Generator, *, style: str | None = None) -> PoseAn
     pose.lean = _jitter(pose.lean, (3, 0, 3), rng)
     pose.torso = _jitter(pose.torso, (6, 10, 5), rng)
     pose.head = _jitter(pose.head, (10, 22, 6), rng)
+    pose.left_curl, pose.right_curl = _random_curl(rng), _random_curl(rng)
     return pose
+
+
+def _random_curl(rng: np.random.Generator) -> tuple[float, ...]:
+    """A relaxed hand, an open one, a fist, or a pointing one."""
+    kind = rng.random()
+    if kind < 0.55:
+        low, high = 5.0, 35.0
+    elif kind < 0.8:
+        low, high = -8.0, 10.0
+    else:
+        low, high = 55.0, 85.0
+    curl = np.sort(rng.uniform(low, high, 5)) if kind < 0.55 else rng.uniform(low, high, 5)
+    if kind > 0.93:
+        curl[1] = 0.0
+    return tuple(float(angle) for angle in curl)
 
 
 def _jitter(

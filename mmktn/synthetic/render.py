@@ -251,7 +251,7 @@ def _draw_person(
     mask = raster.depth < region
     normals = raster.interpolate(person.figure.normals[template.mesh.faces], mask)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    rest = raster.interpolate(template.mesh.vertices[template.mesh.faces], mask)
+    rest = raster.interpolate(template.garment[template.mesh.faces], mask)
     charts = template.face_charts[raster.face_ids[mask]]
     colors = surface_colors(person.outfit, template, rest, charts) * scene.light.shade(normals)
     canvas[window][mask] = colors

@@ -111,7 +111,7 @@ class Sample:
     records: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def load_template(surface: str) -> Template:
     """The tables of a surface, once per process."""
     return Template.from_surface(load_surface(surface))

@@ -158,7 +158,7 @@ def _random_camera(
 
 def _random_person(template: Template, rng: np.random.Generator) -> Person:
     outfit = random_outfit(rng)
-    shape = random_shape(rng)
+    shape = random_shape(template, rng)
     shape.offset = cloth_offset(outfit, template)
     rotations = joint_rotations(template.skeleton, random_pose(rng))
     return Person(make_figure(template, shape, rotations), outfit)
@@ -241,7 +241,7 @@ def _unhidden_crowd_index(
     boxes, keypoints = [], []
     for figure, point in zip(figures, points, strict=True):
         # An eighth of the vertices gives the box to about a pixel.
-        thinned = Figure(figure.vertices[::8] + point, figure.normals[:0], {})
+        thinned = Figure(figure.vertices[::8] + point, figure.normals[:0], {}, figure.joints)
         x0, y0, x1, y1 = projected_box(camera, thinned)
         boxes.append([x0, y0, x1 - x0, y1 - y0])
         image = camera.project(np.stack(list(figure.keypoints.values())) + point)

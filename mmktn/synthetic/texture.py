@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmktn.synthetic.body import Template
 from mmktn.synthetic.noise import blend
-from mmktn.synthetic.wardrobe import Cloth, Outfit, along_arm, sample_noise, zones
+from mmktn.synthetic.wardrobe import Cloth, Outfit, sample_noise, zones
 
 _LIPS = np.array([0.70, 0.32, 0.30], np.float32)
 
@@ -57,24 +57,24 @@ def surface_colors(
     Args:
         outfit: the person's clothes.
         template: the surface's tables.
-        rest: (N, 3) rest positions, metres.
+        rest: (N, 4) places as in `Template.garment`, metres.
         charts: (N,) chart numbers 1..24.
 
     Returns:
         (N, 3) RGB in about [0, 1].
     """
-    zone = zones(outfit, template, rest, charts)
+    zone = zones(outfit, rest, charts)
     grain = sample_noise(outfit, rest, per_metre=700)
     colors = outfit.skin * (0.92 + 0.16 * grain[:, None])
     _draw_face(colors, outfit, template, rest, charts)
     colors[zone.sock] = outfit.sock * (0.85 + 0.3 * grain[zone.sock, None])
     for mask, cloth in ((zone.bottom, outfit.bottom), (zone.top, outfit.top)):
         colors[mask] = _cloth_colors(cloth, outfit, rest[mask])
-    _draw_trim(colors, outfit, template, rest, zone.top, zone.bottom)
+    _draw_trim(colors, outfit, rest, zone.top, zone.bottom)
     colors[zone.shoe] = outfit.shoe * (0.85 + 0.3 * grain[zone.shoe, None])
     sole = zone.shoe & (rest[:, 1] < 0.018)
     colors[sole] = np.array([0.85, 0.85, 0.82], np.float32) * (1 - outfit.shoe.mean() * 0.6)
-    strands = sample_noise(outfit, rest[zone.hair] * [1.0, 0.25, 1.0], per_metre=1500)
+    strands = sample_noise(outfit, rest[zone.hair, :3] * [1.0, 0.25, 1.0], per_metre=1500)
     colors[zone.hair] = outfit.hair * (0.6 + 0.7 * strands[:, None])
     return colors
 
@@ -99,7 +99,7 @@ def _cloth_colors(cloth: Cloth, outfit: Outfit, rest: NDArray[np.float64]) -> ND
     else:
         weight = np.zeros(len(rest), bool)
     colors = blend(base, second, weight.astype(np.float32))
-    folds = sample_noise(outfit, rest * [1.0, 0.6, 1.0], per_metre=260)
+    folds = sample_noise(outfit, rest[:, :3] * [1.0, 0.6, 1.0], per_metre=260)
     thread = sample_noise(outfit, rest, per_metre=1900)
     return colors * (1 + cloth.wrinkle * (folds - 0.5) + 0.12 * (thread - 0.5))[:, None]
 
@@ -107,18 +107,17 @@ def _cloth_colors(cloth: Cloth, outfit: Outfit, rest: NDArray[np.float64]) -> ND
 def _draw_trim(
     colors: NDArray[np.float32],
     outfit: Outfit,
-    template: Template,
     rest: NDArray[np.float64],
     top: NDArray[np.bool_],
     bottom: NDArray[np.bool_],
 ) -> None:
     """Belt or waistband, cuffs, buttons and a print on the chest, in place."""
-    x, y, z = rest.T
+    x, y, z, along_arm = rest.T
     trim = outfit.top.colors[2]
     if outfit.bottom is not outfit.top:
         belt = bottom & (np.abs(y - outfit.hem - 0.005) < 0.02)
         colors[belt] = outfit.bottom.colors[2] * 0.7
-    arm = np.abs(along_arm(template, rest) - outfit.sleeve + 0.012) < 0.012
+    arm = np.abs(along_arm - outfit.sleeve + 0.012) < 0.012
     colors[top & arm & (np.abs(x) > 0.2)] = trim
     chest = top & (z > 0.03)
     if outfit.top.period < 0.07:
@@ -140,7 +139,7 @@ def _draw_face(
     face = np.nonzero((charts >= 23) & (rest[:, 2] > 0.02))[0]
     if len(face) == 0:
         return
-    eye, nose = template.keypoints["left_eye"], template.keypoints["nose"]
+    eye, nose = template.garment_at("left_eye"), template.garment_at("nose")
     x, y, z = np.abs(rest[face, 0]), rest[face, 1], rest[face, 2]
     paint = colors[face]
     mouth = nose[1] - 0.035

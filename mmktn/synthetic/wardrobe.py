@@ -167,21 +167,18 @@ class Zones:
     hair: NDArray[np.bool_]
 
 
-def zones(
-    outfit: Outfit, template: Template, rest: NDArray[np.float64], charts: NDArray[np.int64]
-) -> Zones:
+def zones(outfit: Outfit, rest: NDArray[np.float64], charts: NDArray[np.int64]) -> Zones:
     """Decide what covers surface points.
 
     Args:
         outfit: the clothes.
-        template: joint positions.
-        rest: (N, 3) rest positions, metres.
+        rest: (N, 4) places as in `Template.garment`, metres.
         charts: (N,) chart numbers 1..24.
 
     Returns:
         The zones.
     """
-    x, y, z = rest.T
+    x, y, z, along_arm = rest.T
     torso, feet = charts <= 2, (charts == 5) | (charts == 6)
     leg = (charts >= 7) & (charts <= 14)
     arm, head = (charts >= 15) & (charts <= 22), charts >= 23
@@ -189,7 +186,7 @@ def zones(
     # The collar is a scoop at the front and straight at the back.
     collar = np.where(front, outfit.neckline + 0.9 * np.abs(x), 1.45)
     top = torso & (y > outfit.hem) & (y < collar)
-    top |= arm & (along_arm(template, rest) < outfit.sleeve)
+    top |= arm & (along_arm < outfit.sleeve)
     if outfit.open_front:
         top &= ~(torso & front & (np.abs(x) < outfit.open_front))
     bottom = (torso & (y < outfit.hem + 0.02)) | (leg & (y > outfit.leg_end))
@@ -208,20 +205,10 @@ def _hair_zone(
     """Above the hairline: low at the back, over the ears at the sides, high on the forehead."""
     if outfit.bald:
         return np.zeros(len(rest), bool)
-    x, y, z = rest.T
+    x, y, z = rest.T[:3]
     line = np.interp(z, [-0.09, -0.03, 0.02, 0.06, 0.1], [outfit.hair_back, 1.55, 1.6, 1.655, 1.67])
     hair = head & (y > line)
     return hair | (torso & (z < -0.02) & (np.abs(x) < 0.085) & (y > outfit.hair_back))
-
-
-def along_arm(template: Template, rest: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) distance from the shoulder along the rest arm, metres, for both arms."""
-    places, index = template.skeleton.joint_positions, template.skeleton.joint_index
-    shoulder = places[index("left_shoulder")]
-    axis = places[index("left_wrist")] - shoulder
-    axis = axis / np.linalg.norm(axis)
-    mirrored = np.stack([np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]], axis=1)
-    return (mirrored - shoulder) @ axis
 
 
 def sample_noise(
@@ -244,10 +231,10 @@ def cloth_offset(outfit: Outfit, template: Template) -> NDArray[np.float64]:
     Returns:
         (V,) metres along the rest normal.
     """
-    rest = template.mesh.vertices
+    rest = template.garment
     charts = np.zeros(len(rest), np.int64)
     charts[template.mesh.faces] = template.face_charts[:, None]
-    zone = zones(outfit, template, rest, charts)
+    zone = zones(outfit, rest, charts)
     folds = 0.4 + 1.2 * sample_noise(outfit, rest, per_metre=220)
     cloth = (zone.top | zone.bottom).astype(float) * outfit.looseness * folds
     cloth[zone.shoe] = 0.004

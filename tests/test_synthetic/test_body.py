@@ -49,7 +49,7 @@ def test_longer_thighs_lift_the_body_by_as_much(template):
 @pytest.mark.parametrize("seed", range(5))
 def test_any_pose_keeps_bone_lengths(template, seed):
     rng = np.random.default_rng(seed)
-    shape = random_shape(rng)
+    shape = random_shape(template, rng)
     rotations = joint_rotations(template.skeleton, random_pose(rng))
     figure = make_figure(template, shape, rotations)
     rest = template.keypoints
@@ -92,3 +92,29 @@ def test_surface_without_skeleton_is_refused():
     bare = BodySurface(full.atlas, full.num_mesh_vertices, name="bare", mesh=full.mesh)
     with pytest.raises(ValueError, match=r"bare.*skeleton"):
         Template.from_surface(bare)
+
+
+def test_drawn_people_differ_and_carry_their_keypoints(human):
+    shapes = [random_shape(human, np.random.default_rng(seed)) for seed in range(12)]
+    figures = [make_figure(human, shape, {}) for shape in shapes]
+    heights = np.array([np.ptp(f.vertices[:, 1]) for f in figures])
+    assert heights.std() > 0.05
+    for figure in figures:
+        for name in ("nose", "left_eye", "right_ear"):
+            gap = np.linalg.norm(figure.vertices - figure.keypoints[name], axis=1).min()
+            assert gap < 0.015
+        middle = 0.5 * (figure.keypoints["left_hip"] + figure.keypoints["right_hip"])
+        assert middle[1] == pytest.approx(0.52 * np.ptp(figure.vertices[:, 1]), rel=0.1)
+        np.testing.assert_allclose(figure.keypoints["nose"][0], 0, atol=2e-3)
+
+
+def test_a_person_of_the_human_body_is_posed_by_its_own_joints(human):
+    shape = random_shape(human, np.random.default_rng(4))
+    turn = {"left_shoulder": rotation_about("z", 0.8)}
+    rest, posed = (make_figure(human, shape, r) for r in ({}, turn))
+    shoulder = human.skeleton.joint_index("left_shoulder")
+    elbow, wrist = (human.skeleton.joint_index(f"left_{n}") for n in ("elbow", "wrist"))
+    np.testing.assert_allclose(posed.joints[shoulder], rest.joints[shoulder], atol=1e-9)
+    for start, end in ((shoulder, elbow), (elbow, wrist)):
+        before, after = (f.joints[end] - f.joints[start] for f in (rest, posed))
+        np.testing.assert_allclose(after, rotation_about("z", 0.8) @ before, atol=1e-9)

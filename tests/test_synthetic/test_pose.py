@@ -111,6 +111,9 @@ def test_every_style_stands_upright_enough(template, style):
     rng = np.random.default_rng(5)
     for _ in range(6):
         points = keypoints(template, random_pose(rng, style=style))
+        if style == "lying":
+            assert max(points["left_hip"][1], points["nose"][1]) < 0.8
+            continue
         assert points["nose"][1] > points["left_hip"][1] + 0.3
         assert min(points["left_ankle"][1], points["right_ankle"][1]) < 0.25
 
@@ -118,3 +121,44 @@ def test_every_style_stands_upright_enough(template, style):
 def test_unknown_style_is_an_error():
     with pytest.raises(KeyError, match="flying"):
         random_pose(np.random.default_rng(0), style="flying")
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_limbs_bent_at_rest_hang_straight_and_bend_forward(human, side):
+    index = human.skeleton.joint_index
+
+    def places(**limbs):
+        pose = PoseAngles()
+        for name, angles in limbs.items():
+            setattr(pose, f"{side}_{name}", angles)
+        joints = make_figure(human, Shape(), joint_rotations(human.skeleton, pose)).joints
+        return {
+            n: joints[index(f"{side}_{n}")] for n in ("shoulder", "elbow", "wrist", "hip", "ankle")
+        }
+
+    def way(points, start, end):
+        return (points[end] - points[start]) / np.linalg.norm(points[end] - points[start])
+
+    straight, bent = places(), places(arm=LimbAngles(bend=90))
+    np.testing.assert_allclose(way(straight, "shoulder", "elbow"), [0, -1, 0], atol=1e-9)
+    np.testing.assert_allclose(way(straight, "elbow", "wrist"), [0, -1, 0], atol=1e-9)
+    assert way(bent, "elbow", "wrist")[2] > 0.8
+    assert abs(way(straight, "hip", "ankle")[0]) < 1e-9
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_fingers_curl_into_the_palm(human, side):
+    def tip(angle):
+        pose = PoseAngles(**{f"{side}_curl": (0.0, *[angle] * 4)})
+        joints = make_figure(human, Shape(), joint_rotations(human.skeleton, pose)).joints
+        place = {n: joints[human.skeleton.joint_index(f"{side}_{n}")] for n in names}
+        return place["middle_3"] - place["wrist"], place
+
+    names = ("wrist", "middle_1", "middle_3", "index_1", "little_1", "thumb_3")
+    open_hand, place = tip(0.0)
+    fist, _ = tip(80.0)
+    assert np.linalg.norm(fist) < 0.75 * np.linalg.norm(open_hand)
+    # the palm is the side on which the thumb lies
+    normal = np.cross(place["middle_1"] - place["wrist"], place["index_1"] - place["little_1"])
+    thumbward = (place["thumb_3"] - place["middle_1"]) @ normal
+    assert ((fist - open_hand) @ normal) * thumbward > 0

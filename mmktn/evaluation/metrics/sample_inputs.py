@@ -16,6 +16,7 @@ from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.regions import RegionDetections
 from mmktn.evaluation.functional.surface_like import SurfaceLike
 from mmktn.surface import load_surface
+from mmktn.surface.procedural import SHIPPED_BODIES
 from mmktn.utils.annotation_names import local_annotation_file, names_in_circulation
 
 _ROUNDING = 1e-3
@@ -63,7 +64,7 @@ class LazySurface:
     """A body surface that is opened at first use, since its distances may have to be computed.
 
     Attributes:
-        source: Surface, ``"procedural"``, an .npz file or a folder with the official files.
+        source: Surface, a shipped body's name, an .npz file or a folder with the official files.
     """
 
     source: Any
@@ -75,10 +76,11 @@ class LazySurface:
             FileNotFoundError: It is not.
         """
         is_name = isinstance(self.source, str | Path)
-        if is_name and str(self.source) != "procedural" and not Path(self.source).exists():
+        shipped = str(self.source) in SHIPPED_BODIES
+        if is_name and not shipped and not Path(self.source).exists():
             raise FileNotFoundError(
-                f"surface: {self.source} does not exist; give 'procedural', an .npz file, or the "
-                "folder with the official files (docs/surface.md)"
+                f"surface: {self.source} does not exist; give {' or '.join(SHIPPED_BODIES)}, an "
+                ".npz file, or the folder with the official files (docs/surface.md)"
             )
 
     def get(self) -> SurfaceLike:

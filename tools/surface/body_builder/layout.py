@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from flatten import Flattening, tutte
 from numpy.typing import NDArray
 
 from body_builder import regions, shape
-from body_builder.flatten import Flattening, tutte
 from mmktn.surface.symmetry import CHART_FLIP
 
 Array = NDArray[np.float64]
