@@ -59,6 +59,8 @@ class PeerWatchHook(Hook):
             store = dist.distributed_c10d._get_default_store()
             store = store.clone() if hasattr(store, "clone") else store
             self._watch = PeerWatch(store, get_rank(), get_world_size(), self.timeout_s, end)
+            # Here, not in the thread: a process that dies at once has a name by then.
+            self._watch.introduce()
             self._watch.start()
 
     def _stop(self) -> None:
@@ -95,6 +97,12 @@ class PeerWatch(threading.Thread):
         self.timeout_s, self.pause_s = timeout_s, pause_s
         self.stopped = threading.Event()
 
+    def introduce(self) -> None:
+        """Tell the others which process this is."""
+        place = f"process {os.getpid()} on {socket.gethostname()}"
+        self.store.set(f"mmktn/place/{self.rank}", place)
+        self.store.add(f"mmktn/sign/{self.rank}", 1)
+
     def run(self) -> None:
         """Give signs and look for those of the others, until stopped."""
         start = time.monotonic()
@@ -103,9 +111,7 @@ class PeerWatch(threading.Thread):
         while not self.stopped.wait(self.pause_s):
             now = time.monotonic()
             try:
-                if self.store.add(f"mmktn/sign/{self.rank}", 1) == 1:
-                    place = f"process {os.getpid()} on {socket.gethostname()}"
-                    self.store.set(f"mmktn/place/{self.rank}", place)
+                self.store.add(f"mmktn/sign/{self.rank}", 1)
                 for other in self.others:
                     # Adding 0 reads without waiting for a key that is not there yet.
                     sign = self.store.add(f"mmktn/sign/{other}", 0)

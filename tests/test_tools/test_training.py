@@ -3,7 +3,6 @@
 import json
 import os
 import runpy
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmktn.testing import write_fake_dataset
+from tests.loopback import free_port
 from tests.test_tools import first_losses
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def train(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loader", [{"num_workers": 0}])
+@pytest.mark.parametrize("loader", [{"num_workers": 0}, {"num_workers": 2}])
 def test_resumed_run_repeats_the_uninterrupted_one(data_folder, tmp_path, loader):
     whole = train(data_folder, tmp_path / "whole", 6, resume=False)
     # What a kill leaves behind: the last checkpoint.
@@ -92,12 +92,6 @@ def test_two_processes_give_the_losses_of_one_with_the_same_total_batch(data_fol
         for key in first:
             if "loss" in key:
                 assert second[key] == pytest.approx(first[key], rel=1e-3, abs=1e-5), key
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.mark.slow
