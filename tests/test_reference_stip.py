@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import mmktn.models.topdown  # noqa: F401  (registers the head)
-from mmktn.models.backbones import StagedHRNet
+from mmktn.models.backbones.staged_hrnet import StagedHRNet
 from mmktn.models.stip import STIPTargets
 from mmktn.models.topdown import STIPHead
 from mmktn.utils.stip_checkpoint_keys import check_fit, convert_stip_state_dict

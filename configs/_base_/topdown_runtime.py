@@ -3,7 +3,7 @@ custom_imports = dict(
     imports=[
         "mmktn",
         "mmktn.engine",
-        "mmktn.models.backbones",
+        "mmktn.models.backbones.staged_hrnet",
         "mmktn.models.topdown",
         "mmktn.datasets",
         "mmktn.datasets.transforms.box_jitter",

@@ -16,6 +16,7 @@ from mmktn.compat.host_versions import HOSTS
 
 _REGISTERING = (
     "mmktn.models",
+    "mmktn.models.backbones",
     "mmktn.models.rcnn",
     "mmktn.models.fcn",
     "mmktn.engine",
@@ -25,7 +26,7 @@ _REGISTERING = (
     "mmktn.visualization.chart_visualizer",
 )
 _REGISTERING_WITH_MMPOSE = (
-    "mmktn.models.backbones",
+    "mmktn.models.backbones.staged_hrnet",
     "mmktn.models.topdown",
     "mmktn.datasets.keypoint_datasets",
     "mmktn.datasets.transforms.semantic_targets",

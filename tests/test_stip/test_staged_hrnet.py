@@ -1,7 +1,7 @@
 import torch
 from mmpose.models.backbones import HRNet
 
-from mmktn.models.backbones import StagedHRNet
+from mmktn.models.backbones.staged_hrnet import StagedHRNet
 from tests.test_stip.small_models import small_extra
 
 

@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 from schema import check_report
 
-from mmktn.models.backbones import StagedHRNet
+from mmktn.models.backbones.staged_hrnet import StagedHRNet
 from mmktn.models.stip import STIPLoss, STIPTargets
 from mmktn.models.topdown import STIPHead
 from mmktn.testing.direct_stip import direct_forward_maps

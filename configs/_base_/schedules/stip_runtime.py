@@ -3,7 +3,7 @@ custom_imports = dict(
     imports=[
         "mmktn",
         "mmktn.engine",
-        "mmktn.models.backbones",
+        "mmktn.models.backbones.staged_hrnet",
         "mmktn.models.stip",
         "mmktn.models.topdown",
         "mmktn.datasets.keypoint_datasets",

@@ -1,5 +1,5 @@
-"""Backbones that hand out more than their host does (these import mmpose)."""
+"""Backbones that no host has; `staged_hrnet` stands on mmpose and is imported by its own name."""
 
-from mmktn.models.backbones.staged_hrnet import StagedHRNet
+from mmktn.models.backbones.efficientnet_lite import EfficientNetLite
 
-__all__ = ["StagedHRNet"]
+__all__ = ["EfficientNetLite"]
