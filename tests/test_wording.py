@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PRIVATE_NOTE = re.compile(
-    r"\b(methods,?\s+(#\s+)?(sections? )?|disagreement |gap )\d+(\.\d+)?\b", re.I
+    r"\b(methods,?\s+(#\s+)?((sections?|note) )?|disagreement |gap )\d+(\.\d+)?\b", re.I
 )
 
 

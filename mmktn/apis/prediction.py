@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mmktn.formats.iuv_canvas import ChartCanvas, paint_people
 from mmktn.structures import ChartResults
 from mmktn.utils.output_files import claim_outputs, replace_atomically, write_json
 from mmktn.utils.user_error import UserError
@@ -20,7 +21,6 @@ from mmktn.visualization.iuv_files import (
     write_instance_png,
     write_iuv_png,
 )
-from mmktn.visualization.painting import ChartCanvas, paint_people
 from mmktn.visualization.panels import prediction_panels, prediction_row
 
 SAVE_FORMATS = ("json", "npz", "iuv", "charts")

@@ -3,6 +3,7 @@
 `ChartVisualizer` lives in `mmktn.visualization.chart_visualizer`, which alone imports mmdet.
 """
 
+from mmktn.formats.iuv_canvas import ChartCanvas, paint_people
 from mmktn.visualization.colormaps import PRESETS, Preset, get_preset, render_preset
 from mmktn.visualization.drawing import draw_boxes, draw_uv_contours
 from mmktn.visualization.iuv_files import (
@@ -11,7 +12,6 @@ from mmktn.visualization.iuv_files import (
     write_instance_png,
     write_iuv_png,
 )
-from mmktn.visualization.painting import ChartCanvas, paint_people
 from mmktn.visualization.panels import make_overview, panel_row, prediction_panels
 from mmktn.visualization.texture import Texture, apply_texture, unwrap_texture
 

@@ -17,8 +17,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from mmktn.formats.iuv_canvas import ChartCanvas
 from mmktn.surface.parts import NUM_CHARTS
-from mmktn.visualization.painting import ChartCanvas
 
 Background = Literal["black", "colormap_zero", "grey", "image"]
 Field = Literal["charts", "u", "v"]

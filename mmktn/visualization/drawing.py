@@ -12,8 +12,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from mmktn.formats.iuv_canvas import ChartCanvas
 from mmktn.visualization.colormaps import colormap_table
-from mmktn.visualization.painting import ChartCanvas
 
 Colour = tuple[int, int, int]
 _FONT = cv2.FONT_HERSHEY_SIMPLEX

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmktn.formats.iuv_canvas import ChartCanvas
 from mmktn.structures.map_table import declared_map, declared_names
 from mmktn.visualization.colormaps import colormap_table
-from mmktn.visualization.painting import ChartCanvas
 
 if TYPE_CHECKING:
     from mmktn.structures import ChartResult

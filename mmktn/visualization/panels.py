@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
+from mmktn.formats.iuv_canvas import ChartCanvas
 from mmktn.surface.parts import CHART_NAMES, NUM_CHARTS
 from mmktn.visualization.colormaps import Preset, chart_colours, colormap_table, render_preset
 from mmktn.visualization.drawing import draw_boxes, write_text_on
-from mmktn.visualization.painting import ChartCanvas
 
 _WHITE = (255, 255, 255)
 _BLACK = (0, 0, 0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmktn.visualization.painting import ChartCanvas
+from mmktn.formats.iuv_canvas import ChartCanvas
 
 
 def random_iuv(height: int, width: int, *, seed: int = 0) -> np.ndarray:

@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mmktn.formats.iuv_canvas import ChartCanvas
 from mmktn.surface.parts import CHART_NAMES
 from mmktn.visualization.colormaps import (
     PRESETS,
@@ -11,7 +12,6 @@ from mmktn.visualization.colormaps import (
     get_preset,
     render_preset,
 )
-from mmktn.visualization.painting import ChartCanvas
 from tests.test_visualization.people import random_canvas
 
 # RGB measured on the official pictures (design notes, picture conventions).

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from mmktn.formats.iuv_canvas import ChartCanvas
 from mmktn.visualization.colormaps import colormap_table
 from mmktn.visualization.drawing import draw_boxes, draw_text, draw_uv_contours
-from mmktn.visualization.painting import ChartCanvas
 
 
 def _ramp_canvas() -> ChartCanvas:

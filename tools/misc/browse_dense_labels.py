@@ -15,11 +15,11 @@ import numpy as np
 from rich.progress import track
 
 from mmktn.datasets.dense_labels import DenseLabelFolder
+from mmktn.formats.iuv_canvas import paint_people
 from mmktn.formats.pictures import PictureError, read_picture
 from mmktn.structures.box_grid import ANNOTATION_GRID
 from mmktn.visualization.colormaps import colormap_table
 from mmktn.visualization.iuv_files import write_image
-from mmktn.visualization.painting import paint_people
 from mmktn.visualization.panels import panel_row, prediction_panels
 
 

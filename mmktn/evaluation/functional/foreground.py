@@ -1,7 +1,7 @@
 """Persons of a whole image: detections painted over each other, and the true ones.
 
-Decision of this project, since the code of the DensePose paper's IoU is not published: a better
-score is painted over a worse one, and only pixels with a chart are painted.
+The code of the DensePose paper's IoU is not published. The painter of the pictures decides which
+person is on top, so that the score is that of the pictures.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mmktn.evaluation.functional.detections import IuvMap
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth, ImageInfo
-from mmktn.evaluation.functional.mask_iou import paste_mask, person_mask
+from mmktn.evaluation.functional.mask_iou import person_mask
+from mmktn.formats.iuv_canvas import paint_people
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def paint(
     maps: Sequence[IuvMap],
     image: ImageInfo,
 ) -> NDArray[np.uint8]:
-    """Paint detections into an image, best score on top.
+    """Paint detections into an image, the best score on top, the first of equal ones.
 
     Args:
         boxes_xywh: (D, 4) boxes.
@@ -45,17 +46,14 @@ def paint(
     Returns:
         (3, H, W) I, 255 U, 255 V; 0 on the background.
     """
-    canvas = np.zeros((3, image.height, image.width), dtype=np.uint8)
-    for d in np.argsort(scores, kind="stable"):
-        placed = paste_mask(maps[d][0] > 0, boxes_xywh[d], image)
-        if not placed.area:
-            continue
-        h, w = placed.mask.shape
-        left, top = placed.x - int(boxes_xywh[d, 0]), placed.y - int(boxes_xywh[d, 1])
-        crop = maps[d][:, top : top + h, left : left + w]
-        target = canvas[:, placed.y : placed.y + h, placed.x : placed.x + w]
-        target[:, placed.mask] = crop[:, placed.mask]
-    return canvas
+    corners = np.trunc(np.asarray(boxes_xywh, dtype=np.float64).reshape(-1, 4)[:, :2])
+    sizes = np.array([(m.shape[2], m.shape[1]) for m in maps], dtype=np.float64).reshape(-1, 2)
+    return paint_people(
+        (image.height, image.width),
+        np.concatenate([corners, corners + sizes], axis=1),
+        iuvs=maps,
+        scores=scores,
+    ).iuv
 
 
 def truth_foreground(truth: DensePoseTruth, image_id: int) -> NDArray[np.bool_]:

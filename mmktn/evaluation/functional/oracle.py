@@ -1,6 +1,6 @@
 """Oracle analysis: which part of the output limits the score, found by substituting ground truth.
 
-Source: KTN, oracle table (mask, surface, V, U substituted); definitions follow methods note 11.2.
+Source: KTN, oracle table (mask, surface, V, U substituted); definitions follow its slides.
 The published table contradicts its text on U and V, so every substitution here is named by what is
 really substituted. Boxes, scores and matching stay as they are, and a point outside the
 detection's box stays a miss.

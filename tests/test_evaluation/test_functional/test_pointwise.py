@@ -10,13 +10,14 @@ from mmktn.evaluation.functional.point_errors import (
     ratio_of_correct_points,
 )
 from mmktn.evaluation.functional.pointwise import dense_distances, evaluate_pointwise
+from mmktn.formats.iuv_canvas import paint_people
 from tests.test_evaluation.builders import World
 
 INF = float("inf")
 
 
 def test_area_of_zero_half_and_missed_is_one_half():
-    # methods note 26: distances {0, a/2, inf} -> (1 + 1/2 + 0) / 3
+    # By hand: distances {0, a/2, inf} -> (1 + 1/2 + 0) / 3
     for limit in (0.1, 0.3):
         assert area_under_curve(np.array([0, limit / 2, INF]), limit) == pytest.approx(0.5)
 
@@ -79,6 +80,23 @@ def test_better_score_is_painted_over_worse_one_and_background_covers_nothing():
         canvas = paint(box, scores, maps, image)
         assert (canvas[:, :2] == 2).all()
         assert (canvas[:, 2:] == 1).all()
+
+
+def test_scorer_and_pictures_agree_who_is_on_top():
+    """Random people, with equal scores, boxes between pixels and beyond the image's edges."""
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        count = int(rng.integers(0, 6))
+        boxes = rng.uniform(-8, 30, (count, 4))
+        boxes[:, 2:] = rng.uniform(0.2, 25, (count, 2))
+        maps = [
+            rng.integers(0, 3, (3, max(int(h), 1), max(int(w), 1)), dtype=np.uint8)
+            for w, h in boxes[:, 2:]
+        ]
+        scores = rng.choice([0.1, 0.5, 0.9], count)
+        corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+        drawn = paint_people((24, 32), corners, iuvs=maps, scores=scores)
+        assert (paint(boxes, scores, maps, ImageInfo(24, 32)) == drawn.iuv).all()
 
 
 def test_errors_by_part_name_the_part():

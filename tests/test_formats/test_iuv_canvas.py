@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmktn.visualization.painting import paint_people, painting_order
+from mmktn.formats.iuv_canvas import paint_people, painting_order
 from tests.test_visualization.people import plain_iuv, random_iuv
 
 
