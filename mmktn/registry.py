@@ -14,6 +14,7 @@ from mmengine.registry import DATASETS as ROOT_DATASETS
 from mmengine.registry import HOOKS as ROOT_HOOKS
 from mmengine.registry import METRICS as ROOT_METRICS
 from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as ROOT_OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.registry import OPTIM_WRAPPERS as ROOT_OPTIM_WRAPPERS
 from mmengine.registry import TASK_UTILS as ROOT_TASK_UTILS
 from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
@@ -52,6 +53,12 @@ MODELS = HostedRegistry(
     parent=ROOT_MODELS,
     scope="mmktn",
     locations=["mmktn.models", "mmktn.models.rcnn", "mmktn.models.fcn"],
+)
+OPTIM_WRAPPER_CONSTRUCTORS = HostedRegistry(
+    "optimizer wrapper constructor",
+    parent=ROOT_OPTIM_WRAPPER_CONSTRUCTORS,
+    scope="mmktn",
+    locations=["mmktn.engine"],
 )
 OPTIM_WRAPPERS = HostedRegistry(
     "optimizer wrapper", parent=ROOT_OPTIM_WRAPPERS, scope="mmktn", locations=["mmktn.engine"]

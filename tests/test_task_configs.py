@@ -111,7 +111,7 @@ def test_settings_of_the_released_multi_task_config():
         assert cfg.auto_scale_lr.base_batch_size == 8
         assert cfg.train_cfg.max_iters == 230000
         assert cfg.param_scheduler[1].milestones == [150000, 200000]
-        assert (cfg.param_scheduler[0].start_factor, cfg.param_scheduler[0].end) == (1e-7, 3000)
+        assert (cfg.param_scheduler[0].start_factor, cfg.param_scheduler[0].end) == (1e-7, 3001)
         loss = cfg.model.roi_head.densepose_head.loss
         weights = tuple(loss.weights[name] for name in ("coarse_segm", "fine_segm", "u"))
         assert weights == (2.0, 0.3, 0.1)

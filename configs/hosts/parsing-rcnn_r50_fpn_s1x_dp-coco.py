@@ -56,7 +56,8 @@ train_dataloader = dict(
 # Learning rate 0.002 belongs to 16 images an iteration.
 optim_wrapper = dict(optimizer=dict(lr=0.002))
 param_scheduler = [
-    dict(type="LinearLR", start_factor=0.1, by_epoch=False, begin=0, end=500),
+    # LinearLR reaches the full rate at its last iteration, end - 1: 500, as in the official code.
+    dict(type="LinearLR", start_factor=0.1, by_epoch=False, begin=0, end=501),
     dict(
         type="MultiStepLR",
         begin=0,

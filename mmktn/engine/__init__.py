@@ -6,6 +6,7 @@ from mmktn.engine.iteration_seed_hook import IterationSeedHook
 from mmktn.engine.keypoint_count_hook import KeypointCountHook
 from mmktn.engine.keypoint_pretraining_hook import KeypointPretrainingHook
 from mmktn.engine.peer_watch_hook import PeerWatchHook
+from mmktn.engine.tensor_clip_constructor import TensorClipConstructor
 
 __all__ = [
     "CpuAmpOptimWrapper",
@@ -14,4 +15,5 @@ __all__ = [
     "KeypointCountHook",
     "KeypointPretrainingHook",
     "PeerWatchHook",
+    "TensorClipConstructor",
 ]

@@ -2,8 +2,8 @@
 
 Frames are those of docs/conventions.md; each function name says source and destination. The
 formulas are those of the training side of DensePose R-CNN; evaluation has its own grid (dp / 255)
-and does not come through here. Points are (..., 2) with x before y, boxes are xyxy in pixels. No
-half-pixel offset is added anywhere in this file.
+and does not come through here. Points are (..., 2) with x before y, boxes are xyxy in pixels. The
+only half pixel is that of COCO's keypoints, which are pixel indices.
 """
 
 import torch
@@ -28,6 +28,23 @@ def annotation_grid_to_box_relative(dp_xy: Tensor) -> Tensor:
 def box_relative_to_annotation_grid(points: Tensor) -> Tensor:
     """Map box-relative points (0..1) to the annotation grid (0..256), the inverse of the above."""
     return points * ANNOTATION_GRID
+
+
+def keypoint_index_to_image(keypoints: Tensor) -> Tensor:
+    """Map keypoints as COCO writes them (pixel indices) to image coordinates: the pixel's centre.
+
+    Args:
+        keypoints: (..., 2) x, y of a COCO file.
+
+    Returns:
+        (..., 2) image pixels, whose pixel `i` has its centre at `i + 0.5`.
+    """
+    return keypoints + 0.5
+
+
+def image_to_keypoint_index(points: Tensor) -> Tensor:
+    """Map image coordinates to COCO's pixel indices, the inverse of the above."""
+    return points - 0.5
 
 
 def box_relative_to_image(points: Tensor, box_xyxy: Tensor) -> Tensor:

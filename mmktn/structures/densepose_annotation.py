@@ -63,7 +63,7 @@ class DensePoseAnnotation:
         point_charts: (P,) int64, 1..24.
         point_uv: (P, 2) float32 in [0, 1].
         coarse_map: (256, 256) uint8 part ids 0..14 over the box, or None (nothing annotated).
-        keypoint_xy: (K, 2) float32, box-relative, possibly outside [0, 1]; or None.
+        keypoint_xy: (K, 2) float, box-relative, possibly outside [0, 1]; or None.
         keypoint_visible: (K,) int64, COCO v: 0 not labelled, 1 hidden, 2 visible; or None.
         valid: Whether the person carries a dense pose. Without one P is 0 and the maps are None.
         dense_map: (4, 256, 256) uint8 over the box: chart, U, V and confidence of each cell

@@ -143,10 +143,11 @@ def coco_fields(
         keypoints: (K, 3) x, y in the image frame and v in {0, 1, 2}.
 
     Returns:
-        category_id, iscrowd, bbox, area, segmentation, keypoints, num_keypoints.
+        category_id, iscrowd, bbox, area, segmentation, keypoints (pixel indices), num_keypoints.
     """
     labelled = keypoints[:, 2] > 0
-    rows = np.where(labelled[:, None], np.round(keypoints, 2), 0.0)
+    # COCO counts pixels: the centre of pixel i is i there and i + 0.5 in the image frame.
+    rows = np.where(labelled[:, None], np.round(keypoints - (0.5, 0.5, 0.0), 2), 0.0)
     flat = [value for x, y, v in rows.tolist() for value in (x, y, int(v))]
     return {
         "category_id": 1,

@@ -81,7 +81,7 @@ def _with_keypoints(sample: Sample, picture: NDArray[np.uint8], scale: float) ->
     canvas = (picture * 0.4).astype(np.uint8)
     for record in sample.records["coco"][1]:
         points = np.reshape(record["keypoints"], (-1, 3))
-        places = [(int(x * scale), int(y * scale)) for x, y, _ in points]
+        places = [(int((x + 0.5) * scale), int((y + 0.5) * scale)) for x, y, _ in points]
         for first, second in _BONES:
             if points[first, 2] and points[second, 2]:
                 cv2.line(canvas, places[first], places[second], (150, 150, 150), 1, cv2.LINE_AA)

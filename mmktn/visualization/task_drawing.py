@@ -12,7 +12,7 @@ import torch
 from mmengine.structures import InstanceData
 
 from mmktn.structures import RegionResults
-from mmktn.structures.box_grid import result_box_origin_xy
+from mmktn.structures.box_grid import keypoint_index_to_image, result_box_origin_xy
 from mmktn.visualization.annotation_drawing import coarse_colours, draw_keypoints
 
 _MASK_COLOUR = np.array([255, 200, 60])
@@ -65,5 +65,6 @@ def draw_tasks(
             ).astype(np.uint8)
         if "keypoints" in fields and fields["keypoints"].shape[1] == 17:
             shown = fields["keypoint_scores"][k].cpu().numpy() >= keypoint_threshold
-            drawn = draw_keypoints(drawn, fields["keypoints"][k].cpu().numpy(), 2 * shown)
+            xy = keypoint_index_to_image(fields["keypoints"][k])
+            drawn = draw_keypoints(drawn, xy.cpu().numpy(), 2 * shown)
     return drawn

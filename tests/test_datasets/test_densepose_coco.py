@@ -72,8 +72,8 @@ def test_packed_item_agrees_with_the_record(written, data):
     torch.testing.assert_close(person.point_uv[:, 1], torch.tensor(first["dp_V"]))
     keypoints = torch.tensor(first["keypoints"]).view(17, 3)
     torch.testing.assert_close(
-        person.keypoint_xy * torch.tensor([w, h]) + torch.tensor([x, y]),
-        keypoints[:, :2],
+        person.keypoint_xy.float() * torch.tensor([w, h]) + torch.tensor([x, y]),
+        keypoints[:, :2] + 0.5,  # pixel indices in the file
         atol=1e-4,  # float32 at 64 px, there and back
         rtol=0,
     )

@@ -99,7 +99,7 @@ def test_segmentation_round_trip_and_area(painted):
     decoded = coco_mask.decode(fields["segmentation"])
     np.testing.assert_array_equal(decoded, mask)
     assert fields["area"] == mask.sum() == coco_mask.area(fields["segmentation"])
-    assert fields["keypoints"] == [3.46, 7.0, 2, 0, 0, 0, 9, 10, 1]
+    assert fields["keypoints"] == [2.96, 6.5, 2, 0, 0, 0, 8.5, 9.5, 1]  # pixel indices
     assert fields["num_keypoints"] == 2
     assert isinstance(encode_rle(mask)["counts"], str)
 

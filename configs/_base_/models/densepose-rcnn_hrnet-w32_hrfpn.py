@@ -3,9 +3,12 @@
 _base_ = "densepose-rcnn_r50_fpn.py"
 
 model = dict(
+    # Nothing is padded but to the largest image of a batch, as in the official code: the backbone
+    # crops odd maps instead.
+    data_preprocessor=dict(pad_size_divisor=1),
     backbone=dict(
         _delete_=True,
-        type="mmdet.HRNet",
+        type="mmktn.CroppingHRNet",
         norm_cfg=dict(type="BN", requires_grad=True),
         norm_eval=False,
         extra=dict(

@@ -10,7 +10,8 @@ optim_wrapper = dict(optimizer=dict(lr=0.002))
 auto_scale_lr = dict(base_batch_size=8)
 
 param_scheduler = [
-    dict(type="LinearLR", start_factor=0.1, by_epoch=False, begin=0, end=1000),
+    # LinearLR reaches the full rate at its last iteration, end - 1: 1000, as in the official code.
+    dict(type="LinearLR", start_factor=0.1, by_epoch=False, begin=0, end=1001),
     dict(
         type="MultiStepLR",
         begin=0,

@@ -14,7 +14,8 @@ optim_wrapper = dict(
 auto_scale_lr = dict(enable=False, base_batch_size=8)
 
 param_scheduler = [
-    dict(type="LinearLR", start_factor=1e-7, by_epoch=False, begin=0, end=3000),
+    # LinearLR reaches the full rate at its last iteration, end - 1: 3000, as in the official code.
+    dict(type="LinearLR", start_factor=1e-7, by_epoch=False, begin=0, end=3001),
     dict(
         type="MultiStepLR",
         begin=0,

@@ -25,7 +25,11 @@ from mmktn.datasets.dense_labels import DenseLabelFolder
 from mmktn.formats.pictures import PictureError, known_hw, read_picture
 from mmktn.registry import TRANSFORMS
 from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations
-from mmktn.structures.box_grid import annotation_grid_to_box_relative, image_to_box_relative
+from mmktn.structures.box_grid import (
+    annotation_grid_to_box_relative,
+    image_to_box_relative,
+    keypoint_index_to_image,
+)
 
 UNKNOWN_FILE = "<no annotation file>"
 
@@ -147,7 +151,9 @@ class LoadDensePoseAnnotations(BaseTransform):
         if self.with_keypoints and instance.get("keypoints") is not None:
             keypoints = torch.as_tensor(instance["keypoints"], dtype=torch.float64).view(-1, 3)
             box = torch.as_tensor(instance["bbox"], dtype=torch.float64)
-            keypoint_xy = image_to_box_relative(keypoints[:, :2], box).float()
+            # In float64: what leaves the box frame again is the file's number to the last bit of
+            # float32, so that a keypoint on the edge of a cell stays in its cell.
+            keypoint_xy = image_to_box_relative(keypoint_index_to_image(keypoints[:, :2]), box)
             keypoint_visible = keypoints[:, 2].long()
         if not has_densepose(instance):
             return DensePoseAnnotation.without_densepose(keypoint_xy, keypoint_visible)

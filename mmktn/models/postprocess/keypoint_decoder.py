@@ -1,9 +1,8 @@
 """Keypoint heat-maps -> keypoints and scores (He et al., Mask R-CNN).
 
 As `keypoint_rcnn_inference` of detectron2: each map is resized bicubically to its box, the best
-pixel wins. Departure: results keep the frame of the annotations as they stand in the file
-(docs/conventions.md, frame 1), where detectron2 adds half a pixel on loading and takes it off again
-on writing.
+pixel wins. Results are pixel indices, as COCO's files and evaluator have them: the half pixel that
+loading adds (docs/conventions.md, frame 1) is taken off again, where detectron2 does so on writing.
 """
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput
+from mmktn.structures.box_grid import image_to_keypoint_index
 
 
 @MODELS.register_module()
@@ -41,7 +41,7 @@ class KeypointDecoder:
             regions_xyxy: (N, 4) what the maps cover; None: the boxes.
 
         Returns:
-            `keypoints` (N, K, 2), x before y, and `keypoint_scores` (N, K).
+            `keypoints` (N, K, 2) pixel indices, x before y, and `keypoint_scores` (N, K).
 
         Raises:
             ValueError: The map is not predicted.
@@ -64,14 +64,14 @@ class KeypointDecoder:
 
 
 def _best_pixels(maps: Tensor, box_xyxy: Tensor) -> tuple[Tensor, Tensor]:
-    """Keypoints (K, 2) in the frame of the box and scores (K,) of maps (K, a, a)."""
+    """Keypoints (K, 2) as pixel indices and scores (K,) of maps (K, a, a)."""
     extent = (box_xyxy[2:] - box_xyxy[:2]).clamp(min=1)
     width, height = extent.ceil().long().tolist()
     resized = F.interpolate(maps[None], size=(height, width), mode="bicubic", align_corners=False)
     peaks, index = resized[0].flatten(1).max(dim=1)
     pixel = torch.stack((index % width, index // width), dim=1)
     size = extent.new_tensor([width, height])
-    keypoints = box_xyxy[:2] + (pixel + 0.5) * extent / size
+    keypoints = image_to_keypoint_index(box_xyxy[:2] + (pixel + 0.5) * extent / size)
     # Bicubic resizing may lift a peak above the map: such a score is cut at 1.
     scores = (peaks - maps.flatten(1).logsumexp(dim=1)).clamp(max=0).exp()
     return keypoints, scores

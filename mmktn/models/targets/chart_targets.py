@@ -329,10 +329,13 @@ def _keypoints(
     if not known:
         return None, None
     shape = (len(annotations), len(known[0]))
-    relative = gt_boxes_xyxy.new_zeros((*shape, 2))
+    # Moved in float64 and rounded to float32, as detectron2 holds them: rounding on the way would
+    # push keypoints that lie on the edge of a cell into the next one.
+    boxes = gt_boxes_xyxy.double()
+    relative = boxes.new_zeros((*shape, 2))
     labelled = torch.zeros(shape, dtype=torch.bool, device=gt_boxes_xyxy.device)
     for index, item in enumerate(annotations):
         if item.keypoint_xy is not None and item.keypoint_visible is not None:
             relative[index] = item.keypoint_xy.to(relative)
             labelled[index] = item.keypoint_visible.to(relative.device) > 0
-    return box_relative_to_image(relative, gt_boxes_xyxy), labelled
+    return box_relative_to_image(relative, boxes).float(), labelled

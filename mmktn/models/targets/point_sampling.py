@@ -34,15 +34,19 @@ def sample_maps_at_points(
     h, w = maps.shape[-2:]
     dtype = torch.promote_types(maps.dtype, torch.float32)
     x, y = _axis(grid_xy[:, 0], w, dtype), _axis(grid_xy[:, 1], h, dtype)
-    selected = slice(None) if channels is None else channels
+    selected = slice(None) if channels is None else channels.expand(4, -1)
 
-    def corner(rows: Tensor, columns: Tensor) -> Tensor:
-        return maps[roi_index, selected, rows, columns].to(dtype)
-
-    def across(rows: Tensor) -> Tensor:
-        return _mix(corner(rows, x.low), corner(rows, x.high), x.weight_of_high)
-
-    return _mix(across(y.low), across(y.high), y.weight_of_high)
+    # One reading for all four corners: its gradient is one map as large as `maps`, not four.
+    rows = torch.stack((y.low, y.low, y.high, y.high))
+    columns = torch.stack((x.low, x.high, x.low, x.high))
+    upper_left, upper_right, lower_left, lower_right = maps[
+        roi_index.expand_as(rows), selected, rows, columns
+    ].to(dtype)
+    return _mix(
+        _mix(upper_left, upper_right, x.weight_of_high),
+        _mix(lower_left, lower_right, x.weight_of_high),
+        y.weight_of_high,
+    )
 
 
 def _axis(grid: Tensor, size: int, dtype: torch.dtype) -> _Axis:

@@ -27,7 +27,8 @@ def load(*instances, **options):
 def test_values_by_hand(instance):
     instance |= {"dp_x": [64.0, 256.0], "dp_y": [0.0, 128.0], "dp_I": [3.0, 24.0]}
     instance |= {"dp_U": [0.25, 1.0], "dp_V": [0.5, 0.0], "dp_masks": [[]] * 14}
-    instance["keypoints"] = [42.0, 36.0, 2, 10.0, 52.0, 1] + [0] * 45
+    # Pixel indices: the centre of pixel 41 is at 41.5.
+    instance["keypoints"] = [41.5, 35.5, 2, 9.5, 51.5, 1] + [0] * 45
     results = load(instance)
     assert results["gt_densepose_boxes"].tolist() == [[10.0, 20.0, 74.0, 52.0]]
     person = results["gt_densepose"][0]
@@ -49,7 +50,7 @@ def test_more_than_196_points(instance):
 
 
 def test_persons_without_dense_pose_keep_keypoints():
-    bare = {"bbox": [0, 0, 10, 10], "keypoints": [5, 5, 2] * 17}
+    bare = {"bbox": [0, 0, 10, 10], "keypoints": [4.5, 4.5, 2] * 17}
     first, second = load(bare, {"bbox": [0, 0, 4, 4]})["gt_densepose"]
     assert not first.valid
     assert first.keypoint_xy.unique().tolist() == [0.5]

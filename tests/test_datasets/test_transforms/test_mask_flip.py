@@ -73,7 +73,7 @@ def test_boxes_masks_and_keypoints_stay_together():
     # The left shoulder is now the mirrored person's right one, 50 pixels from the other side.
     right = int(KEYPOINT_FLIP[5])
     assert people.keypoint_visible.nonzero().flatten().tolist() == [right]
-    point = box_relative_to_image(people.keypoint_xy, boxes[0])[right]
-    torch.testing.assert_close(point, torch.tensor([200 - 50.0, 30.0]))
+    point = box_relative_to_image(people.keypoint_xy, boxes[0])[right].float()
+    torch.testing.assert_close(point, torch.tensor([200 - 51.0, 31.0]))  # pixel 25, 15 of the file
     mask = truth.masks.to_tensor(torch.bool, "cpu")[0]
     assert mask[int(point[1]), int(point[0])]

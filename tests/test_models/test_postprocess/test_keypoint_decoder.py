@@ -33,7 +33,8 @@ def test_score_is_the_spatial_softmax_of_the_peak():
     expected = maps.flatten(2).softmax(dim=2).max(dim=2)
     torch.testing.assert_close(found["keypoint_scores"], expected.values)
     pixel = torch.stack((expected.indices % 56, expected.indices // 56), dim=-1)
-    torch.testing.assert_close(found["keypoints"], pixel + 0.5)
+    # Pixel indices, as COCO's files have them.
+    torch.testing.assert_close(found["keypoints"], pixel.float())
 
 
 def test_decoding_undoes_the_targets_up_to_half_a_cell():
@@ -45,7 +46,7 @@ def test_decoding_undoes_the_targets_up_to_half_a_cell():
     assert inside.all()
     found = KeypointDecoder().decode(heatmaps(cells), boxes)["keypoints"]
     # Half a cell, and half a pixel of the resized map.
-    assert ((found - truth).abs() <= extent / 56 / 2 + 0.51).all()
+    assert ((found + 0.5 - truth).abs() <= extent / 56 / 2 + 0.51).all()
 
 
 def test_huge_logits_and_half_precision_stay_finite():
