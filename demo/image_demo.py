@@ -1,7 +1,9 @@
 """Dense pose of pictures: boxes, chart map, U and V side by side, one picture an image.
 
-Usage: python demo/image_demo.py IMAGE_OR_FOLDER... CONFIG CHECKPOINT [--out-dir DIR] [--save ...]
-                                 [--detector CONFIG CHECKPOINT | --boxes FILE] [--overwrite]
+Usage: python demo/image_demo.py IMAGE_OR_FOLDER... (CONFIG CHECKPOINT | --model NAME)
+           [--out-dir DIR] [--save ...] [--detector CONFIG CHECKPOINT | --boxes FILE] [--overwrite]
+
+Without config and --model the model that comes with mmktn is taken.
 
 Top-down configs (configs/topdown) need --detector, or --boxes with a JSON file that gives each
 image's file name its boxes [[x1, y1, x2, y2], ...] in pixels.
@@ -21,20 +23,23 @@ from mmktn.apis import open_inferencer
 from mmktn.apis.box_sources import NamedBoxes
 from mmktn.apis.image_inputs import ImageInput, list_inputs
 from mmktn.apis.inferencer import claim_prediction_files
-from mmktn.apis.picture_command import Outcome, add_picture_arguments, report_pictures
+from mmktn.apis.picture_command import (
+    Outcome,
+    add_model_arguments,
+    add_picture_arguments,
+    read_model_arguments,
+    report_pictures,
+)
 from mmktn.apis.prediction import SAVE_FORMATS, ImagePrediction, drawn_name
 from mmktn.utils.user_error import UserError, one_line_errors
 from mmktn.visualization import PRESETS
+from mmktn.zoo.table import DEFAULT
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("images", nargs="+", help="image files and folders of images")
-    parser.add_argument(
-        "config", help="config file, or mmktn::folder/name.py of an installed mmktn"
-    )
-    parser.add_argument("checkpoint", help="checkpoint file")
+    add_model_arguments(parser)
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--detector",
@@ -60,7 +65,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="what an RGB reader of the IUV file gets; VUI is Detectron1's file",
     )
     add_picture_arguments(parser, out_dir="outputs")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    read_model_arguments(parser, args, default=DEFAULT)
+    return args
 
 
 def with_boxes(
@@ -104,7 +111,7 @@ def outcomes(args: argparse.Namespace, images: Sequence[ImageInput]) -> Iterator
         "preset": args.preset,
         "overwrite": args.overwrite,
     }
-    read = [args.config, args.checkpoint, *(args.detector or [])]
+    read = [args.config, args.checkpoint or args.config, *(args.detector or [])]
     read += [] if args.boxes is None else [args.boxes]
     claim_prediction_files(images, inputs=read, **output)
     yield from skipped

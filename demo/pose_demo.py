@@ -1,7 +1,9 @@
 """Poses of people in images: skeletons, JSON results, and STIP's inner maps.
 
-Usage: python demo/pose_demo.py IMAGE_OR_FOLDER... CONFIG CHECKPOINT [--boxes FILE.json |
-       --detector CONFIG CHECKPOINT] [--maps] [--out-dir DIR] [--overwrite]
+Usage: python demo/pose_demo.py IMAGE_OR_FOLDER... (CONFIG CHECKPOINT | --model NAME)
+           [--boxes FILE.json | --detector CONFIG CHECKPOINT] [--maps] [--out-dir DIR] [--overwrite]
+
+CHECKPOINT 'none' stands for random weights.
 
 Boxes come from a COCO annotation file (its images are found by file name), from a detector of
 mmdet (any config; label 0 is the person), or, with neither, the whole image is one box. Detections
@@ -28,7 +30,13 @@ from mmktn.apis.box_sources import (
     whole_picture,
 )
 from mmktn.apis.image_inputs import ImageInput, files_of, list_inputs
-from mmktn.apis.picture_command import add_picture_arguments, attempts, report_pictures
+from mmktn.apis.picture_command import (
+    add_model_arguments,
+    add_picture_arguments,
+    attempts,
+    read_model_arguments,
+    report_pictures,
+)
 from mmktn.apis.pose_estimator import PoseEstimator, PosePrediction
 from mmktn.utils.output_files import claim_folder, claim_output, claim_outputs, write_json
 from mmktn.utils.user_error import one_line_errors
@@ -40,9 +48,7 @@ from mmktn.visualization.pose_drawing import draw_skeletons, stip_overview
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("images", nargs="+", help="image files and folders of images")
-    parser.add_argument("config", help="config of configs/stip")
-    parser.add_argument("checkpoint", help="checkpoint file, or 'none' for random weights")
+    add_model_arguments(parser)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--boxes", type=Path, help="COCO annotations or detections")
     source.add_argument("--detector", nargs=2, metavar=("CONFIG", "CHECKPOINT"), help="of mmdet")
@@ -52,7 +58,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--maps", action="store_true", help="also draw STIP's maps of each crop")
     parser.add_argument("--keypoints", nargs="+", type=int, default=[], help="rows of the maps")
     add_picture_arguments(parser, out_dir="outputs")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    read_model_arguments(parser, args, default=None)
+    return args
 
 
 def box_source(args: argparse.Namespace) -> BoxSource:
@@ -107,7 +115,7 @@ def main(argv: list[str] | None = None) -> int:
     cv2.setNumThreads(0)
     images = list_inputs(args.images)
     folder = claim_folder(args.out_dir)
-    read = [*files_of(images), args.config, args.checkpoint, *(args.detector or [])]
+    read = [*files_of(images), args.config, args.checkpoint or args.config, *(args.detector or [])]
     read += [path for path in (args.boxes, args.images_json) if path]
     claim_outputs(
         [folder / f"{i.stem}_pose.{end}" for i in images for end in ("png", "json")],

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "registry": set(),
     "utils": set(),
     # Called, not imported at start: what stands behind mmengine's loaders.
-    "compat": {"utils.checkpoint_files", "zoo.weights"},
+    "compat": {"utils.checkpoint_files", "zoo"},
     "zoo": set(),
     "formats": set(),
     "surface": set(),

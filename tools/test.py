@@ -26,12 +26,13 @@ from mmktn.utils.output_files import (
 )
 from mmktn.utils.run_arguments import add_run_arguments, read_run_config
 from mmktn.utils.user_error import UserError, one_line_errors
+from mmktn.zoo.weights import named_checkpoint
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Test a dense-pose or pose model")
     add_run_arguments(parser)
-    parser.add_argument("checkpoint", help="checkpoint file")
+    parser.add_argument("checkpoint", help="checkpoint file, or name of a published model")
     parser.add_argument("--out", "--dump", dest="out", help="write all predictions to this .pkl")
     parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     parser.add_argument("--show-dir", help="write drawn predictions below the work dir, in here")
@@ -65,6 +66,7 @@ def enable_drawing(cfg: Config, args: argparse.Namespace) -> None:
 def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     """Put the command line on top of the config; the command line wins."""
     require_parts(cfg, "model", "test_dataloader", "test_cfg", "test_evaluator")
+    args.checkpoint = str(named_checkpoint(args.checkpoint))
     if not Path(args.checkpoint).is_file() and "://" not in args.checkpoint:
         raise UserError(f"no checkpoint at {args.checkpoint}")
     cfg.load_from, cfg.resume = args.checkpoint, False

@@ -43,8 +43,11 @@ class DensePoseInferencer:
     """A DensePose R-CNN ready to be called.
 
     Args:
-        model: Config file (a path, or `mmktn::folder/name.py`), or a model that `load_model` gave.
-        checkpoint: Weights; None initialises at random, which is of use for timing only.
+        model: Config file (a path, or `mmktn::folder/name.py`), name of a published model
+            (docs/models.md), or a model that `load_model` gave; None takes the one that comes with
+            mmktn.
+        checkpoint: Weights: file, address or name. None takes the published ones of a name; those
+            of a config are initialised at random, which is of use for timing only.
         device: Where the model goes; None takes the GPU if there is one, and leaves a ready model
             where it is.
         cfg_options: Overrides of the config.
@@ -57,7 +60,7 @@ class DensePoseInferencer:
 
     def __init__(
         self,
-        model: str | Path | Config | nn.Module,
+        model: str | Path | Config | nn.Module | None = None,
         checkpoint: str | Path | None = None,
         *,
         device: str | torch.device | None = None,

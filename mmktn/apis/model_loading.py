@@ -28,6 +28,7 @@ from mmktn.utils.config_errors import config_errors
 from mmktn.utils.config_path import merge_options, read_config
 from mmktn.utils.devices import find_device
 from mmktn.utils.output_files import replace_atomically
+from mmktn.zoo.weights import named_checkpoint, resolve_names
 
 _SIZE_MISMATCH = re.compile(
     r"size mismatch for (\S+): .*?shape (.*?) from checkpoint.*?is (.*?)\.$", re.MULTILINE
@@ -66,7 +67,7 @@ def build_model(cfg: Config) -> nn.Module:
 
 
 def load_model(
-    config: str | Path | Config,
+    config: str | Path | Config | None = None,
     checkpoint: str | Path | None = None,
     *,
     device: str | torch.device | None = None,
@@ -75,8 +76,10 @@ def load_model(
     """Build a model and load its weights.
 
     Args:
-        config: Config file, see `load_config`.
-        checkpoint: File or URL; None initialises the weights at random.
+        config: Config file, see `load_config`, or the name of a published model (docs/models.md);
+            None takes the model that comes with mmktn.
+        checkpoint: File, address or name. None takes the published weights of a name, and
+            initialises the weights of a config at random.
         device: Where the model goes; None takes the GPU if there is one.
         cfg_options: Overrides, as `--cfg-options`.
 
@@ -88,6 +91,7 @@ def load_model(
         ValueError: The checkpoint cannot be read, or does not fit the model, or no such device.
     """
     target = find_device(device)
+    config, checkpoint = resolve_names(config, checkpoint)
     cfg = load_config(config)
     merge_options(cfg, cfg_options)
     model: Any = build_model(cfg)  # detectors carry attributes that nn.Module does not declare
@@ -106,7 +110,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint without running pickled code.
 
     Args:
-        path: File, or an address that mmengine knows (http, file, open-mmlab://, ...).
+        path: File, name of a published model, or an address that mmengine knows (http, file,
+            mmktn://, open-mmlab://, ...).
 
     Returns:
         A dict with at least `state_dict`.
@@ -116,10 +121,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         ValueError: Not a PyTorch checkpoint, one that needs pickled code, one without weights, or
             an address that cannot be read.
     """
+    file = named_checkpoint(path) or path
     content = (
         CheckpointLoader.load_checkpoint(str(path), map_location="cpu")
-        if "://" in str(path)
-        else load_safely(path, map_location="cpu")
+        if "://" in str(file)
+        else load_safely(file, map_location="cpu")
     )
     if not isinstance(content, dict):
         raise ValueError(f"{path}: holds a {type(content).__name__}, not a dict with 'state_dict'")

@@ -11,11 +11,13 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from mmengine.config import DictAction
 
 from mmktn.apis.image_inputs import ImageInput
 from mmktn.formats.pictures import MAX_PIXELS
+from mmktn.utils.config_path import CONFIG_SUFFIXES
 from mmktn.utils.devices import DEVICE_HELP
 from mmktn.utils.output_files import OVERWRITE_HELP, DiskFullError
 from mmktn.utils.user_error import UserError, one_line
@@ -34,6 +36,44 @@ class Outcome:
     name: str
     text: str
     failed: bool = False
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what says which pictures and which model; `read_model_arguments` sorts it out."""
+    parser.usage = "%(prog)s IMAGE... (CONFIG CHECKPOINT | --model NAME) [options]"
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="IMAGE",
+        help="image files and folders of images; behind them config (a file, or "
+        "mmktn::folder/name.py) and checkpoint, if they are no published model's",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help="published model by name, fetched at its first use (python -m mmktn models)",
+    )
+
+
+def read_model_arguments(
+    parser: argparse.ArgumentParser, args: argparse.Namespace, *, default: str | None
+) -> None:
+    """Set `images`, `config` and `checkpoint` (None: the published one) from the command line.
+
+    Args:
+        parser: The parser, for errors.
+        args: What it read.
+        default: Published model that is taken where none is named.
+    """
+    images, last_two = args.inputs[:-2], args.inputs[-2:]
+    if args.model is not None:
+        args.images, args.config, args.checkpoint = args.inputs, args.model, None
+    elif images and ("::" in last_two[0] or Path(last_two[0]).suffix in CONFIG_SUFFIXES):
+        args.images, (args.config, args.checkpoint) = images, last_two
+    elif default is not None:
+        args.images, args.config, args.checkpoint = args.inputs, default, None
+    else:
+        parser.error("give CONFIG and CHECKPOINT behind the images, or --model NAME")
 
 
 def add_picture_arguments(parser: argparse.ArgumentParser, *, out_dir: str) -> None:

@@ -23,6 +23,7 @@ from mmktn.apis.test_pipeline import find_test_pipeline, innermost_dataset
 from mmktn.formats.pictures import check_picture_array
 from mmktn.utils.keypoint_count import require_keypoint_count
 from mmktn.utils.user_error import UserError
+from mmktn.zoo.weights import resolve_names
 
 _LOADERS = ("test_dataloader", "val_dataloader", "train_dataloader")
 
@@ -48,8 +49,9 @@ class PoseEstimator:
     """A top-down model ready for images.
 
     Args:
-        config: Config file or `mmktn::stip/name.py`.
-        checkpoint: File or URL; None = random weights.
+        config: Config file, `mmktn::stip/name.py`, or name of a published model (docs/models.md).
+        checkpoint: File, address or name; None takes the published weights of a name, and random
+            ones for a config.
         device: Where the model runs; None takes the GPU if there is one.
         cfg_options: Overrides, as `--cfg-options`.
 
@@ -67,6 +69,7 @@ class PoseEstimator:
         device: str | None = None,
         cfg_options: dict[str, Any] | None = None,
     ) -> None:
+        config, checkpoint = resolve_names(config, checkpoint)
         cfg = load_config(config)
         loader = next((n for n in _LOADERS if (cfg.get(n) or {}).get("dataset")), None)
         if cfg.get("default_scope") != "mmpose" or loader is None:

@@ -21,6 +21,7 @@ from mmktn.apis.inferencer import DensePoseInferencer, checked_call
 from mmktn.apis.model_loading import load_config
 from mmktn.apis.person_crops import predict_crops
 from mmktn.apis.test_pipeline import type_name
+from mmktn.zoo.weights import resolve_names
 
 
 class TopdownDensePoseInferencer(DensePoseInferencer):
@@ -110,7 +111,7 @@ class TopdownDensePoseInferencer(DensePoseInferencer):
 
 
 def open_inferencer(
-    config: str | Path | Config,
+    config: str | Path | Config | None = None,
     checkpoint: str | Path | None = None,
     *,
     detector: str | Path | Config | None = None,
@@ -121,8 +122,9 @@ def open_inferencer(
     """Open the inferencer that fits a config.
 
     Args:
-        config: Config of dense pose, top-down or not.
-        checkpoint: Its weights.
+        config: Config of dense pose, top-down or not, or name of a published model; None takes the
+            model that comes with mmktn.
+        checkpoint: Its weights: file, address or name. None takes the published ones of a name.
         detector: Config of a detector, for top-down systems.
         detector_checkpoint: Its weights.
         device: As in `DensePoseInferencer`.
@@ -133,6 +135,7 @@ def open_inferencer(
         ValueError: See `load_model`; or a detector is given to a system that finds people itself;
             or the system estimates keypoints alone.
     """
+    config, checkpoint = resolve_names(config, checkpoint)
     cfg = load_config(config)
     if _model_type(cfg) == "TopdownPoseEstimator":
         raise ValueError(

@@ -37,7 +37,10 @@ def _load(file: Any, map_location: Any = None, *_: Any, **__: Any) -> Any:
 
 def _load_url(url: str, *_: Any, map_location: Any = None, **__: Any) -> Any:
     from mmktn.utils.checkpoint_files import fetch_safely
+    from mmktn.zoo.table import is_model_name
 
+    if is_model_name(url):  # the address of a file that has to be converted
+        return _load_named(url, map_location)
     return fetch_safely(url, map_location)
 
 

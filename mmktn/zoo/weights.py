@@ -92,9 +92,23 @@ def resolve_names(
         if checkpoint is None:
             checkpoint = weights(model.name)
         named = str(require_config(model))
-    if isinstance(checkpoint, str) and is_model_name(checkpoint):
-        checkpoint = weights(checkpoint)
-    return named, checkpoint
+    return named, named_checkpoint(checkpoint)
+
+
+def named_checkpoint(checkpoint: str | Path | None) -> str | Path | None:
+    """Put the file in the place of a checkpoint's name; what is no name is returned as it is.
+
+    Raises:
+        UserError: See `weights`; or what is given is neither a file nor a name.
+    """
+    if not isinstance(checkpoint, str):
+        return checkpoint
+    if is_model_name(checkpoint):
+        return weights(checkpoint)
+    path = Path(checkpoint)
+    if path.name == checkpoint and not path.suffix and not path.exists():
+        find_model(checkpoint)  # says which names are similar
+    return checkpoint
 
 
 def converted_file(model: ZooModel, sha256: str) -> Path:

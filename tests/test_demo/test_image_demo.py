@@ -74,6 +74,29 @@ def test_extra_files(run, tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        (["cfg.py", "w.pth"], ("cfg.py", "w.pth")),
+        (["mmktn::a", "w.pth"], ("mmktn::a", "w.pth")),
+        (["--model", "densepose-rcnn_r50_fpn_s1x"], ("densepose-rcnn_r50_fpn_s1x", None)),
+        ([], ("ktn_efficientnet-lite0", None)),
+    ],
+)
+def test_the_model_is_named_or_given_as_files(words, given, monkeypatch, tmp_path, capsys):
+    opened = []
+
+    def record(config, checkpoint, **_):
+        opened.append((config, checkpoint))
+        return DensePoseInferencer(FakeDetector())
+
+    monkeypatch.setattr(image_demo, "open_inferencer", record)
+    images = [str(_write(tmp_path / name, 200)) for name in ("a.png", "b.png")]
+    assert image_demo.main([*images, *words, "--out-dir", str(tmp_path / "out")]) == 0
+    assert opened == [given]
+    assert "[2/2] b.png: 2 people" in capsys.readouterr().out
+
+
 def test_missing_config_is_one_line_and_status_1(tmp_path, capsys):
     image = _write(tmp_path / "a.png", 200)
     assert image_demo.main([str(image), str(tmp_path / "no.py"), "w.pth"]) == 1

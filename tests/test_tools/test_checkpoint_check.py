@@ -11,6 +11,7 @@ import torch
 from mmengine.model import BaseModel, BaseTTAModel
 from torch import nn
 
+from tests.command_line import refused
 from tests.loopback import serve
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +63,12 @@ def test_addresses_are_checked_as_files_are(tmp_path, monkeypatch):
         assert torch.equal(source.layer.weight, target.layer.weight)
         with pytest.raises(ValueError, match="the server answers 404"):
             test_tool.check_checkpoint(target, f"{server.address}/b.pth")
+
+
+def test_a_wrong_name_offers_similar_ones(tmp_path):
+    arguments = [SMOKE, "densepose-rcnn_r50", "--work-dir", tmp_path]
+    refused(test_tool.main, arguments, "no model is named .* similar: densepose-rcnn_r50_fpn_s1x")
+    refused(test_tool.main, [SMOKE, "none.pth", "--work-dir", tmp_path], "no checkpoint at none")
 
 
 @pytest.mark.parametrize("config", [SMOKE, POSE])

@@ -1,5 +1,6 @@
 """Weights by name: fetched, read, trusted, converted once; and what is said when it goes wrong."""
 
+import importlib.util
 import io
 import json
 import pickle
@@ -7,8 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.model import BaseModule
 from mmengine.runner import CheckpointLoader
+from mmengine.runner import checkpoint as host
+from torch import nn
 
+from mmktn.apis import open_inferencer
+from mmktn.apis.model_loading import read_checkpoint
+from mmktn.apis.pose_estimator import PoseEstimator
 from mmktn.utils.checkpoint_files import load_safely
 from mmktn.utils.checkpoints import model_shapes
 from mmktn.utils.config_path import read_config
@@ -19,6 +27,7 @@ from mmktn.zoo.table import find_model
 from mmktn.zoo.trust import lock_file, trusted_sha256
 from mmktn.zoo.weights import resolve_names, state_of, weights
 
+ROOT = Path(__file__).parents[2]
 CONFIG = "td-hm_hrnet-w16n_cpu_synthcrowd-128x96"
 
 
@@ -233,7 +242,33 @@ def test_names_become_files(small, tmp_path):
         resolve_names("smal", None)
 
 
-def test_the_hosts_loader_knows_the_scheme(small, state):
-    found = CheckpointLoader.load_checkpoint("mmktn://small", map_location="cpu")
-    name = "backbone.conv1.weight"
-    assert torch.equal(found["state_dict"][name], state[name])
+@pytest.mark.parametrize("given", ["mmktn://small", "ADDRESS/small.pth"])
+def test_the_hosts_loader_knows_names_and_converts_known_addresses(small, state, given):
+    given = given.replace("ADDRESS", small.address)
+    name = "head.final_layer.weight"
+    for load in (CheckpointLoader.load_checkpoint, host.load_url, read_checkpoint):
+        found = load(given)
+        assert torch.equal(found["state_dict"][name], state[f"keypoint_{name}"])
+    module = BaseModule(init_cfg={"type": "Pretrained", "checkpoint": given})
+    module.head = nn.ModuleDict({"final_layer": nn.Conv2d(16, 14, 1)})
+    module.init_weights()
+    assert torch.equal(module.head["final_layer"].weight, state[f"keypoint_{name}"])
+    assert small.asked == ["/small.pth"]
+
+
+def test_published_weights_start_a_run_and_are_none(small, tmp_path):
+    spec = importlib.util.spec_from_file_location("train", ROOT / "tools" / "train.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    start = {"load_from": "mmktn://small", "resume": False, "work_dir": str(tmp_path)}
+    tool.check_start(Config(start))
+    with pytest.raises(UserError, match="no checkpoint of a training run"):
+        tool.check_start(Config(start | {"resume": True}))
+
+
+def test_a_pose_estimator_is_opened_by_name(small, state):
+    estimator = PoseEstimator("small", device="cpu")
+    weight = estimator.model.head.final_layer.weight
+    assert torch.equal(weight, state["keypoint_head.final_layer.weight"])
+    with pytest.raises(ValueError, match="a pose config"):
+        open_inferencer("small")
