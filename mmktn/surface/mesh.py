@@ -127,6 +127,17 @@ def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return vectors / np.maximum(length, np.finfo(np.float64).tiny)
 
 
+def vertex_normals_of(
+    vertices: NDArray[np.float64], faces: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(V, 3) unit normals of any triangles, weighted by their areas; 0 where there are none."""
+    corners = vertices[faces]
+    edges = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    normals = vertex_sums(faces, np.asarray(np.cross(*edges), np.float64), len(vertices))
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    return np.asarray(normals / np.maximum(length, 1e-12), np.float64)
+
+
 def vertex_sums(
     faces: NDArray[np.int64], values: NDArray[np.float64], num_vertices: int
 ) -> NDArray[np.float64]:

@@ -8,14 +8,15 @@ long legs, broad shoulders or a child's large head come out without gaps.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from mmktn.surface.body_surface import BodySurface
-from mmktn.surface.mesh import SurfaceMesh, vertex_sums
+from mmktn.surface.mesh import SurfaceMesh, vertex_normals_of
 from mmktn.surface.shapes import BodyShapes, point_weights
 from mmktn.surface.skeleton import SyntheticSkeleton
 
@@ -43,6 +44,8 @@ class Template:
             `keypoints`.
         garment: (V, 4) places on which clothes are cut: x, y and z with the joints at the heights
             and depths of a person of 1.70 m, and the distance from the shoulder along the arm.
+        vertex_charts: (V,) a chart of each vertex; either one on a border.
+        neighbours: (V, V) sparse, row i takes the mean of the neighbours of vertex i.
     """
 
     mesh: SurfaceMesh
@@ -54,6 +57,8 @@ class Template:
     shapes: BodyShapes | None
     keypoint_weights: NDArray[np.float64]
     garment: NDArray[np.float64]
+    vertex_charts: NDArray[np.int64]
+    neighbours: sparse.csr_array
 
     def garment_at(self, keypoint: str) -> NDArray[np.float64]:
         """(4,) place in `garment` of the skin next to a keypoint."""
@@ -82,6 +87,10 @@ class Template:
         joints = {
             name: skeleton.joint_index(joint) for name, joint in surface.keypoint_joint.items()
         }
+        vertex_charts = np.zeros(mesh.num_vertices, np.int64)
+        vertex_charts[mesh.faces] = np.asarray(atlas.face_charts)[:, None]
+        ends = np.concatenate([mesh.edges, mesh.edges[:, ::-1]])
+        degree = np.bincount(ends[:, 0], minlength=mesh.num_vertices)
         return cls(
             mesh=mesh,
             skeleton=skeleton,
@@ -94,6 +103,10 @@ class Template:
                 mesh.vertices, np.stack(list(surface.keypoints.values()))
             ),
             garment=_garment_places(mesh.vertices, skeleton, surface.keypoints),
+            vertex_charts=vertex_charts,
+            neighbours=sparse.csr_array(
+                (1.0 / degree[ends[:, 0]], ends.T), shape=(mesh.num_vertices,) * 2
+            ),
         )
 
 
@@ -101,6 +114,8 @@ class Template:
 # crown, of a person of 1.70 m.
 _GARMENT_HEIGHTS = (0.0, 0.082, 0.478, 0.89, 1.362, 1.42, 1.582, 1.7)
 _GARMENT_DEPTHS = (-0.022, -0.022, 0.004, -0.004, -0.024, -0.025, 0.08, -0.01)
+
+_GARMENT_ARM = 0.534  # shoulder to wrist
 
 
 def _garment_places(
@@ -126,6 +141,7 @@ def _garment_places(
     on_upper = (mirrored - shoulder) @ (elbow - shoulder) / upper
     on_lower = (mirrored - elbow) @ (wrist - elbow) / lower
     along = np.where(on_lower > 0, upper + on_lower, np.minimum(on_upper, upper))
+    along = along * (_GARMENT_ARM / (upper + lower))
     height = np.interp(vertices[:, 1], own[:, 1], _GARMENT_HEIGHTS)
     depth = vertices[:, 2] - np.interp(vertices[:, 1], own[:, 1], own[:, 2] - _GARMENT_DEPTHS)
     return np.stack([vertices[:, 0], height, depth, along], axis=1)
@@ -141,7 +157,6 @@ class Shape:
         size: overall scale.
         length: joint name without side -> stretch along the bone (missing: 1).
         girth: joint name without side -> stretch across the bone (missing: 1).
-        offset: (V,) metres along the rest normal: loose clothes, hair; 0 for none.
     """
 
     coefficients: NDArray[np.float64] | None = None
@@ -149,7 +164,25 @@ class Shape:
     size: float = 1.0
     length: dict[str, float] = field(default_factory=dict)
     girth: dict[str, float] = field(default_factory=dict)
-    offset: NDArray[np.float64] | None = None
+
+
+@dataclass
+class Layer:
+    """A mesh around the body that hides it in pictures, not in labels.
+
+    Attributes:
+        vertices: (N, 3) metres, in the figure's frame.
+        normals: (N, 3) unit.
+        faces: (F, 3) vertex ids.
+        places: (N, 4) where the cloth's pattern is looked up, as in `Template.garment`.
+        part: "top", "bottom", "hair", "hat" or "bag".
+    """
+
+    vertices: NDArray[np.float64]
+    normals: NDArray[np.float64]
+    faces: NDArray[np.int64]
+    places: NDArray[np.float64]
+    part: str
 
 
 @dataclass
@@ -161,12 +194,16 @@ class Figure:
         normals: (V, 3) unit vertex normals.
         keypoints: name -> (3,) metres, same frame.
         joints: (J, 3) metres, same frame.
+        size: height of the person, upright, relative to 1.7 m.
+        layers: clothes and hair around the body.
     """
 
     vertices: NDArray[np.float64]
     normals: NDArray[np.float64]
     keypoints: dict[str, NDArray[np.float64]]
     joints: NDArray[np.float64]
+    size: float = 1.0
+    layers: list[Layer] = field(default_factory=list)
 
     def placed(self, position: NDArray[np.float64], yaw: float) -> Figure:
         """The figure turned to the left by `yaw` radians and moved by `position` (3,) metres."""
@@ -178,6 +215,15 @@ class Figure:
             self.normals @ turn.T,
             points,
             self.joints @ turn.T + position,
+            self.size,
+            [
+                replace(
+                    layer,
+                    vertices=layer.vertices @ turn.T + position,
+                    normals=layer.normals @ turn.T,
+                )
+                for layer in self.layers
+            ],
         )
 
 
@@ -242,8 +288,6 @@ def make_figure(
         keypoints = keypoints + template.keypoint_weights @ moved[: len(rest)]
         rest, places = rest + moved[: len(rest)], places + moved[len(rest) :]
     motion = _joint_motions(template.skeleton, places, shape, rotations)
-    if shape.offset is not None:
-        rest = rest + shape.offset[:, None] * template.mesh.vertex_normals
     blended = template.skeleton.weights @ motion.reshape(len(motion), 12)
     blended = blended.reshape(-1, 3, 4)
     vertices = np.einsum("vij,vj->vi", blended[:, :, :3], rest) + blended[:, :, 3]
@@ -256,8 +300,9 @@ def make_figure(
     origin = np.array([joints[0, 0], vertices[:, 1].min(), joints[0, 2]])
     points = {name: p - origin for name, p in points.items()}
     vertices = vertices - origin
-    normals = _vertex_normals(vertices, template.mesh.faces)
-    return Figure(vertices, normals, points, joints - origin)
+    normals = vertex_normals_of(vertices, template.mesh.faces)
+    size = float(np.ptp(rest[:, 1])) * shape.size / 1.7
+    return Figure(vertices, normals, points, joints - origin, size)
 
 
 def _joint_motions(
@@ -296,12 +341,3 @@ def _stretch(skeleton: SyntheticSkeleton, name: str, shape: Shape) -> NDArray[np
         axis = axis / np.linalg.norm(axis)
     along = np.outer(axis, axis)
     return girth * (np.eye(3) - along) + length * along
-
-
-def _vertex_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(V, 3) unit normals, weighted by face area."""
-    corners = vertices[faces]
-    edges = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    cross = np.asarray(np.cross(*edges), np.float64)
-    normals = vertex_sums(faces, cross, len(vertices))
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)

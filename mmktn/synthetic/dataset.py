@@ -27,7 +27,7 @@ from mmktn.synthetic.sample import (
     make_sample,
 )
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 _JPEG_QUALITY = 93
 
 

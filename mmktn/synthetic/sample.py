@@ -184,7 +184,7 @@ def _keypoints_of_all(
 
 
 def _crowd_index(labels: Labels, names: tuple[str, ...], scene: Scene, template: Template) -> float:
-    boxes = [tight_box(mask) for mask in labels.masks()]
+    boxes = [tight_box(mask) for mask in labels.outlines()]
     return crowd_index(boxes, _keypoints_of_all(labels, names, scene, template))
 
 
@@ -198,8 +198,8 @@ def _records(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Image fields and annotations of one image in one format."""
     image_id = stream[1] * 1_000_000 + stream[2] + 1
-    masks = labels.masks()
-    boxes = [tight_box(mask) for mask in masks]
+    bodies, outlines = labels.masks(), labels.outlines()
+    boxes = [tight_box(mask) for mask in outlines]
     keypoints = _keypoints_of_all(labels, KEYPOINT_NAMES[name], scene, template)
     image = {
         "id": image_id,
@@ -209,11 +209,11 @@ def _records(
         "crowdIndex": round(crowd_index(boxes, keypoints), 4),
     }
     people = []
-    for k, (mask, box) in enumerate(zip(masks, boxes, strict=True)):
+    for k, (body, outline, box) in enumerate(zip(bodies, outlines, boxes, strict=True)):
         record: dict[str, Any] = {"id": image_id * 100 + k + 1, "image_id": image_id}
-        record.update(coco_fields(mask, box, keypoints[k]))
+        record.update(coco_fields(outline, box, keypoints[k]))
         rng = np.random.default_rng([*stream, 2, k])
         if name == "coco" and rng.random() < options.annotated_fraction:
-            record.update(dense_pose_fields(labels.maps, mask, box, rng=rng))
+            record.update(dense_pose_fields(labels.maps, body, box, rng=rng))
         people.append(record)
     return image, people

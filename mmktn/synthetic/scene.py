@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from mmktn.synthetic.annotate import crowd_index
 from mmktn.synthetic.body import Figure, Template, make_figure, random_shape
 from mmktn.synthetic.camera import Camera
+from mmktn.synthetic.garments import dress_figure
 from mmktn.synthetic.occluder import Occluder, random_occluder
 from mmktn.synthetic.pose import joint_rotations, random_pose
 from mmktn.synthetic.texture import Light, random_light
-from mmktn.synthetic.wardrobe import Outfit, cloth_offset, random_outfit
+from mmktn.synthetic.wardrobe import Outfit, random_outfit
 
 _BODY_HEIGHT_M = 1.7
 _MIN_GAP_M = 0.42
@@ -157,11 +158,11 @@ def _random_camera(
 
 
 def _random_person(template: Template, rng: np.random.Generator) -> Person:
-    outfit = random_outfit(rng)
     shape = random_shape(template, rng)
-    shape.offset = cloth_offset(outfit, template)
-    rotations = joint_rotations(template.skeleton, random_pose(rng))
-    return Person(make_figure(template, shape, rotations), outfit)
+    outfit = random_outfit(rng, shape.traits)
+    figure = make_figure(template, shape, joint_rotations(template.skeleton, random_pose(rng)))
+    dress_figure(template, figure, outfit)
+    return Person(figure, outfit)
 
 
 def _random_yaw(rng: np.random.Generator, max_yaw_deg: float) -> float:

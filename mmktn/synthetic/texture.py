@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmktn.synthetic.body import Template
+from mmktn.synthetic.camera import rotation_about
 from mmktn.synthetic.noise import blend
-from mmktn.synthetic.wardrobe import Cloth, Outfit, sample_noise, zones
+from mmktn.synthetic.surroundings import harmonics, load_surroundings
+from mmktn.synthetic.wardrobe import Cloth, Outfit, noise_slope, sample_noise, zones
 
 _LIPS = np.array([0.70, 0.32, 0.30], np.float32)
 
@@ -23,22 +25,50 @@ class Light:
         key: RGB strength of the key light.
         ambient: RGB strength from above.
         bounce: RGB strength from below.
+        place: name of the panorama the light comes from, "" for a light of its own.
+        yaw: turn of that panorama about the vertical, radians.
+        shadow: how dark the key light's shadows are, 0..1.
     """
 
     direction: NDArray[np.float64]
     key: NDArray[np.float32]
     ambient: NDArray[np.float32]
     bounce: NDArray[np.float32]
+    place: str = ""
+    yaw: float = 0.0
+    shadow: float = 0.5
 
-    def shade(self, normals: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Irradiance (N, 3) of surface points with unit normals (N, 3)."""
+    def shade(
+        self, normals: NDArray[np.float64], lit: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Factors (N, 3) of surface points' colours.
+
+        Args:
+            normals: (N, 3) unit normals, world frame.
+            lit: (N,) share of the key light that arrives; all of it where not given.
+
+        Returns:
+            (N, 3); of a panorama's light its display value, since colours are display values.
+        """
         lambert = np.clip(normals @ self.direction, 0, None).astype(np.float32)
+        if lit is not None:
+            lambert = lambert * (1 - self.shadow * (1 - lit))
+        if self.place:
+            turned = normals @ rotation_about("y", self.yaw).T
+            ambient = harmonics(turned) @ load_surroundings().ambient[self.place]
+            total = np.maximum(ambient, 0.02) + lambert[:, None] * self.key
+            return np.asarray(total / (1 + 0.2 * total), np.float32) ** np.float32(1 / 2.2)
         up = (0.5 + 0.5 * normals[:, 1]).astype(np.float32)[:, None]
         return lambert[:, None] * self.key + up * self.ambient + (1 - up) * self.bounce
 
 
 def random_light(rng: np.random.Generator) -> Light:
-    """Draw a light from the camera's half space, hard or soft, slightly tinted."""
+    """Draw the light of a photographed place, or one of its own.
+
+    The latter comes from the camera's half space, hard or soft, slightly tinted.
+    """
+    if rng.random() < 0.68:
+        return _light_of_place(rng)
     direction = np.array([rng.normal(0, 0.7), rng.uniform(0.1, 1.2), rng.uniform(0.1, 1.0)])
     direction /= np.linalg.norm(direction)
     hard, level = rng.uniform(0.25, 0.8), rng.uniform(0.85, 1.3)
@@ -47,6 +77,18 @@ def random_light(rng: np.random.Generator) -> Light:
     ambient = np.float32(level * (1 - 0.55 * hard)) * tints[1]
     bounce = np.float32(level * (1 - 0.55 * hard) * rng.uniform(0.35, 0.75)) * tints[2]
     return Light(direction, key, ambient, bounce)
+
+
+def _light_of_place(rng: np.random.Generator) -> Light:
+    stock = load_surroundings()
+    name = list(stock.panoramas)[int(rng.integers(len(stock.panoramas)))]
+    yaw = float(rng.uniform(-np.pi, np.pi))
+    direction, strength = stock.suns[name]
+    world = rotation_about("y", -yaw) @ direction
+    key = (strength * rng.uniform(0.5, 1.2)).astype(np.float32)
+    key *= 1 + rng.normal(0, 0.04, 3).astype(np.float32)
+    none = np.zeros(3, np.float32)
+    return Light(world, key, none, none, name, yaw, float(rng.uniform(0.3, 0.9)))
 
 
 def surface_colors(
@@ -99,9 +141,46 @@ def _cloth_colors(cloth: Cloth, outfit: Outfit, rest: NDArray[np.float64]) -> ND
     else:
         weight = np.zeros(len(rest), bool)
     colors = blend(base, second, weight.astype(np.float32))
+    if cloth.pattern == "print" and cloth.print is not None:
+        height, width = cloth.print.shape[:2]
+        scale = max(cloth.period, 0.05) * 5
+        row = ((-rest[:, 1] / scale) % 1.0 * height).astype(np.int64)
+        column = ((rest[:, 0] + 0.6 * rest[:, 2]) / scale % 1.0 * width).astype(np.int64)
+        colors = cloth.print[row, column]
     folds = sample_noise(outfit, rest[:, :3] * [1.0, 0.6, 1.0], per_metre=260)
     thread = sample_noise(outfit, rest, per_metre=1900)
-    return colors * (1 + cloth.wrinkle * (folds - 0.5) + 0.12 * (thread - 0.5))[:, None]
+    return colors * (1 + 0.25 * cloth.wrinkle * (folds - 0.5) + 0.12 * (thread - 0.5))[:, None]
+
+
+def layer_colors(outfit: Outfit, part: str, places: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Unlit colours (N, 3) of points on a layer.
+
+    Args:
+        outfit: the person's clothes.
+        part: of the layer.
+        places: (N, 4) as in `Template.garment`.
+    """
+    if part in ("top", "bottom"):
+        return _cloth_colors(getattr(outfit, part), outfit, places)
+    if part == "hair":
+        strands = sample_noise(outfit, places[:, :3] * [1.0, 0.15, 1.0], per_metre=1500)
+        return outfit.hair * (0.55 + 0.8 * strands[:, None])
+    thread = sample_noise(outfit, places, per_metre=900)
+    return outfit.accent * (0.85 + 0.3 * thread[:, None])
+
+
+def folded(
+    normals: NDArray[np.float64],
+    outfit: Outfit,
+    places: NDArray[np.float64],
+    wrinkle: NDArray[np.float32],
+) -> NDArray[np.float64]:
+    """Normals (N, 3) of cloth, tilted by folds of strength (N,), 0..1."""
+    slope = noise_slope(outfit, places[:, :3] * [1.0, 0.55, 1.0], per_metre=170)
+    tilt = np.zeros_like(normals)
+    tilt[:, :2] = -4.0 * wrinkle[:, None] * slope
+    bent = normals + tilt - (tilt * normals).sum(axis=1, keepdims=True) * normals
+    return np.asarray(bent / np.linalg.norm(bent, axis=1, keepdims=True), np.float64)
 
 
 def _draw_trim(

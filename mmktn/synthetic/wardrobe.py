@@ -1,19 +1,19 @@
 """Clothes, hair and skin of a person, drawn at random, as a function of the rest position.
 
-Garments end at heights and lengths on the template, so colours run over chart seams without a
-break. Loose cloth and hair also push the surface outwards (`cloth_offset`), which changes the
-outline but not the correspondence to the template.
+Garments end at heights and lengths on `Template.garment`, so colours run over chart seams without a
+break. What stands off the body is made by `garments`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.synthetic.body import Template
 from mmktn.synthetic.noise import fractal_noise, random_color
+from mmktn.synthetic.surroundings import load_surroundings, photo_crop
 
 Color = NDArray[np.float32]
 
@@ -40,7 +40,7 @@ _HAIR_TONES = np.array(
     np.float32,
 )
 NOISE_SIZE = 256
-PATTERNS = ("plain", "stripes", "bars", "checks", "dots", "camouflage", "panel")
+PATTERNS = ("plain", "stripes", "bars", "checks", "dots", "camouflage", "panel", "print")
 
 
 @dataclass
@@ -51,13 +51,15 @@ class Cloth:
         colors: (3, 3) base colour, second colour, trim, RGB in [0, 1].
         pattern: one of `PATTERNS`.
         period: metres.
-        wrinkle: strength of the shading by folds, 0..1.
+        wrinkle: strength of the folds, 0..1.
+        print: (H, W, 3) picture that a "print" repeats.
     """
 
     colors: NDArray[np.float32]
     pattern: str
     period: float
     wrinkle: float
+    print: NDArray[np.float32] | None = None
 
 
 @dataclass
@@ -81,8 +83,18 @@ class Outfit:
         shoe: RGB of the shoes.
         sock: RGB of the socks.
         sock_top: height of the socks.
-        looseness: metres by which cloth stands off.
-        noise: (256, 256) periodic-free noise in [0, 1] for folds, hair and camouflage.
+        noise: (256, 256) noise in [0, 1] for folds, hair and camouflage.
+        top_fit: metres by which the top stands off; below 4 mm it is skin-tight.
+        leg_fit: the same of trouser legs.
+        flare: how much sleeves, legs and skirts widen towards their ends.
+        tail_end: height down to which an untucked top or a coat hangs.
+        skirt: the bottom is a skirt.
+        pleats: depth of its folds, relative to its width.
+        hair_volume: metres.
+        hat: "", "beanie", "cap" or "brim".
+        bag: "", "backpack" or "hip".
+        accent: RGB of hat and bag.
+        phase: of folds, radians.
     """
 
     skin: Color
@@ -101,58 +113,115 @@ class Outfit:
     shoe: Color
     sock: Color
     sock_top: float
-    looseness: float
     noise: NDArray[np.float32]
+    top_fit: float = 0.0
+    leg_fit: float = 0.0
+    flare: float = 0.0
+    tail_end: float = 2.0
+    skirt: bool = False
+    pleats: float = 0.0
+    hair_volume: float = 0.008
+    hat: str = ""
+    bag: str = ""
+    accent: Color = field(default_factory=lambda: np.full(3, 0.3, np.float32))
+    phase: float = 0.0
 
 
 def random_cloth(rng: np.random.Generator) -> Cloth:
-    """Draw a fabric; about half are plain."""
-    weights = np.array([0.42, 0.14, 0.1, 0.1, 0.08, 0.08, 0.08])
-    colors = np.stack([random_color(rng) for _ in range(3)])
+    """Draw a fabric; about half are plain, most of them muted."""
+    weights = np.array([0.46, 0.11, 0.08, 0.1, 0.06, 0.05, 0.06, 0.08])
+    gaudy = rng.random() < 0.4
+    colors = np.stack([random_color(rng, saturation=(0.0, 0.9 if gaudy else 0.4)) for _ in "abc"])
+    if rng.random() < 0.4:  # two tones of one colour
+        colors[1] = colors[0] * np.float32(rng.uniform(0.5, 0.9))
     pattern = PATTERNS[int(rng.choice(len(PATTERNS), p=weights))]
-    return Cloth(colors, pattern, float(rng.uniform(0.035, 0.14)), float(rng.uniform(0.1, 0.45)))
+    picture = None
+    if pattern == "print":
+        photos = load_surroundings().photos
+        picture = photo_crop(photos[int(rng.integers(len(photos)))], (96, 96), rng)
+        picture = picture * (0.4 + colors[0]) if rng.random() < 0.5 else picture[..., ::-1]
+        picture = np.clip(picture, 0, 1).astype(np.float32)
+    period = float(np.exp(rng.uniform(np.log(0.012), np.log(0.16))))
+    return Cloth(colors, pattern, period, float(rng.uniform(0.15, 0.9)), picture)
 
 
-def random_outfit(rng: np.random.Generator) -> Outfit:
-    """Draw skin, hair and clothes."""
-    tone = _SKIN_TONES[rng.integers(len(_SKIN_TONES))] * rng.uniform(0.9, 1.06)
-    hair = _HAIR_TONES[rng.integers(len(_HAIR_TONES))] * rng.uniform(0.7, 1.2)
-    if rng.random() < 0.1:  # a cap or dyed hair
+def random_outfit(rng: np.random.Generator, traits: Mapping[str, float] | None = None) -> Outfit:
+    """Draw skin, hair and clothes.
+
+    Args:
+        rng: random source.
+        traits: of the person; "age" and "gender" shift how often skirts, beards, grey and long hair
+            are drawn.
+
+    Returns:
+        The outfit.
+    """
+    traits = traits or {}
+    age, woman = traits.get("age", 0.75), traits.get("gender", 0.5) > 0.5
+    tone = _SKIN_TONES[rng.integers(len(_SKIN_TONES))] * rng.uniform(0.88, 1.06)
+    hair = _HAIR_TONES[rng.integers(len(_HAIR_TONES) - 1)] * rng.uniform(0.6, 1.3)
+    if age > 0.83 and rng.random() < 0.6:
+        hair = _HAIR_TONES[-1] * rng.uniform(0.8, 1.3)
+    if rng.random() < 0.05:  # dyed hair
         hair = random_color(rng)
     top = random_cloth(rng)
-    dress = rng.random() < 0.13
+    dress = rng.random() < (0.22 if woman else 0.03)
     bottom = top if dress else random_cloth(rng)
-    if not dress and rng.random() < 0.35:  # jeans or dark trousers
-        shade = (
-            np.array([0.16, 0.22, 0.38], np.float32)
-            if rng.random() < 0.6
-            else np.array([0.1] * 3, np.float32)
-        )
-        bottom.colors[0] = shade * rng.uniform(0.5, 1.8)
+    skirt = dress or rng.random() < (0.2 if woman else 0.02)
+    if not skirt and rng.random() < 0.6:  # jeans or dark trousers
+        blue = np.array([0.2, 0.27, 0.42], np.float32)
+        shade = blue if rng.random() < 0.55 else np.array([0.13, 0.13, 0.14], np.float32)
+        bottom.colors[0] = np.clip(shade * rng.uniform(0.5, 2.0), 0, 1)
         bottom.pattern = "plain"
-    kind = rng.random()
-    leg_end = 0.09 if kind < 0.62 else rng.uniform(0.45, 0.75)
-    if dress:
-        leg_end = rng.uniform(0.4, 0.7)
+    leg_end = 0.07 if rng.random() < 0.68 else rng.uniform(0.42, 0.75)
+    if skirt:
+        leg_end = rng.uniform(0.12, 0.72)
+    hem = float(rng.uniform(0.9, 1.0))
+    kind = rng.random()  # tight, shirt, loose, coat
+    top_fit, tail_end, open_front = 0.0, 2.0, 0.0
+    if kind > 0.2:
+        top_fit = float(rng.uniform(0.006, 0.016))
+        tail_end = hem - rng.uniform(0.02, 0.16) if rng.random() < 0.65 and not dress else 2.0
+    if kind > 0.55:
+        top_fit = float(rng.uniform(0.014, 0.034))
+    if kind > 0.85:
+        top_fit = float(rng.uniform(0.025, 0.05))
+        tail_end = float(rng.uniform(0.35, 0.85))
+    if kind > 0.6 and rng.random() < 0.4:
+        open_front = float(rng.uniform(0.02, 0.07))
+    long_sleeves = kind > 0.85 or rng.random() < 0.45
+    sleeves = [0.5, 0.6] if long_sleeves else [0.0, 0.1, 0.17, 0.24, 0.3]
+    backs = [1.28, 1.33, 1.4, 1.45, 1.5] if woman else [1.5, 1.53, 1.53, 1.56, 1.4]
+    hat = str(rng.choice(["", "beanie", "cap", "brim"], p=[0.84, 0.05, 0.07, 0.04]))
     return Outfit(
         skin=np.clip(tone, 0, 1).astype(np.float32),
         hair=np.clip(hair, 0, 1).astype(np.float32),
-        hair_back=float(rng.choice([1.53, 1.5, 1.44, 1.36, 1.28])),
-        bald=rng.random() < 0.08,
-        beard=rng.random() < 0.15,
-        glasses=rng.random() < 0.12,
+        hair_back=float(rng.choice(backs)),
+        bald=not woman and age > 0.6 and rng.random() < 0.15,
+        beard=not woman and age > 0.6 and rng.random() < 0.3,
+        glasses=rng.random() < 0.14,
         top=top,
         bottom=bottom,
         neckline=float(rng.choice([1.36, 1.41, 1.43, 1.46])),
-        sleeve=float(rng.choice([0.0, 0.12, 0.2, 0.45, 0.6], p=[0.12, 0.2, 0.26, 0.1, 0.32])),
-        hem=float(rng.uniform(0.86, 1.0)),
+        sleeve=float(rng.choice(sleeves)),
+        hem=hem,
         leg_end=float(leg_end),
-        open_front=float(rng.uniform(0.02, 0.06)) if rng.random() < 0.18 else 0.0,
-        shoe=random_color(rng) * np.float32(rng.choice([0.25, 0.6, 1.0])),
-        sock=random_color(rng),
+        open_front=open_front,
+        shoe=random_color(rng, saturation=(0.0, 0.5)) * np.float32(rng.choice([0.25, 0.6, 1.0])),
+        sock=random_color(rng, saturation=(0.0, 0.4)),
         sock_top=float(rng.choice([0.1, 0.14, 0.22, 0.34])),
-        looseness=float(rng.uniform(0.0, 0.016)),
         noise=fractal_noise((NOISE_SIZE, NOISE_SIZE), rng, cells=6, octaves=6, persistence=0.65),
+        top_fit=top_fit,
+        leg_fit=0.0 if rng.random() < 0.3 else float(rng.uniform(0.006, 0.035)),
+        flare=float(rng.uniform(0.0, 1.0)),
+        tail_end=tail_end,
+        skirt=bool(skirt),
+        pleats=float(rng.choice([0.0, 0.03, 0.08])),
+        hair_volume=float(rng.uniform(0.005, 0.03)),
+        hat=hat,
+        bag=str(rng.choice(["", "backpack", "hip"], p=[0.9, 0.06, 0.04])),
+        accent=random_color(rng, saturation=(0.0, 0.7)),
+        phase=float(rng.uniform(0, 2 * np.pi)),
     )
 
 
@@ -221,23 +290,13 @@ def sample_noise(
     return outfit.noise[up.astype(np.int64) % NOISE_SIZE, column]
 
 
-def cloth_offset(outfit: Outfit, template: Template) -> NDArray[np.float64]:
-    """How far cloth and hair stand off at every vertex.
-
-    Args:
-        outfit: the clothes.
-        template: the surface's tables.
-
-    Returns:
-        (V,) metres along the rest normal.
-    """
-    rest = template.garment
-    charts = np.zeros(len(rest), np.int64)
-    charts[template.mesh.faces] = template.face_charts[:, None]
-    zone = zones(outfit, rest, charts)
-    folds = 0.4 + 1.2 * sample_noise(outfit, rest, per_metre=220)
-    cloth = (zone.top | zone.bottom).astype(float) * outfit.looseness * folds
-    cloth[zone.shoe] = 0.004
-    volume = 0.008 if outfit.hair_back > 1.45 else 0.018
-    cloth[zone.hair] = volume * (0.6 + 0.8 * sample_noise(outfit, rest[zone.hair], per_metre=400))
-    return cloth
+def noise_slope(
+    outfit: Outfit, rest: NDArray[np.float64], *, per_metre: float
+) -> NDArray[np.float32]:
+    """(N, 2) slope of `sample_noise` across and up the body, per cell of the noise."""
+    across = ((rest[:, 0] + 0.7 * rest[:, 2] + 2.0) * per_metre).astype(np.int64)
+    up = ((rest[:, 1] + 0.3 * rest[:, 2] + 1.0) * per_metre).astype(np.int64)
+    size, noise = NOISE_SIZE, outfit.noise
+    right = noise[up % size, (across + 2) % size] - noise[up % size, (across - 2) % size]
+    above = noise[(up + 2) % size, across % size] - noise[(up - 2) % size, across % size]
+    return np.stack([right, above], axis=1)

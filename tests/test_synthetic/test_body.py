@@ -61,19 +61,6 @@ def test_any_pose_keeps_bone_lengths(template, seed):
             assert length == pytest.approx(wanted, rel=1e-9)
 
 
-def test_offset_moves_vertices_along_their_normals(template):
-    offset = np.zeros(len(template.mesh.vertices))
-    top = int(template.mesh.vertices[:, 1].argmax())
-    offset[top] = 0.05
-    bare, clothed = (
-        make_figure(template, Shape(), {}),
-        make_figure(template, Shape(offset=offset), {}),
-    )
-    moved = clothed.vertices - bare.vertices
-    np.testing.assert_allclose(moved[top], 0.05 * template.mesh.vertex_normals[top], atol=1e-12)
-    assert np.abs(np.delete(moved, top, axis=0)).max() < 1e-12
-
-
 def test_convention_turning_left_by_a_quarter_faces_plus_x(template):
     figure = make_figure(template, Shape(), {})
     turned = figure.placed(np.array([3.0, 0, -2.0]), np.pi / 2)

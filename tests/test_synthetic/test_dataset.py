@@ -55,7 +55,10 @@ def test_dense_maps_agree_with_segmentations_and_pictures(written):
         assert set(np.unique(maps["instance"])) - {0} == set(range(1, len(people) + 1))
         for k, person in enumerate(people):
             mask = coco_mask.decode(person["segmentation"])
-            np.testing.assert_array_equal(mask, maps["instance"] == k + 1)
+            body = maps["instance"] == k + 1
+            # The outline adds clothes and hair, about as much as in photographs.
+            assert not (body & (mask == 0)).any()
+            assert body.sum() > 0.55 * mask.sum()
         np.testing.assert_array_equal(maps["chart"] > 0, maps["instance"] > 0)
         assert maps["chart"].max() <= 24
 

@@ -87,7 +87,9 @@ def test_limited_yaw_turns_everybody_to_the_camera(template):
 
     options = SceneOptions(people=(1, 1), occluder_rate=0.0, max_yaw_deg=45.0)
     scenes = [sample_scene(template, np.random.default_rng(s), options=options) for s in range(40)]
-    turns = [turn(scene.people[0]) for scene in scenes]
+    # Who lies on a side has no turn of the hips.
+    upright = [s for s in scenes if s.people[0].figure.keypoints["nose"][1] > 0.6]
+    turns = [turn(scene.people[0]) for scene in upright]
     # Poses turn the pelvis by a few degrees on their own.
     assert max(turns) < 45 + 35
     free = [

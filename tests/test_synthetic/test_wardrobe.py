@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmktn.synthetic.wardrobe import cloth_offset, random_outfit, zones
+from mmktn.synthetic.wardrobe import random_outfit, zones
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +36,16 @@ def test_sleeves_end_at_their_length(template, face_centres):
     assert template.garment_at("right_elbow")[3] == pytest.approx(length, abs=0.03)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_offsets_are_small_and_outward(template, seed):
-    offset = cloth_offset(random_outfit(np.random.default_rng(seed)), template)
-    assert offset.shape == (len(template.mesh.vertices),)
-    assert offset.min() >= 0
-    assert offset.max() < 0.04
+def test_traits_shift_what_is_drawn():
+    def share(traits, what):
+        outfits = [random_outfit(np.random.default_rng(k), traits) for k in range(60)]
+        return np.mean([what(outfit) for outfit in outfits])
+
+    man, woman = {"gender": 0.0, "age": 0.75}, {"gender": 1.0, "age": 0.75}
+    child = {"gender": 0.0, "age": 0.3}
+    assert share(woman, lambda o: o.skirt) > share(man, lambda o: o.skirt) + 0.15
+    assert share(woman, lambda o: o.beard) == share(child, lambda o: o.beard) == 0
+    assert share(man, lambda o: o.beard) > 0.1
 
 
 def test_an_outfit_is_its_seed():

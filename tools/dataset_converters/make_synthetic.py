@@ -52,7 +52,8 @@ Made by mmktn {version}, tools/dataset_converters/make_synthetic.py, generator v
 * `metadata.json`: arguments, versions, counts.
 
 Labels are those of the surface seen through pixel centres (x + 0.5, y + 0.5); nothing is estimated.
-Boxes are tight around visible pixels. dp_x = (x + 0.5 - box_x) * 256 / box_w. A keypoint has v = 2
+dp_ fields and dense maps are those of the body under the clothes; segmentations and boxes (tight)
+include clothes, hair and bags. dp_x = (x + 0.5 - box_x) * 256 / box_w. A keypoint has v = 2
 when its own part of the body is seen there, 1 when hidden, 0 when outside the picture. Every person
 in a picture is annotated; whoever would show too little has been taken out of the picture.
 """
