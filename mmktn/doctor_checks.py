@@ -13,7 +13,7 @@ from types import ModuleType
 
 from mmktn.compat import active_fixes, mmcv_ext, real_spec, stand_in_mode
 from mmktn.compat.host_versions import HOSTS, Host, installed_version, version_key
-from mmktn.utils.annotation_names import local_annotation_file
+from mmktn.formats.annotation_names import local_annotation_file
 
 OK, NOTE, WRONG = "ok", "note", "wrong"
 

@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "models.losses": {"structures", "models.targets"},
     "models.postprocess": {"structures", "models.maps"},
     "models.heads": NETWORK | {"surface"},
-    "datasets": {"surface", "structures", "synthetic", "formats"},
+    "datasets": {"surface", "structures", "formats", "synthetic"},
     "engine": set(),
     "testing": {"surface", "structures", "synthetic", "models"},
     "apis": {
@@ -68,7 +68,7 @@ MAY_IMPORT = {
         "zoo",
     },
     "doctor": {"doctor_checks", "surface"},
-    "doctor_checks": {"surface"},
+    "doctor_checks": {"surface", "formats"},
     "__main__": set(),
     "__init__": set(),
 }
@@ -94,6 +94,17 @@ HOST_IMPORTERS = {
 # Part -> packages that it must not import, so that it stays usable without them.
 FORBIDDEN = {
     "surface": {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose", "cv2"},
+    "formats": {
+        "torch",
+        "torchvision",
+        "mmengine",
+        "mmcv",
+        "mmdet",
+        "mmpose",
+        "cv2",
+        "scipy",
+        "PIL",
+    },
     "annotation": {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose"},
     "synthetic": {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose"},
     "evaluation.functional": {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose"},

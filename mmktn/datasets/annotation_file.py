@@ -6,13 +6,13 @@ the points of the official training file need an eighth of that.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 from mmengine import fileio
 
-from mmktn.datasets.annotation_checks import POINT_FIELDS
+from mmktn.formats.annotation_checks import POINT_FIELDS
+from mmktn.formats.json_files import parse_json
 
 _NUMBER_FIELDS = ("keypoints", *POINT_FIELDS)
 
@@ -27,13 +27,9 @@ def read_annotation_file(path: str, backend_args: dict | None = None) -> Any:
         backend_args: Of mmengine.fileio.
 
     Raises:
-        ValueError: The file is not JSON (often: its download was cut off); the text names it.
+        UserError: The file is not JSON (often: its download was cut off); the text names it.
     """
-    text = fileio.get_text(path, backend_args=backend_args)
-    try:
-        return json.loads(text, object_hook=_compacted)
-    except ValueError as error:
-        raise ValueError(f"{path}: not a complete JSON file ({error})") from error
+    return parse_json(fileio.get(path, backend_args=backend_args), path, record=_compacted)
 
 
 def _compacted(record: dict[str, Any]) -> dict[str, Any]:
@@ -51,6 +47,6 @@ def _as_array(values: Any) -> Any:
         return values
     try:
         array = np.asarray(values)
-    except ValueError:
+    except (ValueError, OverflowError, RecursionError):
         return values
     return array.astype(np.float32) if array.dtype.kind in "iuf" else values

@@ -12,7 +12,11 @@ from typing import Any, Literal
 from mmdet.datasets import BaseDetDataset
 from mmengine.logging import print_log
 
-from mmktn.datasets.annotation_checks import (
+from mmktn.datasets.annotation_file import read_annotation_file
+from mmktn.datasets.dense_labels import DenseLabelFolder
+from mmktn.datasets.file_layout import ImageFolder, find_annotation_file
+from mmktn.datasets.keypoint_order import coco_keypoint_order, reordered_keypoints
+from mmktn.formats.annotation_checks import (
     DENSEPOSE_FIELDS,
     AnnotationError,
     box_problems,
@@ -20,14 +24,9 @@ from mmktn.datasets.annotation_checks import (
     has_densepose,
     has_keypoints,
 )
-from mmktn.datasets.annotation_file import read_annotation_file
-from mmktn.datasets.annotation_format import (
-    coco_keypoint_order,
+from mmktn.formats.annotation_sets import (
     find_format,
-    reordered_keypoints,
 )
-from mmktn.datasets.dense_labels import DenseLabelFolder
-from mmktn.datasets.file_layout import ImageFolder, find_annotation_file
 from mmktn.registry import DATASETS
 from mmktn.surface.parts import CHART_NAMES, COARSE_PART_NAMES, COCO_KEYPOINT_NAMES
 from mmktn.surface.symmetry import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP
@@ -45,7 +44,7 @@ class DensePoseCocoDataset(BaseDetDataset):
             missing fields. With 'structure', boxes of no size or outside the image are dropped
             (their number is logged), and bad points raise when the image is loaded.
         annotation_format: The set that the file belongs to: 'densepose_coco', 'posetrack',
-            'ultrapose' or 'chimps' (`mmktn.datasets.annotation_format`).
+            'ultrapose' or 'chimps' (`mmktn.formats.annotation_sets`).
         dense_labels: Folder of dense labels (`mmktn.datasets.dense_labels`) that
             `LoadDensePoseAnnotations` adds to the persons with dense pose; all of them need some.
             None: annotated points only.

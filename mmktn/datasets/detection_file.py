@@ -6,13 +6,16 @@ fine is handed on as it is.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine import fileio
+
+from mmktn.formats.json_files import parse_json
+from mmktn.formats.shown import is_id, shown
+from mmktn.utils.user_error import UserError
 
 
 def read_json(path: str | Path, what: str) -> Any:
@@ -28,10 +31,7 @@ def read_json(path: str | Path, what: str) -> Any:
     """
     if not fileio.isfile(str(path)):
         raise FileNotFoundError(f"{what}: no file {path}")
-    try:
-        return json.loads(fileio.get_text(str(path)))
-    except ValueError as error:
-        raise ValueError(f"{what}: {path} is no complete JSON file ({error})") from error
+    return parse_json(fileio.get(str(path)), f"{what}: {path}")
 
 
 def images_of(content: Any, path: str | Path) -> dict[Any, dict[str, Any]]:
@@ -50,6 +50,11 @@ def images_of(content: Any, path: str | Path) -> dict[Any, dict[str, Any]]:
         raise ValueError(f"{path}: no list 'images'; a COCO annotation file is needed, not {found}")
     for index, image in enumerate(images):
         require_fields(image, ("id", "file_name"), f"image {index} of {path}")
+        if not is_id(image["id"]) or not isinstance(image["file_name"], str):
+            raise UserError(
+                f"image {index} of {path}: id {shown(image['id'])} or file_name "
+                f"{shown(image['file_name'])} is unusable; ids are whole numbers, names are text"
+            )
     return {image["id"]: image for image in images}
 
 

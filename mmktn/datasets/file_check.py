@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 from mmengine import fileio
 
-from mmktn.datasets.annotation_checks import Problem, file_problems, mask_problems
 from mmktn.datasets.annotation_file import read_annotation_file
-from mmktn.datasets.annotation_format import DENSEPOSE_COCO, AnnotationFormat
 from mmktn.datasets.file_layout import ImageFolder, find_annotation_file
+from mmktn.formats.annotation_checks import Problem, file_problems, mask_problems
+from mmktn.formats.annotation_sets import DENSEPOSE_COCO, AnnotationFormat
 from mmktn.formats.pictures import PictureError, known_hw, read_picture
 
 Item = TypeVar("Item")

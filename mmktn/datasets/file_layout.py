@@ -12,8 +12,8 @@ from typing import Any
 
 from mmengine import fileio
 
-from mmktn.datasets.annotation_format import DENSEPOSE_COCO, AnnotationFormat, help_for
-from mmktn.utils.annotation_names import names_in_circulation
+from mmktn.formats.annotation_names import names_in_circulation
+from mmktn.formats.annotation_sets import DENSEPOSE_COCO, AnnotationFormat, help_for
 
 _SPLIT_IN_NAME = re.compile(r"^COCO_((?:train|val|test)\d{4})_")
 _SPLIT_IN_URL = re.compile(r"/((?:train|val|test)\d{4})/[^/]+$")

@@ -12,41 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
-from mmktn.datasets.coarse_masks import merge_dp_masks, rle_runs
+from mmktn.formats.masks import merge_dp_masks, segmentation_mask
 
 BACKGROUND, PERSON, OTHER, UNKNOWN = 0, 1, 2, 255
-
-
-def segmentation_mask(segmentation: Any, image_hw: tuple[int, int]) -> NDArray[np.bool_]:
-    """Decode a COCO segmentation: polygons or a run-length code.
-
-    Args:
-        segmentation: As in the annotation file.
-        image_hw: Size of the image.
-
-    Returns:
-        (H, W) bool.
-
-    Raises:
-        ValueError: Neither, or of another size than the image.
-    """
-    height, width = image_hw
-    if isinstance(segmentation, Mapping):
-        runs = rle_runs(dict(segmentation))
-        if list(segmentation["size"]) != [height, width]:
-            raise ValueError(f"size {segmentation['size']}, the image has {[height, width]}")
-        values = np.arange(len(runs)) % 2 == 1
-        return np.ascontiguousarray(np.repeat(values, runs).reshape(width, height).T)
-    if not isinstance(segmentation, Sequence) or not segmentation:
-        raise ValueError(f"neither polygons nor a run-length code but {segmentation!r:.60}")
-    polygons = [np.asarray(polygon, dtype=np.float64).ravel() for polygon in segmentation]
-    bad = [p for p in polygons if len(p) < 6 or len(p) % 2 or not np.isfinite(p).all()]
-    if bad:
-        raise ValueError(f"a polygon of {len(bad[0])} numbers; it needs x, y of three points")
-    codes = coco_mask.frPyObjects([p.tolist() for p in polygons], height, width)
-    return coco_mask.decode(coco_mask.merge(codes)).astype(bool)
 
 
 def person_region(
@@ -66,7 +35,7 @@ def person_region(
     """
     if instance.get("mask") is not None:
         try:
-            return segmentation_mask(instance["mask"], image_hw), True
+            return segmentation_mask(instance["mask"], image_hw).astype(bool), True
         except ValueError as error:
             raise ValueError(f"segmentation: {error}") from error
     if instance.get("dp_masks") is not None:

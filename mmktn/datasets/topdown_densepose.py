@@ -13,8 +13,8 @@ import numpy as np
 from mmengine import fileio
 from mmengine.logging import print_log
 
-from mmktn.datasets.annotation_checks import box_problems
 from mmktn.datasets.densepose_coco import DensePoseCocoDataset
+from mmktn.formats.annotation_checks import box_problems
 from mmktn.registry import DATASETS
 
 _DETECTION_FIELDS = ("image_id", "category_id", "bbox", "score")

@@ -18,13 +18,13 @@ from mmktn.evaluation.cli_output import (
     Outcome,
     print_outcome,
     progress_bar,
-    write_json,
+    write_outcome,
 )
 from mmktn.evaluation.functional.average_precision import Column
 from mmktn.evaluation.functional.densepose import evaluate_densepose
 from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.gps import NORMALISERS
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth, read_json
+from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.keypoint_ap import evaluate_keypoints
 from mmktn.evaluation.functional.keypoint_data import KeypointDetections, KeypointTruth
 from mmktn.evaluation.functional.keypoint_recall import aligned_scores, recall_table
@@ -32,8 +32,16 @@ from mmktn.evaluation.functional.pair_scorer import METRICS
 from mmktn.evaluation.functional.pointwise import PointwiseScores, evaluate_pointwise
 from mmktn.evaluation.functional.protocol import DENSEPOSE_PROTOCOLS, KEYPOINT_PROTOCOLS
 from mmktn.evaluation.functional.surface_like import SurfaceLike
-from mmktn.evaluation.result_files import check_maps, read_keypoint_results, read_results
+from mmktn.evaluation.result_files import (
+    check_maps,
+    read_keypoint_results,
+    read_results,
+    result_list,
+)
+from mmktn.formats.json_files import read_json
 from mmktn.surface import load_surface
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_output
+from mmktn.utils.user_error import UserError, one_line_errors
 
 ALL_METRICS = (*METRICS, "auc", "oks", "recall")
 
@@ -100,9 +108,11 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-bad", action="store_true", help="leave unusable results out and say how many"
     )
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
+@one_line_errors("evaluate")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `evaluate`.
 
@@ -115,6 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _finish(build_parser().parse_args(argv))
 
 
+@one_line_errors("report")
 def report_main(argv: Sequence[str] | None = None) -> int:
     """Run `report`; arguments and status as in `main`."""
     return _finish(build_report_parser().parse_args(argv))
@@ -122,20 +133,22 @@ def report_main(argv: Sequence[str] | None = None) -> int:
 
 def _finish(args: argparse.Namespace) -> int:
     """Score, print, write; exit status."""
+    inputs = [args.gt, args.results]
+    inputs += [args.surface] if args.surface != "procedural" else []
+    for path in (args.out, args.report):
+        if path:
+            claim_output(path, inputs=inputs, overwrite=args.overwrite)
+    if args.out and args.report and Path(args.out).resolve() == Path(args.report).resolve():
+        raise UserError(f"{args.out} is named for the numbers and for the page; name two files")
     console = Console()
     console.width = max(console.width, TABLE_WIDTH)
     started = time.perf_counter()
-    try:
-        outcome = run(args, console)
-        seconds = time.perf_counter() - started
-        print_outcome(outcome, args, console)
-        if args.out:
-            write_json(outcome, args, seconds)
-            console.print(f"wrote {args.out}", soft_wrap=True)
-    except (ValueError, KeyError, FileNotFoundError, ImportError) as error:
-        text = error.args[0] if isinstance(error, KeyError) and error.args else error
-        Console(stderr=True).print(f"error: {text}", markup=False, highlight=False, soft_wrap=True)
-        return 1
+    outcome = run(args, console)
+    seconds = time.perf_counter() - started
+    print_outcome(outcome, args, console)
+    if args.out:
+        write_outcome(outcome, args, seconds)
+        console.print(f"wrote {args.out}", markup=False, soft_wrap=True)
     return 0
 
 
@@ -175,8 +188,8 @@ def default_metrics(results: str) -> list[str]:
     if Path(results).suffix == ".npz":
         return list(METRICS)
     entries = read_json(results, "results (--results)")
-    keypoints = isinstance(entries, list) and bool(entries) and "keypoints" in entries[0]
-    return ["oks"] if keypoints and "uv_data" not in entries[0] else list(METRICS)
+    first = next(iter(result_list(entries, results)), {})
+    return ["oks"] if "keypoints" in first and "uv_data" not in first else list(METRICS)
 
 
 def score_dense(

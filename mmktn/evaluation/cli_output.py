@@ -1,21 +1,21 @@
 """What the `evaluate` command shows: progress bar, tables, reasons, JSON."""
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from mmktn.evaluation.functional.average_precision import Column
 from mmktn.evaluation.functional.densepose import DensePoseScores
 from mmktn.evaluation.functional.pointwise import PointwiseScores
 from mmktn.evaluation.text_table import percent, reasons, split_columns
+from mmktn.utils.output_files import write_json
 from mmktn.version import __version__
 
 # Narrower terminals break lines; rich would cut the numbers instead.
@@ -84,7 +84,7 @@ def print_outcome(outcome: Outcome, args: argparse.Namespace, console: Console) 
         for head in heads:
             table.add_column(head, justify="right")
         for name, cells in group.items():
-            table.add_row(name, *(percent(cells[head]) for head in heads))
+            table.add_row(Text(name), *(percent(cells[head]) for head in heads))
         console.print(table)
     for text in reasons(outcome.columns):
         console.print(f"  - means: {text}", markup=False, highlight=False, soft_wrap=True)
@@ -102,7 +102,7 @@ def _head_groups(heads: list[str]) -> list[tuple[str, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def write_json(outcome: Outcome, args: argparse.Namespace, seconds: float) -> None:
+def write_outcome(outcome: Outcome, args: argparse.Namespace, seconds: float) -> None:
     """Write the numbers.
 
     Args:
@@ -122,5 +122,4 @@ def write_json(outcome: Outcome, args: argparse.Namespace, seconds: float) -> No
         "notes": outcome.notes,
         "seconds": round(seconds, 3),
     }
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    Path(args.out).write_text(json.dumps(content, indent=1), encoding="utf-8")
+    write_json(args.out, content, indent=1)

@@ -8,7 +8,9 @@ official example does. Maps stay coded until they are asked for.
 import base64
 import binascii
 import io
+import math
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,17 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from mmktn.evaluation.functional.detections import DenseDetections, IuvMap, result_hw
-from mmktn.evaluation.functional.ground_truth import numbers, read_json
+from mmktn.evaluation.functional.ground_truth import numbers, whole_id
+from mmktn.formats.json_files import read_json
+from mmktn.formats.limits import MAX_FILE_BYTES, MAX_MAP_PIXELS
+from mmktn.formats.shown import shown
+from mmktn.utils.user_error import UserError
 
+# Ids pass through float64, which is exact up to here.
+_EXACT_IDS = 2**53
+_NPZ_DIMS = {"bbox": 2, "iuv_shape": 2}
+_NPZ_ERRORS = (ValueError, zipfile.BadZipFile, zlib.error, OSError, EOFError, TypeError,
+               OverflowError, AttributeError, NotImplementedError, RuntimeError)  # fmt: skip
 NPZ_FIELDS = ("image_id", "category_id", "bbox", "score", "iuv_shape", "iuv_offset", "iuv")
 
 
@@ -54,9 +65,13 @@ def decode_iuv(text: str, where: str) -> IuvMap:
         with Image.open(
             io.BytesIO(base64.b64decode("".join(text.split()), validate=True))
         ) as picture:
+            if picture.width * picture.height > MAX_MAP_PIXELS:
+                raise UserError(f"a picture of more than {MAX_MAP_PIXELS} pixels")
+            if picture.format != "PNG":
+                raise UserError(f"a picture of kind {picture.format}, which loses bytes")
             mode, pixels = picture.mode, np.asarray(picture)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, TypeError,
-            binascii.Error) as error:  # fmt: skip
+            Image.DecompressionBombError, binascii.Error) as error:  # fmt: skip
         raise ValueError(f"{where}: uv_data is no PNG in base64 ({error})") from error
     if mode != "RGB":
         raise ValueError(f"{where}: uv_data is a PNG of mode {mode}, not 8-bit RGB")
@@ -122,9 +137,28 @@ def read_results(path: str | Path) -> DenseDetections:
     if file.suffix == ".npz":
         return read_npz(file)
     entries = read_json(file, "results (--results)")
-    if isinstance(entries, Mapping):
-        raise ValueError(f"{file}: a list of results is expected, this is a dictionary")
-    return from_entries(entries, name=str(file))
+    return from_entries(result_list(entries, str(file)), name=str(file))
+
+
+def result_list(content: Any, name: str) -> list[dict[str, Any]]:
+    """Entries of a result file in JSON.
+
+    Args:
+        content: The whole file.
+        name: The file, for the message.
+
+    Returns:
+        The entries.
+
+    Raises:
+        UserError: It is no list of objects.
+    """
+    if not isinstance(content, list):
+        raise UserError(f"{name}: a list of results is expected, this is {shown(content)}")
+    for place, entry in enumerate(content):
+        if not isinstance(entry, dict):
+            raise UserError(f"{name}: entry {place} is no object but {shown(entry)}")
+    return content
 
 
 def read_npz(path: Path) -> DenseDetections:
@@ -143,19 +177,36 @@ def read_npz(path: Path) -> DenseDetections:
     if not path.is_file():
         raise FileNotFoundError(f"results (--results): no file {path}")
     try:
+        check_npz(path, NPZ_FIELDS)
         with np.load(path, allow_pickle=False) as data:
             missing = [name for name in NPZ_FIELDS if name not in data.files]
             if missing:
                 raise ValueError(f"no field {missing}; wanted are {list(NPZ_FIELDS)}")
             fields = {name: data[name] for name in NPZ_FIELDS}
-    except (ValueError, zipfile.BadZipFile, OSError) as error:
-        raise ValueError(f"{path}: no result .npz ({error})") from error
+    except _NPZ_ERRORS as error:
+        raise UserError(f"{path}: no result .npz ({error})") from error
+    for name, array in fields.items():
+        kinds, dims = ("iuf" if name in ("bbox", "score") else "iu"), _NPZ_DIMS.get(name, 1)
+        if array.dtype.kind not in kinds or array.ndim != dims:
+            raise UserError(
+                f"{path}: field {name} is {array.dtype} of {array.ndim} dimensions; numbers in "
+                f"{dims} are expected"
+            )
     shapes, offsets, flat = fields["iuv_shape"], fields["iuv_offset"], fields["iuv"]
     count = len(fields["score"])
+    if fields["bbox"].shape[1:] != (4,) or shapes.shape[1:] != (2,) or (shapes < 0).any():
+        raise UserError(f"{path}: bbox needs 4 columns, iuv_shape 2 of whole numbers from 0 on")
+    if (shapes.astype(np.float64).prod(axis=1) > MAX_MAP_PIXELS).any():
+        raise UserError(f"{path}: iuv_shape: a map has more than {MAX_MAP_PIXELS} pixels")
+    shapes, offsets = shapes.astype(np.int64), offsets.astype(np.int64)
     lengths = {name: len(fields[name]) for name in ("image_id", "category_id", "bbox", "iuv_shape")}
     if set(lengths.values()) != {count} or len(offsets) != count + 1 or flat.dtype != np.uint8:
         raise ValueError(f"{path}: {count} scores, {lengths}, {len(offsets)} offsets, {flat.dtype}")
-    if (np.diff(offsets) != 3 * shapes.prod(axis=1)).any() or offsets[-1] != len(flat):
+    if (
+        offsets[0] != 0
+        or (np.diff(offsets) != 3 * shapes.prod(axis=1)).any()
+        or offsets[-1] != len(flat)
+    ):
         raise ValueError(f"{path}: iuv_offset does not fit iuv_shape and iuv")
     maps = _FlatMaps(flat, offsets.astype(np.int64), shapes.astype(np.int64))
     return DenseDetections.from_maps(
@@ -166,6 +217,32 @@ def read_npz(path: Path) -> DenseDetections:
         category_ids=fields["category_id"],
         name=str(path),
     )
+
+
+def check_npz(path: Path, names: Sequence[str]) -> None:
+    """Check, before anything is unpacked, that the arrays of an .npz are not larger than said.
+
+    Args:
+        path: The file.
+        names: Arrays that will be read.
+
+    Raises:
+        UserError: An array would unpack to more than its header says, or to more than 8 GiB.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            if entry.filename.removesuffix(".npy") not in names:
+                continue
+            with archive.open(entry) as stored:
+                version = np.lib.format.read_magic(stored)
+                read = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
+                shape, _, dtype = read(stored)
+            wanted = math.prod(shape) * dtype.itemsize
+            if wanted > min(MAX_FILE_BYTES, entry.file_size):
+                raise UserError(
+                    f"array {entry.filename} announces {wanted} bytes, the file holds "
+                    f"{entry.file_size}, at most {MAX_FILE_BYTES} are read"
+                )
 
 
 class _FlatMaps(Sequence[IuvMap]):
@@ -200,7 +277,7 @@ def from_entries(entries: Sequence[Mapping[str, Any]], name: str = "results") ->
     """
     columns: list[list[float]] = []
     coded: list[str] = []
-    for k, entry in enumerate(entries):
+    for k, entry in enumerate(result_list(list(entries), name)):
         where = f"{name}: entry {k}"
         columns.append(_scalars(entry, where))
         coded.append(_coded_map(entry, columns[-1], where))
@@ -227,12 +304,14 @@ def _scalars(entry: Mapping[str, Any], where: str) -> list[float]:
             raise ValueError(f"{where}: no field {key!r}")
         try:
             array = np.asarray(entry[key], dtype=np.float64).reshape(-1)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{where}: {key} is no number: {str(entry[key])[:40]!r}") from error
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise UserError(f"{where}: {key} is no number: {shown(entry[key])}") from error
         if array.size != count:
             raise ValueError(f"{where}: {key} needs {count} numbers, got {array.size}")
-        if key.endswith("_id") and not np.isfinite(array).all():
-            raise ValueError(f"{where}: {key} is {entry[key]!r}")
+        if key.endswith("_id"):
+            whole_id(entry[key], f"{where}: {key}")
+            if abs(array[0]) > _EXACT_IDS:
+                raise UserError(f"{where}: {key} {shown(entry[key])} is larger than {_EXACT_IDS}")
         values += array.tolist()
     return values
 
@@ -250,9 +329,12 @@ def _coded_map(entry: Mapping[str, Any], scalars: Sequence[float], where: str) -
             raise ValueError(f"{where}: no field {missing[0]!r}")
         shape, text = entry["uv_shape"], entry["uv_data"]
     box = np.array(scalars[2:6])
+    if (box[2:] > MAX_MAP_PIXELS).any() or box[2] * box[3] > MAX_MAP_PIXELS:
+        raise UserError(f"{where}: bbox {box.tolist()} has more than {MAX_MAP_PIXELS} pixels")
     if np.isfinite(box).all():
         expected = (3, *result_hw(box))
-        given = tuple(numbers(shape, f"{where}: uv_shape").astype(np.int64).tolist())
+        read = np.ravel(numbers(shape, f"{where}: uv_shape")).tolist()
+        given = tuple(int(side) if side.is_integer() else side for side in read)
         if given != expected:
             raise ValueError(
                 f"{where}: uv_shape {given}, but the box {box.tolist()} needs {expected}"
@@ -276,9 +358,7 @@ def read_keypoint_results(path: str | Path) -> list[dict[str, Any]]:
         ValueError: It is no list of results.
     """
     entries = read_json(path, "results (--results)")
-    if not isinstance(entries, list):
-        raise ValueError(f"{path}: a list of keypoint results is expected")
-    return entries
+    return result_list(entries, str(path))
 
 
 def check_maps(

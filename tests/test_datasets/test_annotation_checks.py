@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmktn.datasets.annotation_checks import (
+from mmktn.formats.annotation_checks import (
     AnnotationError,
     Problem,
     box_problems,

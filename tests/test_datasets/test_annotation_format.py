@@ -12,10 +12,11 @@ from mmengine.runner import Runner
 from pycocotools import mask as coco_mask
 
 import mmktn.datasets
-from mmktn.datasets.annotation_format import FORMATS, coco_keypoint_order, find_format
-from mmktn.datasets.coarse_masks import merge_dp_masks
 from mmktn.datasets.file_check import check_file
+from mmktn.datasets.keypoint_order import coco_keypoint_order
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
+from mmktn.formats.annotation_sets import FORMATS, find_format
+from mmktn.formats.masks import merge_dp_masks
 from mmktn.surface.parts import COCO_KEYPOINT_NAMES
 from mmktn.testing import fake_coco_file
 

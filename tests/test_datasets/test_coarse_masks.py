@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from mmktn.datasets.coarse_masks import merge_dp_masks, rle_runs
+from mmktn.formats.masks import merge_dp_masks, rle_runs
 
 
 def encode(mask):

@@ -11,7 +11,7 @@ from mmengine.dataset import DefaultSampler, pseudo_collate
 from torch.utils.data import DataLoader
 
 from mmktn.datasets import DensePoseCocoDataset
-from mmktn.datasets.annotation_checks import AnnotationError
+from mmktn.formats.annotation_checks import AnnotationError
 from mmktn.testing import fake_coco_file, write_fake_dataset
 
 from .malformed import CHEAP, EXPENSIVE, STRUCTURE

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from mmktn.datasets.person_regions import draw_person_map, person_region, segmentation_mask
+from mmktn.datasets.person_regions import draw_person_map, person_region
+from mmktn.formats.masks import segmentation_mask
 
 HW = (20, 30)
 

@@ -27,7 +27,7 @@ def run(folder, *more, results="res.json"):
     out = folder / "out.json"
     status = main(
         ["--gt", str(folder / "gt.json"), "--results", str(folder / results), "--surface", BODY,
-         "--out", str(out), *more]
+         "--out", str(out), "--overwrite", *more]
     )  # fmt: skip
     return status, json.loads(out.read_text()) if out.is_file() else None
 

@@ -61,7 +61,7 @@ def test_the_older_detectron2_form_is_read(world, entries):
         ({"score": "high"}, "entry 1: score is no number"),
         ({"bbox": [1, 2, 3]}, "entry 1: bbox needs 4 numbers, got 3"),
         ({"image_id": "x"}, "entry 1: image_id is no number: 'x'"),
-        ({"image_id": float("nan")}, "entry 1: image_id is nan"),
+        ({"image_id": float("nan")}, "entry 1: image_id is no whole number"),
         ({"uv_shape": [3, 1, 1]}, r"entry 1 .*uv_shape \(3, 1, 1\), but the box"),
         ({"uv_data": 5}, "entry 1 .*uv_data is no text"),
         ({"densepose": 5}, "entry 1 .*densepose is not"),

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from mmktn.datasets.annotation_checks import file_problems, mask_problems
+from mmktn.formats.annotation_checks import file_problems, mask_problems
 from mmktn.testing import fake_annotations, fake_batch, fake_coco_file
 
 

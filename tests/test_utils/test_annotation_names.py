@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmktn.utils.annotation_names import local_annotation_file, names_in_circulation
+from mmktn.formats.annotation_names import local_annotation_file, names_in_circulation
 
 PAIRS = [
     ("densepose_coco_2014_minival.json", "densepose_minival2014.json"),

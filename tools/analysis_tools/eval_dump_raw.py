@@ -19,9 +19,9 @@ from mmengine.runner import Runner, load_checkpoint
 from rich.progress import track
 
 from mmktn.evaluation.functional.detections import DenseDetections
-from mmktn.evaluation.functional.ground_truth import read_json
 from mmktn.evaluation.metrics.sample_inputs import dense_detections, label_to_category
 from mmktn.evaluation.result_files import save_npz
+from mmktn.formats.json_files import read_json
 from mmktn.utils.setup_env import register_all_modules
 
 

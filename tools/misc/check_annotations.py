@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from mmktn.datasets.annotation_checks import Problem
-from mmktn.datasets.annotation_format import FORMATS
 from mmktn.datasets.file_check import check_file
+from mmktn.formats.annotation_checks import Problem
+from mmktn.formats.annotation_sets import FORMATS
 
 
 def parse_args() -> argparse.Namespace:

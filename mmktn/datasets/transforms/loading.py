@@ -10,7 +10,9 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmcv.transforms import LoadImageFromFile as _LoadImageFromFile
 
-from mmktn.datasets.annotation_checks import (
+from mmktn.datasets.dense_labels import DenseLabelFolder
+from mmktn.datasets.image_checks import ImageProblemError, known_hw, read_image
+from mmktn.formats.annotation_checks import (
     AnnotationError,
     Finding,
     Problem,
@@ -19,9 +21,9 @@ from mmktn.datasets.annotation_checks import (
     keypoint_problems,
     point_problems,
 )
-from mmktn.datasets.annotation_format import DENSEPOSE_COCO, AnnotationFormat, find_format
-from mmktn.datasets.coarse_masks import merge_dp_masks
 from mmktn.datasets.dense_labels import DenseLabelFolder
+from mmktn.formats.annotation_sets import DENSEPOSE_COCO, AnnotationFormat, find_format
+from mmktn.formats.masks import merge_dp_masks
 from mmktn.formats.pictures import PictureError, known_hw, read_picture
 from mmktn.registry import TRANSFORMS
 from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmktn.datasets.annotation_checks import AnnotationError, Problem
 from mmktn.datasets.person_regions import PERSON, draw_person_map
 from mmktn.datasets.transforms.loading import UNKNOWN_FILE
+from mmktn.formats.annotation_checks import AnnotationError, Problem
 from mmktn.registry import TRANSFORMS
 
 

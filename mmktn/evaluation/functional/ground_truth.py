@@ -5,7 +5,6 @@ an error that names the annotation; annotations that the protocol ignores are co
 ``DensePoseTruth.notes``.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.utils.annotation_names import local_annotation_file
+from mmktn.formats.annotation_checks import AnnotationError, file_problems
+from mmktn.formats.annotation_names import local_annotation_file
+from mmktn.formats.json_files import read_json
+from mmktn.formats.limits import MAX_IMAGE_PIXELS
+from mmktn.formats.shown import is_id, is_number, shown
+from mmktn.utils.user_error import UserError
 
+_SIDES = ("height", "width")
 POINT_FIELDS = ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V")
 
 
@@ -64,8 +69,12 @@ class PersonTruth:
     grid_xy: NDArray[np.float64]
     charts: NDArray[np.int64]
     uv: NDArray[np.float64]
-    part_masks: Sequence[Any] | None
+    part_masks: Any
     segmentation: Any
+
+    def place(self, name: str) -> str:
+        """Where the person stands in a file, for messages (as `Problem` says it)."""
+        return f"{name}, annotation id {self.annotation_id}, image id {self.image_id}"
 
 
 @dataclass
@@ -98,10 +107,19 @@ class DensePoseTruth:
 
         Raises:
             FileNotFoundError: There is no such file.
-            ValueError: It is no JSON, or an entry is unusable; the entry is named.
+            UserError: It is no JSON, or the data sets would refuse it; the entry is named.
         """
         file = local_annotation_file(path) or path
-        return cls.from_coco(read_json(file, "ground truth (ann_file, --gt)"), name=str(file))
+        data = read_json(file, "ground truth (ann_file, --gt)")
+        problems = [
+            problem
+            for problem in file_problems(data, str(file))
+            # Scores need no photographs, and take the segmentation where there are no part masks.
+            if problem.field not in ("file_name", "dp_masks") or "missing" not in problem.message
+        ]
+        if problems:
+            raise AnnotationError(problems)
+        return cls.from_coco(data, name=str(file))
 
     @classmethod
     def from_coco(cls, data: Mapping[str, Any], name: str = "ground truth") -> "DensePoseTruth":
@@ -121,7 +139,7 @@ class DensePoseTruth:
         categories = category_table(data, name)
         persons: dict[tuple[int, int], list[PersonTruth]] = defaultdict(list)
         seen: set[int] = set()
-        for place, entry in enumerate(data.get("annotations", [])):
+        for place, entry in enumerate(record_list(data, "annotations", name)):
             person = _person(entry, where=f"{name}: annotation {entry.get('id', f'no. {place}')}")
             check_reference(person.image_id, images, "image_id", person.annotation_id, name)
             check_reference(
@@ -140,29 +158,6 @@ class DensePoseTruth:
         return [p for key in sorted(self.persons) for p in self.persons[key]]
 
 
-def read_json(path: str | Path, what: str) -> Any:
-    """Read a JSON file or say what is wrong with it.
-
-    Args:
-        path: The file.
-        what: What it is, for the message.
-
-    Returns:
-        Its content.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no JSON.
-    """
-    file = Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(f"{what}: no file {file}")
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{what}: {file} is no JSON file ({error})") from error
-
-
 def image_table(data: Mapping[str, Any], name: str) -> dict[int, ImageInfo]:
     """Index the images of a COCO dictionary.
 
@@ -176,21 +171,75 @@ def image_table(data: Mapping[str, Any], name: str) -> dict[int, ImageInfo]:
     Raises:
         ValueError: ``images`` or a field of an image is missing.
     """
-    if not isinstance(data, Mapping) or "images" not in data:
-        raise ValueError(f"{name}: no 'images'; a COCO annotation file is expected here")
     table = {}
-    for place, image in enumerate(data["images"]):
+    for place, image in enumerate(record_list(data, "images", name)):
         missing = [key for key in ("id", "height", "width") if key not in image]
         if missing:
-            raise ValueError(f"{name}: image {image.get('id', f'no. {place}')}: no field {missing}")
-        regions = zip(
-            image.get("ignore_regions_x") or [], image.get("ignore_regions_y") or [], strict=True
-        )
-        polygons = tuple(
-            tuple(float(v) for xy in zip(xs, ys, strict=True) for v in xy) for xs, ys in regions
-        )
-        table[int(image["id"])] = ImageInfo(int(image["height"]), int(image["width"]), polygons)
+            raise UserError(f"{name}: image {image.get('id', f'no. {place}')}: no field {missing}")
+        key = whole_id(image["id"], f"{name}: image no. {place}: id")
+        height, width = (whole_id(image[s], f"{name}: image {key}: {s}") for s in _SIDES)
+        if min(height, width) < 1 or height * width > MAX_IMAGE_PIXELS:
+            raise UserError(
+                f"{name}: image {key}: height and width {height}, {width} are not those of an "
+                f"image of at most {MAX_IMAGE_PIXELS} pixels"
+            )
+        columns = [image.get(f"ignore_regions_{axis}") or [] for axis in "xy"]
+        try:
+            polygons = tuple(
+                tuple(float(v) for xy in zip(xs, ys, strict=True) for v in xy)
+                for xs, ys in zip(*columns, strict=True)
+            )
+        except (TypeError, ValueError, OverflowError) as error:
+            raise UserError(f"{name}: image {key}: ignore_regions_x, _y: {error}") from error
+        table[key] = ImageInfo(height, width, polygons)
     return table
+
+
+def record_list(data: Any, key: str, name: str) -> list[dict[str, Any]]:
+    """A list of objects of a COCO file.
+
+    Args:
+        data: Content of the file.
+        key: Name of the list.
+        name: The file, for the message.
+
+    Returns:
+        The list.
+
+    Raises:
+        UserError: There is no such list, or an entry is no object.
+    """
+    entries = data.get(key) if isinstance(data, Mapping) else None
+    if not isinstance(entries, list | tuple):
+        raise UserError(f"{name}: no {key!r}, a list; a COCO annotation file is expected here")
+    for place, entry in enumerate(entries):
+        if not isinstance(entry, Mapping):
+            raise UserError(f"{name}: entry no. {place} of {key!r} is no object: {shown(entry)}")
+    return list(entries)
+
+
+def whole_id(value: Any, where: str) -> int:
+    """A whole number, also one written as text or as 7.0.
+
+    Args:
+        value: What the file has.
+        where: Entry and field, for the message.
+
+    Returns:
+        The number.
+
+    Raises:
+        UserError: It is none, or has more than 64 bits.
+    """
+    try:
+        number = int(value) if isinstance(value, str | int | np.integer) else None
+    except ValueError:
+        number = None
+    if number is None and is_number(value) and float(value).is_integer():
+        number = int(value)
+    if isinstance(value, bool) or not is_id(number):
+        raise UserError(f"{where} is no whole number of 64 bits: {shown(value)}")
+    return int(number or 0)
 
 
 def category_table(data: Mapping[str, Any], name: str) -> dict[int, str]:
@@ -204,11 +253,14 @@ def category_table(data: Mapping[str, Any], name: str) -> dict[int, str]:
         Category id to name, by rising id.
 
     Raises:
-        ValueError: There are no categories.
+        UserError: There are no categories.
     """
-    categories = {int(c["id"]): str(c.get("name", c["id"])) for c in data.get("categories") or []}
+    categories: dict[int, str] = {}
+    for place, entry in enumerate(record_list(data, "categories", name)):
+        key = whole_id(entry.get("id"), f"{name}: category no. {place}: id")
+        categories[key] = str(entry.get("name", key))
     if not categories:
-        raise ValueError(f"{name}: no 'categories'")
+        raise UserError(f"{name}: no 'categories'")
     return dict(sorted(categories.items()))
 
 
@@ -242,11 +294,13 @@ def _person(entry: Mapping[str, Any], where: str) -> PersonTruth:
     points = _points(entry, where) if has_points else np.zeros((0, 5))
     if "area" not in entry:
         raise ValueError(f"{where}: no field ['area']; the area ranges need it")
+    if not is_number(entry["area"]):
+        raise UserError(f"{where}: area is no finite number: {shown(entry['area'])}")
     segmentation = entry.get("segmentation")
     return PersonTruth(
-        annotation_id=int(entry["id"]),
-        image_id=int(entry["image_id"]),
-        category_id=int(entry["category_id"]),
+        annotation_id=whole_id(entry["id"], f"{where}: id"),
+        image_id=whole_id(entry["image_id"], f"{where}: image_id"),
+        category_id=whole_id(entry["category_id"], f"{where}: category_id"),
         box_xywh=box,
         area=float(entry["area"]),
         is_crowd=bool(entry.get("iscrowd", 0)),
@@ -290,8 +344,8 @@ def numbers(values: Any, where: str) -> NDArray[np.float64]:
     """
     try:
         array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{where}: not numbers: {str(values)[:60]!r}") from error
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise UserError(f"{where}: not numbers: {shown(values)}") from error
     if not np.isfinite(array).all():
         raise ValueError(f"{where}: not finite: {array[~np.isfinite(array)][:3].tolist()}")
     return array

@@ -7,11 +7,11 @@ gaps at image borders.
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
 from mmktn.evaluation.functional.detections import IuvMap
 from mmktn.evaluation.functional.ground_truth import ImageInfo
 from mmktn.evaluation.functional.mask_iou import paste_mask
+from mmktn.formats.masks import draw_polygons
 
 BOX_SHARE = 0.7
 MASK_SHARE = 0.9
@@ -29,8 +29,7 @@ def ignore_region_mask(image: ImageInfo) -> NDArray[np.uint8] | None:
     if not image.ignore_regions:
         return None
     polygons = [list(polygon) for polygon in image.ignore_regions]
-    rles = coco_mask.frPyObjects(polygons, image.height, image.width)
-    return coco_mask.decode(coco_mask.merge(rles))
+    return draw_polygons(polygons, (image.height, image.width))
 
 
 def keeps_person(box_xywh: NDArray[np.float64], region: NDArray[np.uint8], *, loose: bool) -> bool:

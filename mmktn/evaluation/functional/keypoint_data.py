@@ -12,8 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.ground_truth import category_table, numbers, read_json
-from mmktn.utils.annotation_names import local_annotation_file
+from mmktn.evaluation.functional.ground_truth import (
+    category_table,
+    numbers,
+    record_list,
+    whole_id,
+)
+from mmktn.formats.annotation_names import local_annotation_file
+from mmktn.formats.json_files import read_json
+from mmktn.formats.shown import is_number, shown
+from mmktn.utils.user_error import UserError
+
+# Ids pass through float64, which is exact up to here.
+_EXACT_IDS = 2**53
 
 
 @dataclass
@@ -79,11 +90,9 @@ class KeypointTruth:
         Raises:
             ValueError: An entry is unusable; the entry is named.
         """
-        if not isinstance(data, Mapping) or "images" not in data:
-            raise ValueError(f"{name}: no 'images'; a COCO annotation file is expected here")
-        images = _crowd_indices(data["images"], name)
+        images = _crowd_indices(record_list(data, "images", name), name)
         categories = category_table(data, name)
-        entries = list(data.get("annotations", []))
+        entries = record_list(data, "annotations", name)
         names = [f"{name}: annotation {a.get('id', f'no. {k}')}" for k, a in enumerate(entries)]
         has_points = [k for k, a in enumerate(entries) if "keypoints" in a]
         notes = []
@@ -249,7 +258,10 @@ def _crowd_indices(images: Sequence[Mapping[str, Any]], name: str) -> dict[int, 
         value = image.get("crowdIndex")
         if value is not None and not isinstance(value, int | float):
             raise ValueError(f"{name}: image {image['id']}: crowdIndex {value!r} is not a number")
-        found[int(image["id"])] = np.nan if value is None else float(value)
+        if value is not None and not is_number(value):
+            raise UserError(f"{name}: image {shown(image['id'])}: crowdIndex {value} is not finite")
+        key = whole_id(image["id"], f"{name}: image no. {place}: id")
+        found[key] = np.nan if value is None else float(value)
     return found
 
 
@@ -268,11 +280,21 @@ def _column(
         raise ValueError(f"{missing[0]}: no field {key!r} ({len(missing)} entries lack it)")
     shape = (len(entries), width) if width else (len(entries),)
     values = [e.get(key, default) for e in entries]
+    if key in ("id", "image_id", "category_id"):
+        for name, value in zip(names, values, strict=True):
+            if abs(whole_id(value, f"{name}: {key}")) > _EXACT_IDS:
+                raise UserError(f"{name}: {key} {shown(value)} is larger than {_EXACT_IDS}")
+    if key == "area":
+        for name, entry in zip(names, entries, strict=True):
+            if key in entry and (not is_number(entry[key]) or entry[key] < 0):
+                raise UserError(
+                    f"{name}: area is no finite number of 0 or more: {shown(entry[key])}"
+                )
     try:
         table = np.asarray(values, dtype=np.float64).reshape(shape)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, RecursionError):
         for name, value in zip(names, values, strict=True):
-            array = numbers(value, f"{name}: {key}") if finite else np.asarray(value, dtype=float)
+            array = numbers(value, f"{name}: {key}")
             if array.size != max(width, 1):
                 raise ValueError(
                     f"{name}: {key} needs {max(width, 1)} numbers, got {array.size}"
@@ -291,6 +313,8 @@ def _keypoints(entries: Sequence[Mapping[str, Any]], names: Sequence[str]) -> ND
     for name, entry in zip(names, entries, strict=True):
         if "keypoints" not in entry:
             raise ValueError(f"{name}: no field 'keypoints'")
+        if not isinstance(entry["keypoints"], list | tuple | np.ndarray):
+            raise UserError(f"{name}: keypoints are no list: {shown(entry['keypoints'])}")
     lengths = {len(e["keypoints"]) for e in entries}
     expected = len(entries[0]["keypoints"])
     if len(lengths) > 1 or expected % 3 or not expected:

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
 from mmktn.evaluation.functional.detections import IuvMap, result_hw
 from mmktn.evaluation.functional.ground_truth import ImageInfo, PersonTruth
 from mmktn.evaluation.functional.part_masks import merged_part_masks, resize_part_mask
+from mmktn.formats import masks
+from mmktn.utils.user_error import UserError
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def truth_mask(
     Raises:
         ValueError: A mask cannot be decoded.
     """
-    where = f"{name}: annotation {person.annotation_id}"
+    where = person.place(name)
     if person.part_masks is not None:
         grid = merged_part_masks(person.part_masks, where)
         width, height = (round(max(v, 1.0)) for v in person.box_xywh[2:].tolist())
@@ -129,7 +130,7 @@ def person_mask(person: PersonTruth, image: ImageInfo, *, name: str = "truth") -
     """
     if not person.segmentation:
         return truth_mask(person, image, name=name)
-    where = f"{name}: annotation {person.annotation_id}"
+    where = person.place(name)
     return crop_to_content(segmentation_mask(person.segmentation, image, where))
 
 
@@ -145,22 +146,12 @@ def segmentation_mask(segmentation: Any, image: ImageInfo, where: str) -> NDArra
         (H, W) uint8 0 or 1.
 
     Raises:
-        ValueError: It cannot be decoded, or is of another size.
+        UserError: It cannot be decoded, or is of another size.
     """
-    rle = segmentation
     try:
-        if isinstance(segmentation, list):
-            rle = coco_mask.merge(coco_mask.frPyObjects(segmentation, image.height, image.width))
-        elif isinstance(segmentation["counts"], list):
-            rle = coco_mask.frPyObjects(segmentation, image.height, image.width)
-        mask = coco_mask.decode(rle)
-    except (TypeError, KeyError, ValueError, AttributeError, IndexError) as error:
-        raise ValueError(f"{where}: segmentation cannot be decoded ({error})") from error
-    if mask.shape != (image.height, image.width):
-        raise ValueError(
-            f"{where}: segmentation is {mask.shape}, the image {(image.height, image.width)}"
-        )
-    return mask
+        return masks.segmentation_mask(segmentation, (image.height, image.width))
+    except UserError as error:
+        raise UserError(f"{where}, field segmentation: {error}") from error
 
 
 def crop_to_content(mask: NDArray[np.uint8]) -> CroppedMask:

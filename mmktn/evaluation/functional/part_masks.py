@@ -4,66 +4,51 @@ Source: official evaluator, which resizes with ``scipy.ndimage.zoom`` (order 1);
 last rounding, and faster.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
-GRID = 256
-NUM_PART_MASKS = 14
+from mmktn.formats.masks import NUM_PARTS, form_of_masks, merge_dp_masks
+from mmktn.utils.user_error import UserError
+
+NUM_PART_MASKS = NUM_PARTS
 
 
 def merged_part_masks(part_masks: Any, where: str) -> NDArray[np.uint8]:
-    """Union of the first 14 part masks.
+    """Union of the 14 part masks.
 
     Args:
         part_masks: RLE dictionaries, or [] for an absent part; one RLE dictionary of the whole
-            body, as the Chimps have it.
+            body, alone or in a list, as the Chimps have it.
         where: Annotation, for the message.
 
     Returns:
-        (256, 256) uint8 0 or 1.
+        (256, 256) uint8 0 or 1, columns contiguous.
 
     Raises:
-        ValueError: An RLE cannot be decoded or is neither 256 x 256 nor (UltraPose) 512 x 512.
+        UserError: An RLE cannot be decoded or is neither 256 x 256 nor (UltraPose) 512 x 512.
     """
-    if isinstance(part_masks, Mapping):
-        part_masks = [part_masks]
-    rles = [rle for rle in part_masks[:NUM_PART_MASKS] if rle]
-    if not rles:
-        return np.zeros((GRID, GRID), dtype=np.uint8)
-    try:
-        merged = coco_mask.decode(coco_mask.merge(rles) if len(rles) > 1 else rles[0])
-    except (TypeError, KeyError, ValueError, AttributeError, AssertionError) as error:
-        raise ValueError(f"{where}: dp_masks cannot be decoded as RLE ({error})") from error
-    if merged.shape == (2 * GRID, 2 * GRID):
-        # The centre of a cell of the grid is the upper left corner of the last of its four cells.
-        merged = merged[1::2, 1::2]
-    if merged.shape != (GRID, GRID):
-        raise ValueError(f"{where}: dp_masks are {merged.shape}, not {(GRID, GRID)}")
-    return merged
+    return np.asfortranarray(merged_part_labels(part_masks, where) > 0).view(np.uint8)
 
 
-def merged_part_labels(part_masks: Sequence[Any], where: str) -> NDArray[np.uint8]:
-    """Label map of the first 14 part masks; a later part lies on top of an earlier one.
+def merged_part_labels(part_masks: Any, where: str) -> NDArray[np.uint8]:
+    """Label map of the part masks; a later part lies on top of an earlier one.
 
     Args:
-        part_masks: RLE dictionaries, or [] for an absent part.
+        part_masks: As in `merged_part_masks`.
         where: Annotation, for the message.
 
     Returns:
         (256, 256) uint8, 0 background, else the part 1..14.
 
     Raises:
-        ValueError: An RLE cannot be decoded or is not 256 x 256.
+        UserError: An RLE cannot be decoded or is of another size.
     """
-    labels = np.zeros((GRID, GRID), dtype=np.uint8)
-    for part, rle in enumerate(part_masks[:NUM_PART_MASKS], start=1):
-        if rle:
-            labels[merged_part_masks([rle], where) > 0] = part
-    return labels
+    try:
+        return merge_dp_masks(part_masks, form_of_masks(part_masks))
+    except UserError as error:
+        raise UserError(f"{where}, field dp_masks: {error}") from error
 
 
 def resize_part_mask(

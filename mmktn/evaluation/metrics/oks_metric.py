@@ -4,7 +4,6 @@ Source: COCO and CrowdPose protocols (``evaluation.functional.oks``), scoring an
 of top-down systems, STIP's recall table.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from mmktn.evaluation.functional.protocol import keypoint_protocol
 from mmktn.evaluation.metrics.sample_inputs import existing_file, to_numpy
 from mmktn.evaluation.text_table import keypoint_table, recall_text
 from mmktn.registry import METRICS
+from mmktn.utils.output_files import write_json
 
 
 def person_areas(
@@ -164,13 +164,26 @@ class OKSMetric(BaseMetric):
             # A sample of mmdet is a whole image: seen twice, it counts once.
             "id": sample.get("id", 0 if whole_image else len(self.results)),
             "img_id": sample["img_id"],
-            "category_id": int(sample.get("category_id", 1)),  # mmpose: a 0-d array
+            "category_id": self._category(sample),
             "keypoints": np.concatenate([keypoints, scores[..., None]], axis=-1),
             "box_scores": box_scores,
             "areas": person_areas(keypoints, boxes, found),
             "presence": found.get("keypoint_presence") if self.with_recall else None,
             "batch": (get_rank(), self._batch),
         }
+
+    def _category(self, sample: Mapping[str, Any]) -> int:
+        """Category of a sample, from the file: the one called person, else its own or the first.
+
+        The hosts' data sets hand out persons, and write 1 or nothing where the file has another
+        number for them.
+        """
+        categories = self.truth.categories
+        persons = [key for key, name in categories.items() if name == "person"]
+        if persons:
+            return persons[0]
+        given = int(sample.get("category_id", -1))  # mmpose: a 0-d array
+        return given if given in categories else min(categories)
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Score, remove duplicates, match and accumulate what all ranks gathered.
@@ -187,8 +200,7 @@ class OKSMetric(BaseMetric):
         entries = self._entries(records)
         if self.outfile_prefix is not None:
             path = Path(f"{self.outfile_prefix}.keypoints.json")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(entries), encoding="utf-8")
+            write_json(path, entries)
             logger.info("Wrote %d results to %s", len(entries), path)
         if self.format_only:
             return {}

@@ -15,7 +15,7 @@ from mmengine.logging import MMLogger
 
 from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.foreground import paint
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth, read_json
+from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.pair_scorer import check_detections
 from mmktn.evaluation.functional.point_errors import PointDistances, part_errors
 from mmktn.evaluation.functional.pointwise import PointwiseScores, dense_distances, score_image
@@ -26,6 +26,7 @@ from mmktn.evaluation.metrics.sample_inputs import (
     existing_file,
     label_to_category,
 )
+from mmktn.formats.json_files import read_json
 from mmktn.registry import METRICS
 
 _UV_STEPS = 65535

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.regions import RegionDetections
 from mmktn.evaluation.functional.surface_like import SurfaceLike
+from mmktn.formats.annotation_names import local_annotation_file, names_in_circulation
 from mmktn.surface import load_surface
 from mmktn.surface.procedural import SHIPPED_BODIES
-from mmktn.utils.annotation_names import local_annotation_file, names_in_circulation
 
 _ROUNDING = 1e-3
 

@@ -10,7 +10,7 @@ from typing import Any
 from mmktn.evaluation.functional.average_precision import Column
 from mmktn.evaluation.functional.densepose import DensePoseScores
 from mmktn.evaluation.functional.detections import DenseDetections
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth, read_json
+from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.point_errors import part_errors
 from mmktn.evaluation.functional.pointwise import PointwiseScores
 from mmktn.evaluation.functional.surface_like import SurfaceLike
@@ -18,6 +18,8 @@ from mmktn.evaluation.report.body_figure import body_figure
 from mmktn.evaluation.report.curve_figures import correct_points_figure, precision_recall_figure
 from mmktn.evaluation.report.instance_figure import instance_figure, ranked_instances
 from mmktn.evaluation.text_table import percent, reasons, split_columns
+from mmktn.formats.json_files import read_json
+from mmktn.utils.output_files import write_text
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1000px; margin: 2em auto; padding: 0 1em;
@@ -79,10 +81,8 @@ def write_report(
         f"<style>{STYLE}</style></head><body><h1>{_text(title)}</h1>{''.join(sections)}"
         "</body></html>\n"
     )
-    file = Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(page, encoding="utf-8")
-    return file
+    write_text(path, page)
+    return Path(path)
 
 
 def _scores_section(dense: DensePoseScores) -> list[str]:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmktn.datasets.annotation_checks import AnnotationError
 from mmktn.datasets.transforms import LoadDensePoseAnnotations, LoadImageFromFile
+from mmktn.formats.annotation_checks import AnnotationError
 from mmktn.registry import TRANSFORMS
 from mmktn.testing import fake_coco_record
 

@@ -8,7 +8,6 @@ import torch
 from mmcv.transforms import Compose
 from mmdet.structures.bbox import HorizontalBoxes
 
-from mmktn.datasets.annotation_checks import AnnotationError
 from mmktn.datasets.transforms import (
     LoadGivenBoxes,
     LoadPersonMap,
@@ -17,6 +16,7 @@ from mmktn.datasets.transforms import (
     RandomWarpCrop,
     WarpToPerson,
 )
+from mmktn.formats.annotation_checks import AnnotationError
 from mmktn.structures import DensePoseAnnotations
 from mmktn.structures.box_grid import box_relative_to_image
 from mmktn.testing import fake_annotation

@@ -1,8 +1,8 @@
 """What can be wrong with a DensePose-COCO file, found by one implementation for everybody.
 
-The dataset raises the first problem as an `AnnotationError`; tools/misc/check_annotations.py lists
-all of them. Field rules are DensePose-COCO's. Cheap checks read numbers only; masks are decoded by
-`mask_problems` and images opened by `mmktn.formats.pictures`.
+Data sets and metrics raise the first problem as an `AnnotationError`;
+tools/misc/check_annotations.py lists all of them. Cheap checks read numbers and segmentations;
+`dp_masks` are decoded by `mask_problems` and images opened by `mmktn.formats.pictures`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from mmktn.datasets.annotation_format import DENSEPOSE_COCO, AnnotationFormat
-from mmktn.datasets.coarse_masks import merge_dp_masks
+from mmktn.formats.annotation_sets import DENSEPOSE_COCO, AnnotationFormat
+from mmktn.formats.limits import MAX_IMAGE_PIXELS
+from mmktn.formats.masks import check_polygons, check_segmentation, number_list, part_runs
+from mmktn.formats.shown import is_id, is_number, shown
+from mmktn.utils.user_error import UserError, one_line
 
 POINT_FIELDS = ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V")
 DENSEPOSE_FIELDS = (*POINT_FIELDS, "dp_masks")
@@ -29,7 +32,6 @@ _POINT_RANGES = {
     "dp_U": (0, 1),
     "dp_V": (0, 1),
 }
-_MAX_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,15 @@ class Problem:
     def __str__(self) -> str:
         place = [] if self.annotation_id is None else [f"annotation id {self.annotation_id}"]
         place += [] if self.image_id is None else [f"image id {self.image_id}"]
-        return ", ".join([self.file, *place, f"field {self.field}"]) + f": {self.message}"
+        text = ", ".join([self.file, *place, f"field {self.field}"]) + f": {self.message}"
+        return one_line(text)
 
     def as_dict(self) -> dict[str, Any]:
         """The problem as a JSON-ready dict."""
         return asdict(self)
 
 
-class AnnotationError(ValueError):
+class AnnotationError(UserError):
     """Bad data in an annotation file.
 
     Args:
@@ -88,8 +91,8 @@ def file_problems(data: Any, file: str, *, values: bool = True) -> Iterator[Prob
     Args:
         data: Content of the JSON file.
         file: Its name, for the messages.
-        values: Also check boxes, keypoints and points; False stops at ids, links and missing
-            fields.
+        values: Also check boxes, keypoints and points; False stops at ids, links, missing fields
+            and segmentations.
 
     Yields:
         Problems in file order.
@@ -100,23 +103,24 @@ def file_problems(data: Any, file: str, *, values: bool = True) -> Iterator[Prob
             yield Problem(file, None, None, key, "missing, or not a list")
         return
     yield from _image_record_problems(data["images"], file)
+    yield from _category_problems(data["categories"], file)
     images = {image["id"]: image for image in data["images"] if _has_id(image)}
     categories = {entry["id"]: entry for entry in data["categories"] if _has_id(entry)}
     seen: set[Any] = set()
     for position, annotation in enumerate(data["annotations"]):
         if not _has_id(annotation):
-            yield Problem(file, None, None, "id", f"annotation number {position} has no usable id")
+            yield Problem(file, None, None, "id", _without_id("annotation", position, annotation))
             continue
         found = list(_link_problems(annotation, seen, images, categories))
         seen.add(annotation["id"])
-        if values and not found:
+        if not found:
             image = images[annotation["image_id"]]
-            keypoints = categories[annotation["category_id"]].get("keypoints")
-            found += value_problems(
-                annotation,
-                image_hw=(image.get("height"), image.get("width")),
-                num_keypoints=len(keypoints) if keypoints else 17,
-            )
+            image_hw = (image.get("height"), image.get("width"))
+            found += segmentation_problems(annotation, image_hw)
+            if values:
+                keypoints = categories[annotation["category_id"]].get("keypoints")
+                count = len(keypoints) if keypoints and isinstance(keypoints, list) else 17
+                found += value_problems(annotation, image_hw=image_hw, num_keypoints=count)
         for field, message in found:
             yield Problem(file, annotation["id"], annotation.get("image_id"), field, message)
 
@@ -135,6 +139,9 @@ def value_problems(
         (field, message).
     """
     yield from box_problems(annotation.get("bbox"), image_hw)
+    area = annotation.get("area")
+    if not is_number(area) or area < 0:
+        yield "area", f"not a finite number of 0 or more: {shown(area)}"
     if has_keypoints(annotation):
         yield from keypoint_problems(annotation["keypoints"], num_keypoints)
     yield from point_problems(annotation)
@@ -142,30 +149,30 @@ def value_problems(
 
 def box_problems(bbox: Any, image_hw: tuple[Any, Any]) -> Iterator[Finding]:
     """Check a box [x, y, w, h]: four finite numbers, positive size, inside the image."""
-    values = _numbers(bbox)
+    values = number_list(bbox)
     if values is None or values.shape != (4,):
-        yield "bbox", f"not [x, y, w, h]: {_shown(bbox)}"
+        yield "bbox", f"not [x, y, w, h]: {shown(bbox)}"
         return
     if not np.isfinite(values).all():
-        yield "bbox", f"not finite: {_shown(bbox)}"
+        yield "bbox", f"not finite: {shown(bbox)}"
         return
     x, y, w, h = values.tolist()
     if w <= 0 or h <= 0:
-        yield "bbox", f"width and height must be positive: {_shown(bbox)}"
+        yield "bbox", f"width and height must be positive: {shown(bbox)}"
         return
     height, width = image_hw
-    if not (_is_positive_int(height) and _is_positive_int(width)):
+    if not _is_size(height, width):
         return  # reported with the image record
     slack = BOX_TOLERANCE_PX
     if x < -slack or y < -slack or x + w > width + slack or y + h > height + slack:
-        yield "bbox", f"outside the image of {width} x {height} (w x h): {_shown(bbox)}"
+        yield "bbox", f"outside the image of {width} x {height} (w x h): {shown(bbox)}"
 
 
 def keypoint_problems(keypoints: Any, num_keypoints: int) -> Iterator[Finding]:
     """Check COCO keypoints [x, y, v, ...]: 3 K finite numbers, v in 0, 1, 2."""
-    values = _numbers(keypoints)
+    values = number_list(keypoints)
     if values is None or values.ndim != 1 or len(values) != 3 * num_keypoints:
-        length = len(keypoints) if isinstance(keypoints, list | np.ndarray) else _shown(keypoints)
+        length = len(keypoints) if isinstance(keypoints, list | np.ndarray) else shown(keypoints)
         yield "keypoints", f"{length} numbers, not {3 * num_keypoints} (x, y, v of each)"
         return
     if not np.isfinite(values).all():
@@ -191,9 +198,9 @@ def point_problems(annotation: dict[str, Any]) -> Iterator[Finding]:
     for field in POINT_FIELDS:
         if annotation.get(field) is None:
             continue
-        values = _numbers(annotation[field])
+        values = number_list(annotation[field])
         if values is None or values.ndim != 1:
-            yield field, f"not a list of numbers: {_shown(annotation[field])}"
+            yield field, f"not a list of numbers: {shown(annotation[field])}"
             continue
         columns[field] = values
         yield from _range_problems(field, values)
@@ -212,9 +219,22 @@ def mask_problems(
     if annotation.get("dp_masks") is None:
         return
     try:
-        merge_dp_masks(annotation["dp_masks"], form)
-    except ValueError as error:
+        part_runs(annotation["dp_masks"], form)
+    except UserError as error:
         yield "dp_masks", str(error)
+
+
+def segmentation_problems(
+    annotation: dict[str, Any], image_hw: tuple[Any, Any]
+) -> Iterator[Finding]:
+    """Check polygons or run-length code of a person; null and `[]` stand for none."""
+    segmentation = annotation.get("segmentation")
+    if segmentation is None or segmentation == [] or not _is_size(*image_hw):
+        return
+    try:
+        check_segmentation(segmentation, image_hw)
+    except UserError as error:
+        yield "segmentation", str(error)
 
 
 def has_densepose(annotation: dict[str, Any]) -> bool:
@@ -245,23 +265,83 @@ def _range_problems(field: str, values: np.ndarray) -> Iterator[Finding]:
 
 
 def _image_record_problems(images: list[Any], file: str) -> Iterator[Problem]:
-    """Ids, names and sizes of the image records."""
+    """Ids, names, sizes and ignore regions of the image records."""
     seen: set[Any] = set()
     for position, image in enumerate(images):
         if not _has_id(image):
-            yield Problem(file, None, None, "id", f"image number {position} has no usable id")
+            yield Problem(file, None, None, "id", _without_id("image", position, image))
             continue
         image_id = image["id"]
         if image_id in seen:
             yield Problem(file, None, image_id, "id", "image id used more than once")
         seen.add(image_id)
-        name = image.get("file_name")
-        if not isinstance(name, str) or not name:
-            yield Problem(file, None, image_id, "file_name", f"missing or no text: {_shown(name)}")
-        for side in ("height", "width"):
-            if not _is_positive_int(image.get(side)):
-                message = f"missing or not a positive whole number: {_shown(image.get(side))}"
-                yield Problem(file, None, image_id, side, message)
+        for field, message in _image_problems(image):
+            yield Problem(file, None, image_id, field, message)
+
+
+def _image_problems(image: dict[str, Any]) -> Iterator[Finding]:
+    """Name, size and ignore regions of one image."""
+    name = image.get("file_name")
+    if not isinstance(name, str) or not name:
+        yield "file_name", f"missing or no text: {shown(name)}"
+    elif ".." in name.replace("\\", "/").split("/") or "\0" in name:
+        yield "file_name", f"leads out of the folder of images: {shown(name)}"
+    wrong = [side for side in ("height", "width") if not _is_positive_int(image.get(side))]
+    for side in wrong:
+        yield side, f"missing or not a positive whole number: {shown(image.get(side))}"
+    if wrong:
+        return
+    height, width = image["height"], image["width"]
+    if not _is_size(height, width):
+        yield "height", f"{height} x {width} (h x w) is more than {MAX_IMAGE_PIXELS} pixels"
+    else:
+        yield from region_problems(image, (height, width))
+
+
+def region_problems(image: dict[str, Any], image_hw: tuple[int, int]) -> Iterator[Finding]:
+    """Check `ignore_regions_x` and `_y` (PoseTrack): as many lists of as many coordinates."""
+    columns = []
+    for field in ("ignore_regions_x", "ignore_regions_y"):
+        lists = image.get(field) or []
+        values = [number_list(region) for region in lists] if isinstance(lists, list) else [None]
+        if any(value is None or value.ndim != 1 for value in values):
+            yield field, f"not lists of numbers: {shown(lists)}"
+            return
+        columns.append([value for value in values if value is not None])
+    lengths = [[len(value) for value in column] for column in columns]
+    if lengths[0] != lengths[1]:
+        yield "ignore_regions_y", "not as many regions and points as ignore_regions_x"
+        return
+    pairs = zip(*columns, strict=True)
+    try:
+        check_polygons([np.stack(pair, axis=1).reshape(-1) for pair in pairs], image_hw)
+    except UserError as error:
+        yield "ignore_regions_x", str(error)
+
+
+def _category_problems(categories: list[Any], file: str) -> Iterator[Problem]:
+    """Ids, names and keypoint names of the categories, one of which must be the person."""
+    seen: set[Any] = set()
+    for position, category in enumerate(categories):
+        if not _has_id(category):
+            yield Problem(
+                file, None, None, "categories", _without_id("category", position, category)
+            )
+            continue
+        if category["id"] in seen:
+            message = f"category id {category['id']} used more than once"
+            yield Problem(file, None, None, "categories", message)
+        seen.add(category["id"])
+        name, keypoints = category.get("name"), category.get("keypoints")
+        where = f"category {category['id']}: "
+        if not isinstance(name, str):
+            yield Problem(file, None, None, "categories", f"{where}name is no text: {shown(name)}")
+        texts = isinstance(keypoints, list) and all(isinstance(entry, str) for entry in keypoints)
+        if keypoints is not None and not texts:
+            message = f"{where}keypoints are no list of names: {shown(keypoints)}"
+            yield Problem(file, None, None, "categories", message)
+    if not any(isinstance(c, dict) and c.get("name") == "person" for c in categories):
+        yield Problem(file, None, None, "categories", "none has the name 'person'")
 
 
 def _link_problems(
@@ -276,10 +356,13 @@ def _link_problems(
     for field in REQUIRED_FIELDS:
         if annotation.get(field) is None:
             yield field, "missing"
+    crowd = annotation.get("iscrowd")
+    if crowd is not None and not (isinstance(crowd, int) and crowd in (0, 1)):
+        yield "iscrowd", f"neither 0 nor 1: {shown(crowd)}"
     for field, known in (("image_id", images), ("category_id", categories)):
         value = annotation.get(field)
-        if value is not None and not (isinstance(value, int | str) and value in known):
-            yield field, f"unknown id {_shown(value)}: no such entry in this file"
+        if value is not None and not (is_id(value) and value in known):
+            yield field, f"unknown id {shown(value)}: no such entry in this file"
 
 
 def _is_list(data: Any, key: str) -> bool:
@@ -287,30 +370,25 @@ def _is_list(data: Any, key: str) -> bool:
 
 
 def _has_id(record: Any) -> bool:
-    return isinstance(record, dict) and isinstance(record.get("id"), int | str)
+    return isinstance(record, dict) and is_id(record.get("id"))
+
+
+def _without_id(what: str, position: int, record: Any) -> str:
+    """What is wrong with a record that cannot be named by its id."""
+    if not isinstance(record, dict):
+        return f"{what} number {position} is no object but {shown(record)}"
+    return f"{what} number {position} has no usable id: {shown(record.get('id'))}"
 
 
 def _is_positive_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def _numbers(values: Any) -> np.ndarray | None:
-    """A list of numbers as float64, None if it is not one."""
-    if isinstance(values, np.ndarray):
-        return values
-    if not isinstance(values, list):
-        return None
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        return None
-    return array.astype(np.float64) if array.dtype.kind in "iuf" or not values else None
+def _is_size(height: Any, width: Any) -> bool:
+    """Whether a height and a width are those of an image that may be held in memory."""
+    whole = _is_positive_int(height) and _is_positive_int(width)
+    return whole and height * width <= MAX_IMAGE_PIXELS
 
 
 def _first(mask: np.ndarray) -> int:
     return int(np.flatnonzero(mask)[0])
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."

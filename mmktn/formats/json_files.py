@@ -1,0 +1,84 @@
+"""The one reader of JSON files that users give."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mmktn.formats.limits import MAX_FILE_BYTES
+from mmktn.formats.shown import shown
+from mmktn.utils.user_error import UserError
+
+Record = dict[str, Any]
+
+
+def read_json(path: str | os.PathLike[str], what: str, *, record: Any = None) -> Any:
+    """Read a JSON file of this machine.
+
+    Args:
+        path: The file.
+        what: Its part, for the messages: an option or a config key.
+        record: As in `parse_json`.
+
+    Returns:
+        Its content.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        UserError: It is no regular file, too large, or no JSON; the text names it.
+    """
+    file = Path(path)
+    if not file.exists():
+        raise FileNotFoundError(f"{what}: no file {file}")
+    if not file.is_file():
+        raise UserError(f"{what}: {file} is no regular file")
+    if file.stat().st_size > MAX_FILE_BYTES:
+        raise UserError(f"{what}: {file} has more than {MAX_FILE_BYTES >> 30} GiB")
+    return parse_json(file.read_bytes(), f"{what}: {file}", record=record)
+
+
+def parse_json(
+    content: bytes, name: str, *, record: Callable[[Record], Record] | None = None
+) -> Any:
+    """Read JSON text in UTF-8, with or without a byte order mark.
+
+    Args:
+        content: Bytes of the file.
+        name: The file, for the messages.
+        record: Called with every object; what it gives takes the object's place.
+
+    Returns:
+        The content. NaN and Infinity become floats, which the checks of fields refuse.
+
+    Raises:
+        UserError: It is compressed, no UTF-8, no JSON, nested too deeply, or an object has one key
+            twice (one of the two values would be lost).
+    """
+
+    def made(pairs: list[tuple[str, Any]]) -> Record:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise _RepeatedKeyError(f"the key {shown(twice)} stands twice in one object; keep one")
+        return found if record is None else record(found)
+
+    if content[:2] == b"\x1f\x8b":
+        raise UserError(f"{name} is compressed by gzip; unpack it first")
+    try:
+        return json.loads(content.decode("utf-8-sig"), object_pairs_hook=made)
+    except _RepeatedKeyError as error:
+        raise UserError(f"{name}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{name} is no JSON file: no UTF-8 at byte {error.start}") from error
+    except RecursionError as error:
+        raise UserError(f"{name}: no usable JSON, lists or objects are nested too deep") from error
+    except ValueError as error:
+        raise UserError(f"{name} is no complete JSON file ({error})") from error
+
+
+class _RepeatedKeyError(Exception):
+    """A key stands twice in one object."""

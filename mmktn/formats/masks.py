@@ -1,0 +1,295 @@
+"""Person masks of COCO files: run-length codes, polygons, and the part masks of a box.
+
+pycocotools takes what it gets: it returns uninitialised memory for a code whose runs do not cover
+the mask, reads four numbers as a box, and ends the process on others. So nothing reaches it, and no
+mask is allocated, before the checks of this module have passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from mmktn.formats.annotation_sets import DENSEPOSE_COCO, AnnotationFormat
+from mmktn.formats.limits import MAX_IMAGE_PIXELS
+from mmktn.formats.shown import shown
+from mmktn.utils.user_error import UserError
+
+MASK_SIDE = 256
+NUM_PARTS = 14
+
+
+def rle_runs(rle: Any) -> NDArray[np.int64]:
+    """Unpack the run lengths of a COCO run-length code.
+
+    Args:
+        rle: `{"size": [h, w], "counts": text or list}`; the text is COCO's compressed form.
+
+    Returns:
+        (R,) int64 lengths of alternating runs of 0 and 1 in column-major order, sum h * w.
+
+    Raises:
+        UserError: Not such a dict, too large, or the runs do not add up to the mask.
+    """
+    if not isinstance(rle, Mapping) or "size" not in rle or "counts" not in rle:
+        raise UserError(f'not {{"size": [h, w], "counts": ...}} but {shown(rle)}')
+    size, counts = rle["size"], rle["counts"]
+    if not isinstance(size, list | tuple) or len(size) != 2 or not all(map(_is_side, size)):
+        raise UserError(f"size {shown(size)} is not [h, w]")
+    cells = int(size[0]) * int(size[1])
+    if cells > MAX_IMAGE_PIXELS:
+        raise UserError(f"size {shown(size)} has more than {MAX_IMAGE_PIXELS} cells")
+    if isinstance(counts, str | bytes):
+        runs = _uncompressed(
+            counts.encode("utf-8", "surrogatepass") if isinstance(counts, str) else counts
+        )
+    elif isinstance(counts, list) and all(type(run) is int for run in counts):
+        if any(abs(run) > cells for run in counts):
+            raise UserError(f"counts does not decode: a run is longer than the {cells} cells")
+        runs = np.array(counts, dtype=np.int64)
+    else:
+        raise UserError(f"counts is neither text nor a list of whole numbers: {shown(counts)}")
+    if (runs < 0).any():
+        raise UserError("counts does not decode: a run has negative length")
+    if runs.sum() != cells:
+        raise UserError(
+            f"counts does not decode: runs cover {runs.sum()} cells, the mask has "
+            f"{size[0]} x {size[1]} = {cells}"
+        )
+    return runs
+
+
+def decode_rle(rle: Any) -> NDArray[np.uint8]:
+    """Decode a run-length code after checking it.
+
+    Args:
+        rle: As in `rle_runs`.
+
+    Returns:
+        (h, w) uint8 0 or 1, columns contiguous.
+
+    Raises:
+        UserError: See `rle_runs`.
+    """
+    runs = rle_runs(rle)
+    height, width = rle["size"]
+    values = (np.arange(len(runs)) % 2).astype(np.uint8)
+    return np.repeat(values, runs).reshape(width, height).T
+
+
+def check_segmentation(segmentation: Any, image_hw: tuple[int, int]) -> None:
+    """Check a COCO segmentation without drawing it; docs/datasets.md has the rule.
+
+    Args:
+        segmentation: A list of polygons `[x0, y0, x1, y1, x2, y2, ...]` of at least three points,
+            or a run-length code of the image's size.
+        image_hw: Size of the image.
+
+    Raises:
+        UserError: It is something else.
+    """
+    height, width = image_hw
+    if isinstance(segmentation, Mapping):
+        rle_runs(segmentation)
+        if list(segmentation["size"]) != [height, width]:
+            raise UserError(f"size {list(segmentation['size'])}, the image has {[height, width]}")
+        return
+    if not isinstance(segmentation, list | tuple) or not segmentation:
+        raise UserError(f"neither polygons nor a run-length code but {shown(segmentation)}")
+    if all(isinstance(value, int | float) for value in segmentation):
+        raise UserError("a flat list of numbers; polygons are lists in a list: [[x, y, ...]]")
+    check_polygons(segmentation, image_hw)
+
+
+def check_polygons(polygons: Sequence[Any], image_hw: tuple[int, int]) -> None:
+    """Check that each polygon is a flat list of three or more finite points near the image.
+
+    Args:
+        polygons: Lists `[x0, y0, x1, y1, ...]` in pixels.
+        image_hw: Size of the image; points may lie outside by as much as its size.
+
+    Raises:
+        UserError: One is not; it is named by its place.
+    """
+    low = -np.array(image_hw[::-1], dtype=np.float64)
+    for place, polygon in enumerate(polygons):
+        values = number_list(polygon)
+        if values is None or values.ndim != 1:
+            raise UserError(f"polygon {place} is no flat list of numbers: {shown(polygon)}")
+        if len(values) < 6 or len(values) % 2:
+            raise UserError(
+                f"polygon {place} has {len(values)} numbers; it needs x, y of three or more points"
+            )
+        points = values.reshape(-1, 2)
+        if not np.isfinite(points).all():
+            raise UserError(f"polygon {place} is not finite")
+        if (points < low).any() or (points > -2 * low).any():
+            raise UserError(f"polygon {place} lies far outside the image of {image_hw} (h, w)")
+
+
+def segmentation_mask(segmentation: Any, image_hw: tuple[int, int]) -> NDArray[np.uint8]:
+    """Draw a COCO segmentation.
+
+    Args:
+        segmentation: As in `check_segmentation`.
+        image_hw: Size of the image.
+
+    Returns:
+        (H, W) uint8 0 or 1.
+
+    Raises:
+        UserError: It cannot be drawn.
+    """
+    check_segmentation(segmentation, image_hw)
+    if isinstance(segmentation, Mapping):
+        return decode_rle(segmentation)
+    return draw_polygons(segmentation, image_hw)
+
+
+def draw_polygons(polygons: Sequence[Any], image_hw: tuple[int, int]) -> NDArray[np.uint8]:
+    """Union of polygons, after `check_polygons`.
+
+    Args:
+        polygons: Lists of coordinates.
+        image_hw: Size of the image.
+
+    Returns:
+        (H, W) uint8 0 or 1.
+
+    Raises:
+        UserError: See `check_polygons`.
+    """
+    check_polygons(polygons, image_hw)
+    codes = coco_mask.frPyObjects([[float(v) for v in p] for p in polygons], *image_hw)
+    return coco_mask.decode(coco_mask.merge(codes))
+
+
+def part_runs(
+    dp_masks: Any, form: AnnotationFormat = DENSEPOSE_COCO
+) -> list[tuple[int, tuple[int, int], NDArray[np.int64]]]:
+    """Check the part masks of a person and unpack their runs.
+
+    Args:
+        dp_masks: 14 run-length codes of masks over the box, or `[]` for an absent part; in sets
+            without parts one code, or a list of codes whose union is the body.
+        form: What the set allows.
+
+    Returns:
+        Label, size (h, w) and runs of each part that is there.
+
+    Raises:
+        UserError: Another number of parts, a code that does not decode or has another size; the
+            text names the part.
+    """
+    if not form.part_masks and isinstance(dp_masks, Mapping):
+        dp_masks = [dp_masks]
+    if not isinstance(dp_masks, list | tuple) or (form.part_masks and len(dp_masks) != NUM_PARTS):
+        length = len(dp_masks) if isinstance(dp_masks, list | tuple) else shown(dp_masks)
+        raise UserError(f"{length} entries, not {NUM_PARTS if form.part_masks else 'one mask'}")
+    found = []
+    for part, rle in enumerate(dp_masks, start=1):
+        if isinstance(rle, list) and not rle:
+            continue
+        try:
+            runs = rle_runs(rle)
+            height, width = rle["size"]
+            if height != width or height not in form.mask_sides:
+                allowed = " or ".join(str([side, side]) for side in form.mask_sides)
+                raise UserError(f"size {[height, width]}, not {allowed}")
+        except UserError as error:
+            raise UserError(f"part {part}: {error}") from error
+        found.append((part if form.part_masks else 1, (height, width), runs))
+    return found
+
+
+def merge_dp_masks(dp_masks: Any, form: AnnotationFormat = DENSEPOSE_COCO) -> NDArray[np.uint8]:
+    """Merge the part masks of a person; where masks overlap the later part wins.
+
+    Args:
+        dp_masks: As in `part_runs`.
+        form: What the set allows.
+
+    Returns:
+        (256, 256) uint8, 0 background, 1..14 parts; 1 is the whole body in sets without parts.
+
+    Raises:
+        UserError: See `part_runs`.
+    """
+    # Runs go down the columns: in this order they are slices of memory.
+    merged = np.zeros((MASK_SIDE, MASK_SIDE), dtype=np.uint8, order="F")
+    for label, size, runs in part_runs(dp_masks, form):
+        _paint(merged, size, runs, label)
+    return np.ascontiguousarray(merged)
+
+
+def form_of_masks(dp_masks: Any) -> AnnotationFormat:
+    """What evaluators allow, who know no set: 14 parts, 256 or 512 cells wide, or one body mask."""
+    if isinstance(dp_masks, Mapping) or (isinstance(dp_masks, list) and len(dp_masks) == 1):
+        return AnnotationFormat("whole body", part_masks=False, mask_sides=(MASK_SIDE, 512))
+    return AnnotationFormat("parts", mask_sides=(MASK_SIDE, 512))
+
+
+def _paint(
+    merged: NDArray[np.uint8], size: tuple[int, int], runs: NDArray[np.int64], label: int
+) -> None:
+    """Write a label where a mask is 1, in place; other sizes are read at the cells' centres."""
+    ends = np.cumsum(runs)
+    spans = list(zip(ends[0::2].tolist(), ends[1::2].tolist(), strict=False))
+    if size == (MASK_SIDE, MASK_SIDE):
+        columns = merged.T.reshape(-1)
+        for start, end in spans:
+            columns[start:end] = label
+        return
+    mask = np.zeros(size[0] * size[1], dtype=bool)
+    for start, end in spans:
+        mask[start:end] = True
+    centres = ((np.arange(MASK_SIDE) + 0.5) * size[0] / MASK_SIDE).astype(np.int64)
+    merged[mask.reshape(size[1], size[0]).T[np.ix_(centres, centres)]] = label
+
+
+def _uncompressed(text: bytes) -> NDArray[np.int64]:
+    """Undo COCO's run compression.
+
+    A run is a little-endian group of 5-bit digits (bit 6: more follow, sign in bit 5 of the last);
+    from the fourth run on it is the difference to the run two places before.
+    """
+    codes = np.frombuffer(text, dtype=np.uint8).astype(np.int64) - 48
+    if not len(codes):
+        return np.zeros(0, dtype=np.int64)
+    if codes.min() < 0 or codes.max() > 63:
+        raise UserError("counts does not decode: it holds characters that COCO does not use")
+    last = (codes & 0x20) == 0
+    if not last[-1]:
+        raise UserError("counts does not decode: it ends in the middle of a run")
+    group = np.concatenate(([0], np.cumsum(last)[:-1]))
+    starts = np.flatnonzero(np.concatenate(([True], last[:-1])))
+    place = np.arange(len(codes)) - starts[group]
+    if place.max() > 6:
+        raise UserError("counts does not decode: a run is longer than any mask")
+    runs = np.add.reduceat((codes & 0x1F) << (5 * place), starts)
+    negative = (codes[last] & 0x10) != 0
+    runs -= negative.astype(np.int64) << (5 * (place[last] + 1))
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    return runs
+
+
+def number_list(values: Any) -> NDArray[np.float64] | None:
+    """A list of numbers (of any depth that numpy knows) as float64, None if it is none."""
+    if isinstance(values, np.ndarray):
+        return values if values.dtype.kind in "iuf" else None
+    if not isinstance(values, list | tuple):
+        return None
+    try:
+        array = np.asarray(values)
+    except (ValueError, OverflowError, RecursionError):
+        return None
+    return array.astype(np.float64) if array.dtype.kind in "iuf" or not values else None
+
+
+def _is_side(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0
