@@ -48,7 +48,9 @@ def rle_runs(rle: Any) -> NDArray[np.int64]:
             counts.encode("utf-8", "surrogatepass") if isinstance(counts, str) else counts
         )
     elif isinstance(counts, list) and all(type(run) is int for run in counts):
-        if any(abs(run) > cells for run in counts):
+        if any(run < 0 for run in counts):
+            raise UserError("counts does not decode: a run has negative length")
+        if any(run > cells for run in counts):
             raise UserError(f"counts does not decode: a run is longer than the {cells} cells")
         runs = np.array(counts, dtype=np.int64)
     else:
