@@ -140,7 +140,7 @@ def value_problems(
     """
     yield from box_problems(annotation.get("bbox"), image_hw)
     area = annotation.get("area")
-    if not is_number(area) or area < 0:
+    if area is None or not is_number(area) or area < 0:
         yield "area", f"not a finite number of 0 or more: {shown(area)}"
     if has_keypoints(annotation):
         yield from keypoint_problems(annotation["keypoints"], num_keypoints)

@@ -294,4 +294,5 @@ def number_list(values: Any) -> NDArray[np.float64] | None:
 
 
 def _is_side(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return bool(is_whole and value > 0)

@@ -11,7 +11,6 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms import LoadImageFromFile as _LoadImageFromFile
 
 from mmktn.datasets.dense_labels import DenseLabelFolder
-from mmktn.datasets.image_checks import ImageProblemError, known_hw, read_image
 from mmktn.formats.annotation_checks import (
     AnnotationError,
     Finding,
@@ -21,7 +20,6 @@ from mmktn.formats.annotation_checks import (
     keypoint_problems,
     point_problems,
 )
-from mmktn.datasets.dense_labels import DenseLabelFolder
 from mmktn.formats.annotation_sets import DENSEPOSE_COCO, AnnotationFormat, find_format
 from mmktn.formats.masks import merge_dp_masks
 from mmktn.formats.pictures import PictureError, known_hw, read_picture
