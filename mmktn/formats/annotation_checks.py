@@ -85,7 +85,9 @@ Finding = tuple[str, str]
 """A field and what is wrong with it."""
 
 
-def file_problems(data: Any, file: str, *, values: bool = True) -> Iterator[Problem]:
+def file_problems(
+    data: Any, file: str, *, values: bool = True, scoring: bool = False
+) -> Iterator[Problem]:
     """Check a whole annotation file, except for masks and images.
 
     Args:
@@ -93,6 +95,9 @@ def file_problems(data: Any, file: str, *, values: bool = True) -> Iterator[Prob
         file: Its name, for the messages.
         values: Also check boxes, keypoints and points; False stops at ids, links, missing fields
             and segmentations.
+        scoring: Take also what the official evaluator has a rule for: boxes without size or out of
+            the image by at most its size, points on no chart, persons without part masks, images
+            without a name.
 
     Yields:
         Problems in file order.
@@ -102,7 +107,7 @@ def file_problems(data: Any, file: str, *, values: bool = True) -> Iterator[Prob
         for key in missing:
             yield Problem(file, None, None, key, "missing, or not a list")
         return
-    yield from _image_record_problems(data["images"], file)
+    yield from _image_record_problems(data["images"], file, needs_names=not scoring)
     yield from _category_problems(data["categories"], file)
     images = {image["id"]: image for image in data["images"] if _has_id(image)}
     categories = {entry["id"]: entry for entry in data["categories"] if _has_id(entry)}
@@ -120,13 +125,19 @@ def file_problems(data: Any, file: str, *, values: bool = True) -> Iterator[Prob
             if values:
                 keypoints = categories[annotation["category_id"]].get("keypoints")
                 count = len(keypoints) if keypoints and isinstance(keypoints, list) else 17
-                found += value_problems(annotation, image_hw=image_hw, num_keypoints=count)
+                found += value_problems(
+                    annotation, image_hw=image_hw, num_keypoints=count, scoring=scoring
+                )
         for field, message in found:
             yield Problem(file, annotation["id"], annotation.get("image_id"), field, message)
 
 
 def value_problems(
-    annotation: dict[str, Any], *, image_hw: tuple[Any, Any], num_keypoints: int = 17
+    annotation: dict[str, Any],
+    *,
+    image_hw: tuple[Any, Any],
+    num_keypoints: int = 17,
+    scoring: bool = False,
 ) -> Iterator[Finding]:
     """Check the numbers of one annotation: box, keypoints, points (not the masks' content).
 
@@ -134,20 +145,23 @@ def value_problems(
         annotation: Record of the JSON.
         image_hw: Size of its image.
         num_keypoints: K of the category.
+        scoring: As in `file_problems`.
 
     Yields:
         (field, message).
     """
-    yield from box_problems(annotation.get("bbox"), image_hw)
+    yield from box_problems(annotation.get("bbox"), image_hw, scoring=scoring)
     area = annotation.get("area")
     if area is None or not is_number(area) or area < 0:
         yield "area", f"not a finite number of 0 or more: {shown(area)}"
     if has_keypoints(annotation):
         yield from keypoint_problems(annotation["keypoints"], num_keypoints)
-    yield from point_problems(annotation)
+    yield from point_problems(annotation, scoring=scoring)
 
 
-def box_problems(bbox: Any, image_hw: tuple[Any, Any]) -> Iterator[Finding]:
+def box_problems(
+    bbox: Any, image_hw: tuple[Any, Any], *, scoring: bool = False
+) -> Iterator[Finding]:
     """Check a box [x, y, w, h]: four finite numbers, positive size, inside the image."""
     values = number_list(bbox)
     if values is None or values.shape != (4,):
@@ -157,13 +171,13 @@ def box_problems(bbox: Any, image_hw: tuple[Any, Any]) -> Iterator[Finding]:
         yield "bbox", f"not finite: {shown(bbox)}"
         return
     x, y, w, h = values.tolist()
-    if w <= 0 or h <= 0:
+    if min(w, h) < 0 or (min(w, h) == 0 and not scoring):
         yield "bbox", f"width and height must be positive: {shown(bbox)}"
         return
     height, width = image_hw
     if not _is_size(height, width):
         return  # reported with the image record
-    slack = BOX_TOLERANCE_PX
+    slack = max(height, width) if scoring else BOX_TOLERANCE_PX
     if x < -slack or y < -slack or x + w > width + slack or y + h > height + slack:
         yield "bbox", f"outside the image of {width} x {height} (w x h): {shown(bbox)}"
 
@@ -184,14 +198,14 @@ def keypoint_problems(keypoints: Any, num_keypoints: int) -> Iterator[Finding]:
         yield "keypoints", f"v of keypoint {_first(bad)} is {visible[bad][0]:g}, not 0, 1 or 2"
 
 
-def point_problems(annotation: dict[str, Any]) -> Iterator[Finding]:
+def point_problems(annotation: dict[str, Any], *, scoring: bool = False) -> Iterator[Finding]:
     """Check dp_x, dp_y, dp_I, dp_U, dp_V and the presence of all dp_ fields.
 
     A record without any dp_ field is a person without dense pose and fine.
     """
     if not has_densepose(annotation):
         return
-    for field in DENSEPOSE_FIELDS:
+    for field in POINT_FIELDS if scoring else DENSEPOSE_FIELDS:
         if annotation.get(field) is None:
             yield field, "missing, while other dp_ fields are there"
     columns: dict[str, np.ndarray] = {}
@@ -203,7 +217,8 @@ def point_problems(annotation: dict[str, Any]) -> Iterator[Finding]:
             yield field, f"not a list of numbers: {shown(annotation[field])}"
             continue
         columns[field] = values
-        yield from _range_problems(field, values)
+        if field != "dp_I" or not scoring or not np.isfinite(values).all():
+            yield from _range_problems(field, values)
     lengths = {field: len(values) for field, values in columns.items()}
     if len(set(lengths.values())) > 1:
         usual = max(lengths.values(), key=list(lengths.values()).count)
@@ -264,7 +279,7 @@ def _range_problems(field: str, values: np.ndarray) -> Iterator[Finding]:
         yield field, f"not a whole chart number at point {at}: {values[at]:g}"
 
 
-def _image_record_problems(images: list[Any], file: str) -> Iterator[Problem]:
+def _image_record_problems(images: list[Any], file: str, *, needs_names: bool) -> Iterator[Problem]:
     """Ids, names, sizes and ignore regions of the image records."""
     seen: set[Any] = set()
     for position, image in enumerate(images):
@@ -275,14 +290,16 @@ def _image_record_problems(images: list[Any], file: str) -> Iterator[Problem]:
         if image_id in seen:
             yield Problem(file, None, image_id, "id", "image id used more than once")
         seen.add(image_id)
-        for field, message in _image_problems(image):
+        for field, message in _image_problems(image, needs_names=needs_names):
             yield Problem(file, None, image_id, field, message)
 
 
-def _image_problems(image: dict[str, Any]) -> Iterator[Finding]:
+def _image_problems(image: dict[str, Any], *, needs_names: bool) -> Iterator[Finding]:
     """Name, size and ignore regions of one image."""
     name = image.get("file_name")
-    if not isinstance(name, str) or not name:
+    if name is None and not needs_names:
+        pass
+    elif not isinstance(name, str) or not name:
         yield "file_name", f"missing or no text: {shown(name)}"
     elif ".." in name.replace("\\", "/").split("/") or "\0" in name:
         yield "file_name", f"leads out of the folder of images: {shown(name)}"

@@ -21,6 +21,8 @@ class AnnotationFormat:
         name: As in `annotation_format` of configs and `--format` of the checking tool.
         part_masks: `dp_masks` are 14 parts; otherwise one mask of the whole body, alone or in a
             list.
+        all_parts: Exactly 14 must be listed; otherwise the first 14 of any number are read, as the
+            official evaluator does.
         mask_sides: Sizes that `dp_masks` may have; others than 256 are read at the centres of the
             256 x 256 grid.
         help: Where the files come from, for the message when they are missing.
@@ -28,6 +30,7 @@ class AnnotationFormat:
 
     name: str
     part_masks: bool = True
+    all_parts: bool = True
     mask_sides: tuple[int, ...] = (256,)
     help: str = ""
 

@@ -73,11 +73,11 @@ def parse_json(
     except _RepeatedKeyError as error:
         raise UserError(f"{name}: {error}") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{name} is no JSON file: no UTF-8 at byte {error.start}") from error
+        raise UserError(f"{name}: not a JSON file (no UTF-8 at byte {error.start})") from error
     except RecursionError as error:
-        raise UserError(f"{name}: no usable JSON, lists or objects are nested too deep") from error
+        raise UserError(f"{name}: not a usable JSON file (lists are nested too deep)") from error
     except ValueError as error:
-        raise UserError(f"{name} is no complete JSON file ({error})") from error
+        raise UserError(f"{name}: not a complete JSON file ({error})") from error
 
 
 class _RepeatedKeyError(Exception):

@@ -189,11 +189,14 @@ def part_runs(
     """
     if not form.part_masks and isinstance(dp_masks, Mapping):
         dp_masks = [dp_masks]
-    if not isinstance(dp_masks, list | tuple) or (form.part_masks and len(dp_masks) != NUM_PARTS):
-        length = len(dp_masks) if isinstance(dp_masks, list | tuple) else shown(dp_masks)
-        raise UserError(f"{length} entries, not {NUM_PARTS if form.part_masks else 'one mask'}")
+    if not isinstance(dp_masks, list | tuple):
+        wanted = f"not {NUM_PARTS} masks" if form.part_masks else "no mask"
+        raise UserError(f"{wanted} but {shown(dp_masks)}")
+    if form.part_masks and form.all_parts and len(dp_masks) != NUM_PARTS:
+        raise UserError(f"{len(dp_masks)} entries, not {NUM_PARTS}")
     found = []
-    for part, rle in enumerate(dp_masks, start=1):
+    read = dp_masks[:NUM_PARTS] if form.part_masks else dp_masks
+    for part, rle in enumerate(read, start=1):
         if isinstance(rle, list) and not rle:
             continue
         try:
@@ -229,10 +232,10 @@ def merge_dp_masks(dp_masks: Any, form: AnnotationFormat = DENSEPOSE_COCO) -> ND
 
 
 def form_of_masks(dp_masks: Any) -> AnnotationFormat:
-    """What evaluators allow, who know no set: 14 parts, 256 or 512 cells wide, or one body mask."""
+    """What evaluators allow, who know no set: parts, 256 or 512 cells wide, or one body."""
     if isinstance(dp_masks, Mapping) or (isinstance(dp_masks, list) and len(dp_masks) == 1):
         return AnnotationFormat("whole body", part_masks=False, mask_sides=(MASK_SIDE, 512))
-    return AnnotationFormat("parts", mask_sides=(MASK_SIDE, 512))
+    return AnnotationFormat("parts", all_parts=False, mask_sides=(MASK_SIDE, 512))
 
 
 def _paint(

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmktn.utils.stored_files import fetch_bytes
 from mmktn.utils.user_error import UserError, one_line
 
 if TYPE_CHECKING:
@@ -135,9 +136,7 @@ def _opened(
 ) -> Iterator[IO[bytes]]:
     """Open a regular file, or what another storage gives for the address."""
     if backend_args not in (None, {}, {"backend": "local"}) or "://" in str(path):
-        from mmengine import fileio
-
-        yield io.BytesIO(fileio.get(str(path), backend_args=backend_args))
+        yield io.BytesIO(fetch_bytes(str(path), backend_args))
         return
     try:
         _check_regular(os.stat(path).st_mode)

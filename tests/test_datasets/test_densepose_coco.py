@@ -127,7 +127,7 @@ def test_filter_cfg(tmp_path, data):
     data["annotations"] = data["annotations"][:4]
     data["images"][1].update(height=20, width=20)
     for record in data["annotations"][2:]:
-        record["bbox"] = [1, 1, 10, 10]
+        record.update(bbox=[1, 1, 10, 10], segmentation=[[1, 1, 11, 1, 11, 11, 1, 11]])
     path = write_fake_dataset(tmp_path, data)
     kept = build(path, filter_cfg={"filter_empty_gt": True, "min_size": 32})
     assert [kept.get_data_info(i)["img_id"] for i in range(len(kept))] == [1]

@@ -34,7 +34,7 @@ def test_run_length_codes_and_polygons():
 @pytest.mark.parametrize(
     ("segmentation", "text"),
     [
-        ([[1, 2, 3, 4]], "a polygon of 4 numbers"),
+        ([[1, 2, 3, 4]], "polygon 0 has 4 numbers"),
         ([], "neither polygons nor"),
         ({"size": [20, 31], "counts": [620]}, r"the image has \[20, 30\]"),
         ({"size": [20, 30], "counts": [1]}, "runs cover 1 cells"),
@@ -81,7 +81,9 @@ def test_map_of_an_item():
 
 
 def test_bad_fields_name_the_annotation():
-    with pytest.raises(ValueError, match="annotation id 9, field segmentation: a polygon"):
+    with pytest.raises(
+        ValueError, match="annotation id 9, field segmentation: polygon 0 has 2 numbers"
+    ):
         draw_person_map([{"ann_id": 9, "bbox": [0, 0, 1, 1], "mask": [[1, 2]]}], [], HW)
     with pytest.raises(ValueError, match="annotation id 9, field dp_masks"):
         draw_person_map([{"ann_id": 9, "bbox": [0, 0, 9, 9], "dp_masks": [[]]}], [], HW)

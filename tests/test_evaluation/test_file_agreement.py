@@ -10,6 +10,7 @@ import pytest
 from mmktn.datasets import DensePoseCocoDataset
 from mmktn.datasets.file_check import check_file
 from mmktn.evaluation.cli import main
+from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.result_files import save_npz
 from tests.test_evaluation.builders import World, part_masks
 
@@ -70,7 +71,6 @@ BAD = {
     "mask garbage": (part(counts="é€!!"), "dp_masks"),
     "mask negative": (part(counts=[-5, 65541]), "dp_masks"),
     "mask huge": (part(size=[10**6, 10**6], counts=[10**12]), "dp_masks"),
-    "masks few": (edit(dp_masks=[[], []]), "dp_masks"),
     "box huge": (edit(bbox=[0, 0, 1e6, 1e6]), "bbox"),
     "box infinite": (edit(bbox=[0, 0, math.inf, 5]), "bbox"),
     "box missing": (drop("bbox"), "bbox"),
@@ -142,6 +142,31 @@ def test_a_bad_file_is_refused_by_all_with_one_message(change, good, tmp_path, c
     assert evaluator == checker
 
 
+SCORED = {
+    "masks few": (edit(dp_masks=[[], []]), "dp_masks", "other than 14 dp_masks"),
+    "masks many": (lambda d: d["annotations"][0]["dp_masks"].append([]), "dp_masks", "other than"),
+    "box leaves": (edit(bbox=[-5.0, 10.0, 40.0, 40.0]), "bbox", "a box that leaves its image"),
+    "box flat": (edit(bbox=[10.0, 10.0, 0.0, 40.0]), "bbox", "a box of zero size"),
+    "no chart": (lambda d: d["annotations"][0]["dp_I"].__setitem__(0, 25), "dp_I", "on no chart"),
+    "chart huge": (lambda d: d["annotations"][0]["dp_I"].__setitem__(0, 1e300), "dp_I", "no chart"),
+    "no masks": (drop("dp_masks"), "dp_masks", None),
+    "no name": (lambda d: d["images"][0].pop("file_name"), "file_name", None),
+}
+
+
+@pytest.mark.parametrize(("change", "field", "note"), SCORED.values(), ids=SCORED.keys())
+def test_what_the_official_evaluator_scores_is_noted(change, field, note, good, tmp_path, capsys):
+    data, detections = copy.deepcopy(good[0]), good[1]
+    change(data)
+    (tmp_path / "gt.json").write_text(json.dumps(data))
+    checker, data_set, evaluator = refusals(tmp_path, detections, capsys)
+    assert f"field {field}" in checker
+    assert data_set == checker
+    assert evaluator is None
+    notes = DensePoseTruth.from_file(tmp_path / "gt.json").notes
+    assert note is None or any(note in text for text in notes)
+
+
 def test_odd_but_valid_files_are_taken_by_all(good, tmp_path, capsys):
     data, detections = copy.deepcopy(good[0]), good[1]
     data["annotations"][0]["id"] = -5
@@ -154,7 +179,7 @@ def test_odd_but_valid_files_are_taken_by_all(good, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "no complete JSON"),
+        (b"", "not a complete JSON"),
         (b"null", "images"),
         (b"[1]", "images"),
         (b"\x1f\x8b\x08", "gzip"),

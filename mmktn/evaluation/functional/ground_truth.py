@@ -14,15 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.formats.annotation_checks import AnnotationError, file_problems
+from mmktn.formats.annotation_checks import (
+    BOX_TOLERANCE_PX,
+    POINT_FIELDS,
+    AnnotationError,
+    file_problems,
+)
 from mmktn.formats.annotation_names import local_annotation_file
 from mmktn.formats.json_files import read_json
 from mmktn.formats.limits import MAX_IMAGE_PIXELS
+from mmktn.formats.masks import NUM_PARTS
 from mmktn.formats.shown import is_id, is_number, shown
 from mmktn.utils.user_error import UserError
 
 _SIDES = ("height", "width")
-POINT_FIELDS = ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V")
 
 
 @dataclass(frozen=True)
@@ -107,16 +112,12 @@ class DensePoseTruth:
 
         Raises:
             FileNotFoundError: There is no such file.
-            UserError: It is no JSON, or the data sets would refuse it; the entry is named.
+            UserError: It is no JSON, or has a value that the official evaluator has no rule for;
+                the entry is named.
         """
         file = local_annotation_file(path) or path
         data = read_json(file, "ground truth (ann_file, --gt)")
-        problems = [
-            problem
-            for problem in file_problems(data, str(file))
-            # Scores need no photographs, and take the segmentation where there are no part masks.
-            if problem.field not in ("file_name", "dp_masks") or "missing" not in problem.message
-        ]
+        problems = list(file_problems(data, str(file), scoring=True))
         if problems:
             raise AnnotationError(problems)
         return cls.from_coco(data, name=str(file))
@@ -326,7 +327,8 @@ def _points(entry: Mapping[str, Any], where: str) -> NDArray[np.float64]:
 
 def _whole_charts(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """Chart numbers; a fraction is no chart (0), as in the official comparison with 1..24."""
-    return np.where(values == np.floor(values), values, 0).astype(np.int64)
+    whole = (values == np.floor(values)) & (np.abs(values) < 2**53)
+    return np.where(whole, values, 0).astype(np.int64)
 
 
 def numbers(values: Any, where: str) -> NDArray[np.float64]:
@@ -369,8 +371,22 @@ def _notes(truth: DensePoseTruth) -> list[str]:
         "annotations with a box of zero size": [
             p for p in persons if not (p.box_xywh[2:] > 0).all()
         ],
+        "annotations with a box that leaves its image (the part inside counts)": [
+            p for p in persons if _leaves(p.box_xywh, truth.images[p.image_id])
+        ],
+        f"annotations with other than {NUM_PARTS} dp_masks (the first {NUM_PARTS} count)": [
+            p
+            for p in persons
+            if isinstance(p.part_masks, list) and len(p.part_masks) not in (1, NUM_PARTS)
+        ],
     }
     return [f"{len(found)} {what}: {listed(found)}" for what, found in kinds.items() if found]
+
+
+def _leaves(box: NDArray[np.float64], image: ImageInfo) -> bool:
+    x, y, w, h = box.tolist()
+    slack = BOX_TOLERANCE_PX
+    return min(x, y) < -slack or x + w > image.width + slack or y + h > image.height + slack
 
 
 def listed(persons: Sequence[PersonTruth], limit: int = 8) -> str:

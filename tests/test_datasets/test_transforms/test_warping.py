@@ -201,7 +201,7 @@ def test_person_map_draws_own_and_others():
     assert drawn[8, 8] == 2
     assert drawn[0, 11] == 0
     results["instances"][0]["mask"] = [[1, 2]]
-    with pytest.raises(AnnotationError, match="field segmentation: a polygon of 2 numbers"):
+    with pytest.raises(AnnotationError, match="field segmentation: polygon 0 has 2 numbers"):
         LoadPersonMap()(results | {"ann_file": "x.json", "img_id": 5})
 
 

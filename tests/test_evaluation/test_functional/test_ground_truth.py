@@ -72,10 +72,10 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
         DensePoseTruth.from_file(tmp_path / "nothing.json")
     broken = tmp_path / "broken.json"
     broken.write_text("{")
-    with pytest.raises(ValueError, match=r"broken\.json is no JSON"):
+    with pytest.raises(ValueError, match=r"broken\.json: not a complete JSON file"):
         DensePoseTruth.from_file(broken)
     broken.write_text(json.dumps([1, 2]))
-    with pytest.raises(ValueError, match="no 'images'"):
+    with pytest.raises(ValueError, match="field images: missing, or not a list"):
         DensePoseTruth.from_file(broken)
 
 
