@@ -189,7 +189,7 @@ def requirement_names(file):
 
 
 @pytest.mark.parametrize(
-    "file", ["runtime", "hostdeps", "mminstall", "nodeps", "optional", "tests"]
+    "file", ["runtime", "torch", "hostdeps", "mminstall", "nodeps", "optional", "tests"]
 )
 def test_every_requirement_is_pinned_for_make(file):
     assert requirement_names(f"{file}.txt") <= requirement_names("constraints.txt")

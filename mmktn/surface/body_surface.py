@@ -24,7 +24,8 @@ class BodySurface:
     Args:
         atlas: Charts.
         num_mesh_vertices: V.
-        name: For messages.
+        name: For messages and scores.
+        official: Whether this is DensePose's own surface, that of all published scores.
         mesh: Closed mesh with V vertices.
         symmetry: Mirror tables of U, V.
         vertex_mirror: (V,) mirrored mesh vertex.
@@ -45,6 +46,7 @@ class BodySurface:
         num_mesh_vertices: int,
         *,
         name: str,
+        official: bool = False,
         mesh: SurfaceMesh | None = None,
         symmetry: ChartSymmetry | None = None,
         vertex_mirror: NDArray[np.int64] | None = None,
@@ -58,6 +60,7 @@ class BodySurface:
         self.atlas = atlas
         self.num_mesh_vertices = num_mesh_vertices
         self.name = name
+        self.official = official
         self.mesh = mesh
         self.symmetry = symmetry
         self.vertex_mirror = vertex_mirror

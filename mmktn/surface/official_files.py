@@ -79,6 +79,7 @@ def import_official_folder(
         atlas,
         count,
         name=f"official files in {root}",
+        official=True,
         mesh=mesh,
         symmetry=symmetry,
         geodesics=distances,

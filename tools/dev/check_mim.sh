@@ -27,7 +27,7 @@ install_stack() { # venv, mim requirement
   "$python" -m venv "$1"
   (
     cd "$repo"
-    "${pip[@]}" install "${pins[@]}" -r requirements/build.txt -r requirements/runtime.txt \
+    "${pip[@]}" install "${pins[@]}" -r requirements/build.txt -r requirements/runtime.txt -r requirements/torch.txt \
       -r requirements/hostdeps.txt -r requirements/optional.txt
     "${pip[@]}" install --no-deps "${pins[@]}" -r requirements/mminstall.txt -r requirements/nodeps.txt
   )

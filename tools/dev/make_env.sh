@@ -29,7 +29,7 @@ pip=("$venv/bin/python" -m pip --disable-pip-version-check --quiet --no-input)
 pinned=(-c requirements/constraints.txt)
 
 echo "make env: installing torch and the libraries"
-"${pip[@]}" install --no-compile "${pinned[@]}" -r requirements/build.txt -r requirements/runtime.txt \
+"${pip[@]}" install --no-compile "${pinned[@]}" -r requirements/build.txt -r requirements/runtime.txt -r requirements/torch.txt \
   -r requirements/hostdeps.txt -r requirements/optional.txt -r requirements/tests.txt
 # The hosts' own dependency lists name packages that do not build here; hostdeps.txt replaces them. Build isolation keeps torch out of
 # sight of mmcv's setup.py, which would otherwise start a quarter-hour compilation.

@@ -4,7 +4,7 @@ Source: DensePose-COCO protocol as in the official evaluator (see ``protocol.py`
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from mmktn.evaluation.functional.protocol import (
     densepose_protocol,
     similarity_thresholds,
 )
-from mmktn.evaluation.functional.surface_like import SurfaceLike
+from mmktn.evaluation.functional.surface_like import SurfaceLike, surface_note
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class DensePoseScores:
         matches: Matches of the same.
         notes: Sentences on what was left out and why.
         protocol: Protocol used.
+        surface: Name of the surface that distances were measured on, empty for IoU alone.
     """
 
     columns: dict[str, Column]
@@ -54,6 +55,7 @@ class DensePoseScores:
     matches: list[ImageMatches]
     notes: list[str] = field(default_factory=list)
     protocol: str = "official"
+    surface: str = ""
 
     def values(self) -> dict[str, float]:
         """Column name to fraction, -1 where undefined."""
@@ -192,11 +194,13 @@ def evaluate_densepose(
         progress=progress,
     )  # fmt: skip
     names = similarity_names(metrics, normalisers)
-    return summarize_pairs(
+    measured = surface if {"gps", "gpsm"} & set(metrics) else None
+    scores = summarize_pairs(
         pairs,
         names,
         categories=truth.categories,
         protocol=protocol,
         min_threshold=min_threshold,
-        notes=notes,
+        notes=[*notes, *surface_note(measured)],
     )
+    return replace(scores, surface=getattr(measured, "name", ""))

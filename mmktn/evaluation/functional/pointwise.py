@@ -31,7 +31,7 @@ from mmktn.evaluation.functional.person_points import (
 )
 from mmktn.evaluation.functional.point_errors import AUC_LIMITS_M, PointDistances, area_under_curve
 from mmktn.evaluation.functional.protocol import DensePoseProtocol, densepose_protocol
-from mmktn.evaluation.functional.surface_like import SurfaceLike
+from mmktn.evaluation.functional.surface_like import SurfaceLike, surface_note
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,13 @@ class PointwiseScores:
         points: Errors of all points.
         foreground: Per image, person pixels shared and in union; empty where not asked for.
         notes: Sentences on what was left out and why.
+        surface: Name of the surface that distances were measured on.
     """
 
     points: PointDistances
     foreground: dict[int, ForegroundCount] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    surface: str = ""
 
     def values(self) -> dict[str, float]:
         """AUC10, AUC30, share of missed points, and IoU where it was asked for; -1 undefined."""
@@ -230,7 +232,9 @@ def evaluate_pointwise(
     elsewhere = sum(len(v) for k, v in by_image.items() if k not in annotated)
     if elsewhere:
         notes.append(f"{elsewhere} detections in images without annotations are not looked at")
-    return PointwiseScores(PointDistances.merge(parts), foreground, notes)
+    notes += surface_note(surface)
+    name = getattr(surface, "name", "")
+    return PointwiseScores(PointDistances.merge(parts), foreground, notes, surface=name)
 
 
 def score_image(

@@ -18,6 +18,14 @@ class SurfaceLike(Protocol):
         """Distances on the surface."""
 
 
+def surface_note(surface: SurfaceLike | None) -> list[str]:
+    """Sentence for scores that were measured on another surface than DensePose's own, if so."""
+    name = getattr(surface, "name", "")
+    if not name or getattr(surface, "official", False):
+        return []
+    return [f"measured on the surface {name!r}: comparable only with scores on the same surface"]
+
+
 class AtlasLike(Protocol):
     """Nearest-vertex look-ups in the charts."""
 
