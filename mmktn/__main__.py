@@ -12,6 +12,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "doctor": ("mmktn.doctor:main", "what is installed, in use and missing"),
     "models": ("mmktn.zoo.command:main", "published weights by name, and which are here"),
+    "predict": ("mmktn.apis.predict_command:main", "dense pose of many pictures, resumable"),
     "evaluate": ("mmktn.evaluation.cli:main", "score a result file"),
     "report": ("mmktn.evaluation.cli:report_main", "explain a result file on an HTML page"),
 }

@@ -76,13 +76,29 @@ def read_model_arguments(
         parser.error("give CONFIG and CHECKPOINT behind the images, or --model NAME")
 
 
-def add_picture_arguments(parser: argparse.ArgumentParser, *, out_dir: str) -> None:
-    """Add the options that all of these commands have."""
-    parser.add_argument("--out-dir", default=out_dir, help=f"where files go (default: {out_dir})")
+def add_picture_arguments(
+    parser: argparse.ArgumentParser, *, out_dir: str | None, out_flag: str = "--out-dir"
+) -> None:
+    """Add the options that all of these commands have.
+
+    Args:
+        parser: Receives them.
+        out_dir: Default of the folder for files; None: it has to be given.
+        out_flag: Name of that option.
+    """
+    default = "" if out_dir is None else f" (default: {out_dir})"
+    parser.add_argument(
+        out_flag,
+        dest="out_dir",
+        default=out_dir,
+        required=out_dir is None,
+        metavar="FOLDER",
+        help=f"where files go{default}",
+    )
     parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     parser.add_argument(
         "--max-pixels",
-        type=_count,
+        type=positive,
         default=MAX_PIXELS,
         help="larger pictures are left out, which bounds memory and time (default: %(default)s)",
     )
@@ -134,7 +150,8 @@ def report_pictures(total: int, outcomes: Iterable[Outcome]) -> int:
     return 1 if failed else 0
 
 
-def _count(text: str) -> int:
+def positive(text: str) -> int:
+    """A whole number above zero of a command line."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("must be at least 1")

@@ -6,6 +6,7 @@ a pipe or a device cannot hang or flood the process. OpenCV decodes; what it can
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import stat
@@ -88,6 +89,36 @@ def read_picture(
             f"{expected_hw[1]} x {expected_hw[0]}"
         )
     return image
+
+
+def decode_picture(data: bytes, *, max_pixels: int | None = None) -> NDArray[np.uint8]:
+    """Decode a picture that was read before, as `read_picture` does.
+
+    Args:
+        data: The whole file.
+        max_pixels: Largest allowed height x width; None = `MAX_PIXELS`.
+
+    Returns:
+        (H, W, 3) uint8, BGR.
+
+    Raises:
+        PictureError: Empty, cut short, no picture, or larger than allowed.
+    """
+    return _decoded(io.BytesIO(data), MAX_PIXELS if max_pixels is None else max_pixels)
+
+
+def picture_digest(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a picture file; it is not decoded.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        PictureError: No regular file, or not readable.
+    """
+    digest = hashlib.sha256()
+    with _opened(path, None) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def check_picture_array(image: Any, name: str = "") -> NDArray[np.uint8]:
