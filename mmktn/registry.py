@@ -52,7 +52,12 @@ MODELS = HostedRegistry(
     "model",
     parent=ROOT_MODELS,
     scope="mmktn",
-    locations=["mmktn.models", "mmktn.models.rcnn", "mmktn.models.fcn"],
+    locations=[
+        "mmktn.models",
+        "mmktn.models.backbones",
+        "mmktn.models.rcnn",
+        "mmktn.models.fcn",
+    ],
 )
 OPTIM_WRAPPER_CONSTRUCTORS = HostedRegistry(
     "optimizer wrapper constructor",

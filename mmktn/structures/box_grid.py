@@ -130,6 +130,11 @@ def warp_box_map(
     Returns:
         (..., G, G) labels over `to_box_xyxy`, 0 outside the first box.
     """
+    scale = matrix[:, :2].diagonal()
+    if float(matrix[0, 1]) == float(matrix[1, 0]) == 0 and bool((scale > 0).all()):
+        # Not turned: rows and columns can be read one by one, in a tenth of the time.
+        back = (to_box_xyxy.to(matrix.dtype).view(2, 2) - matrix[:, 2]) / scale
+        return box_map_to_other_box(box_map, from_box_xyxy.to(matrix.dtype), back.flatten())
     cells = box_map.shape[-1]
     centres = (torch.arange(cells, device=matrix.device) + 0.5).to(matrix.dtype) / cells
     grid = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), dim=-1).view(-1, 2)

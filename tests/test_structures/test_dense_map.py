@@ -127,6 +127,17 @@ def test_warp_without_movement_is_rebase():
     assert torch.equal(warped.coarse_map, rebased.coarse_map)
 
 
+def test_scaling_reads_the_same_cells_as_a_warp_that_hardly_turns():
+    item = person()
+    boxes = torch.tensor([[10.3, 20.1, 110.7, 90.2], [5.5, 31.4, 99.6, 140.9]], dtype=torch.float64)
+    scaled = torch.tensor([[1.31, 0.0, -20.7], [0.0, 0.83, 11.9]], dtype=torch.float64)
+    turned = scaled + torch.tensor([[0.0, 1e-13, 0.0], [0.0, 0.0, 0.0]])
+    ours, other = item.warp(scaled, *boxes), item.warp(turned, *boxes)
+    assert ours.coarse_map.any()
+    assert torch.equal(ours.coarse_map, other.coarse_map)
+    assert torch.equal(ours.dense_map, other.dense_map)
+
+
 def test_quarter_turn_turns_points_and_cells():
     """x' = W - y, y' = x: the left edge of the box becomes its top, labels stay."""
     item = person()
