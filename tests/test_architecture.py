@@ -109,7 +109,7 @@ FORBIDDEN = {
     "structures": {"mmcv", "mmdet", "mmpose"},
     **{
         f"zoo.{part}": {"torch", "numpy", "mmengine", "mmcv", "mmdet", "mmpose"}
-        for part in ("table", "trust", "fetching", "weights", "command")
+        for part in ("table", "trust", "fetching", "named_weights", "command")
     },
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if ".mim" not in path.parts)

@@ -26,7 +26,7 @@ from mmktn.utils.output_files import (
 )
 from mmktn.utils.run_arguments import add_run_arguments, read_run_config
 from mmktn.utils.user_error import UserError, one_line_errors
-from mmktn.zoo.weights import named_checkpoint
+from mmktn.zoo.named_weights import named_checkpoint
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

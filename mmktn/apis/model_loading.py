@@ -28,7 +28,7 @@ from mmktn.utils.config_errors import config_errors
 from mmktn.utils.config_path import merge_options, read_config
 from mmktn.utils.devices import find_device
 from mmktn.utils.output_files import replace_atomically
-from mmktn.zoo.weights import named_checkpoint, resolve_names
+from mmktn.zoo.named_weights import named_checkpoint, resolve_names
 
 _SIZE_MISMATCH = re.compile(
     r"size mismatch for (\S+): .*?shape (.*?) from checkpoint.*?is (.*?)\.$", re.MULTILINE

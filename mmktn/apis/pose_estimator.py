@@ -23,7 +23,7 @@ from mmktn.apis.test_pipeline import find_test_pipeline, innermost_dataset
 from mmktn.formats.pictures import check_picture_array
 from mmktn.utils.keypoint_count import require_keypoint_count
 from mmktn.utils.user_error import UserError
-from mmktn.zoo.weights import resolve_names
+from mmktn.zoo.named_weights import resolve_names
 
 _LOADERS = ("test_dataloader", "val_dataloader", "train_dataloader")
 

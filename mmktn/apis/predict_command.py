@@ -35,8 +35,8 @@ from mmktn.utils.partial_download import sha256_of
 from mmktn.utils.user_error import UserError, one_line, one_line_errors
 from mmktn.version import __version__
 from mmktn.visualization import PRESETS
+from mmktn.zoo.named_weights import resolve_names
 from mmktn.zoo.table import DEFAULT
-from mmktn.zoo.weights import resolve_names
 
 # Variables in which a launcher tells number of the process, of all, and of those of the machine.
 _LAUNCHERS = {

@@ -21,7 +21,7 @@ from mmktn.apis.inferencer import DensePoseInferencer, checked_call
 from mmktn.apis.model_loading import load_config
 from mmktn.apis.person_crops import predict_crops
 from mmktn.apis.test_pipeline import type_name
-from mmktn.zoo.weights import resolve_names
+from mmktn.zoo.named_weights import resolve_names
 
 
 class TopdownDensePoseInferencer(DensePoseInferencer):

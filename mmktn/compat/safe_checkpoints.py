@@ -51,7 +51,7 @@ def _load_from_file_address(filename: str, map_location: Any = None) -> Any:
 
 def _load_named(filename: str, map_location: Any = None) -> Any:
     """Loader of `mmktn://NAME`: published weights by name."""
-    from mmktn.zoo.weights import weights
+    from mmktn.zoo.named_weights import weights
 
     return _load(weights(filename), map_location)
 

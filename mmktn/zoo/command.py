@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from mmktn.utils.download import home_folder, readable_size
 from mmktn.utils.user_error import one_line_errors
+from mmktn.zoo.named_weights import converted_file, state_of, weights
 from mmktn.zoo.table import ZooModel, config_file, find_model, zoo_models
 from mmktn.zoo.trust import trusted_sha256
-from mmktn.zoo.weights import converted_file, state_of, weights
 
 # Of a model's figures the first of these stands in the table.
 _MAIN_FIGURES = ("GPS AP", "AP")

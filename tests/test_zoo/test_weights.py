@@ -4,6 +4,7 @@ import importlib.util
 import io
 import json
 import pickle
+import threading
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,12 @@ from mmktn.utils.checkpoint_files import load_safely
 from mmktn.utils.checkpoints import model_shapes
 from mmktn.utils.config_path import read_config
 from mmktn.utils.user_error import UserError
-from mmktn.zoo import weights as zoo
+from mmktn.zoo import conversion
+from mmktn.zoo import named_weights as zoo
 from mmktn.zoo.fetching import obtain
+from mmktn.zoo.named_weights import resolve_names, state_of, weights
 from mmktn.zoo.table import find_model
 from mmktn.zoo.trust import lock_file, trusted_sha256
-from mmktn.zoo.weights import resolve_names, state_of, weights
 
 ROOT = Path(__file__).parents[2]
 CONFIG = "td-hm_hrnet-w16n_cpu_synthcrowd-128x96"
@@ -125,6 +127,27 @@ def test_what_was_trusted_is_written_down_and_compared(small, home, state):
     with pytest.raises(UserError, match=r"not the file that was used first .* delete the entry"):
         weights("small")
     assert not first.exists()
+
+
+def test_processes_that_start_together_fetch_and_convert_once(small, monkeypatch, capsys):
+    made, found = [], []
+    convert = conversion.convert
+
+    def counted(*arguments):
+        made.append(arguments)
+        convert(*arguments)
+
+    monkeypatch.setattr(conversion, "convert", counted)
+    threads = [threading.Thread(target=lambda: found.append(weights("small"))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 1
+    assert len(found) == 3
+    assert len(made) == 1
+    assert small.asked == ["/small.pth"]
+    assert capsys.readouterr().err.count("nobody published the hash") == 1
 
 
 def test_another_version_converts_anew_without_fetching(small, monkeypatch):
