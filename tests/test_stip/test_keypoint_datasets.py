@@ -198,7 +198,7 @@ def test_detection_without_a_field_is_named(crowd, field):
         ("[]", r"detection file .*d\.json holds no detection: a list of {image_id, category_id"),
         ('{"annotations": []}', r"detection file .*d\.json holds a dict: a list of {image_id"),
         ("[3]", r"detection 0 of .*d\.json is a int, not a dict with image_id, category_id"),
-        ("[{", r"bbox_file: .*d\.json is no complete JSON file"),
+        ("[{", r"bbox_file: .*d\.json: not a complete JSON file"),
         (
             '[{"image_id": 1, "category_id": 2, "bbox": [5, 5, 50, 80], "score": 0.9}]',
             r"there are no detections of a person \(category_id 1\) in .*d\.json; is it the file",

@@ -229,7 +229,7 @@ def test_demo_names_missing_and_broken_box_files(crowd, tmp_path, capsys):
     assert capsys.readouterr().err == f"pose_demo: --boxes: no file {path}\n"
     path.write_text("[{")
     assert DEMO["main"]([*arguments, str(path)]) == 1
-    assert f"pose_demo: --boxes: {path} is no complete JSON file" in capsys.readouterr().err
+    assert f"pose_demo: --boxes: {path}: not a complete JSON file" in capsys.readouterr().err
     path.write_text("[]")
     missing = tmp_path / "images.json"
     assert DEMO["main"]([*arguments, str(path), "--images-json", str(missing)]) == 1

@@ -18,12 +18,13 @@ from mmktn.formats.annotation_checks import (
     BOX_TOLERANCE_PX,
     POINT_FIELDS,
     AnnotationError,
+    Problem,
     file_problems,
 )
 from mmktn.formats.annotation_names import local_annotation_file
 from mmktn.formats.json_files import read_json
 from mmktn.formats.limits import MAX_IMAGE_PIXELS
-from mmktn.formats.masks import NUM_PARTS
+from mmktn.formats.masks import NUM_PARTS, PartMasks, check_part_masks
 from mmktn.formats.shown import is_id, is_number, shown
 from mmktn.utils.user_error import UserError
 
@@ -60,7 +61,7 @@ class PersonTruth:
         grid_xy: (P, 2) dp_x, dp_y on the grid of the box as in the file.
         charts: (P,) dp_I; numbers outside 1..24 are kept and left out of the mean.
         uv: (P, 2) dp_U, dp_V.
-        part_masks: dp_masks as in the file, or None where absent.
+        part_masks: dp_masks, or None where absent.
         segmentation: COCO segmentation as in the file, or None.
     """
 
@@ -74,7 +75,7 @@ class PersonTruth:
     grid_xy: NDArray[np.float64]
     charts: NDArray[np.int64]
     uv: NDArray[np.float64]
-    part_masks: Any
+    part_masks: PartMasks | None
     segmentation: Any
 
     def place(self, name: str) -> str:
@@ -141,7 +142,7 @@ class DensePoseTruth:
         persons: dict[tuple[int, int], list[PersonTruth]] = defaultdict(list)
         seen: set[int] = set()
         for place, entry in enumerate(record_list(data, "annotations", name)):
-            person = _person(entry, where=f"{name}: annotation {entry.get('id', f'no. {place}')}")
+            person = _person(entry, name, place)
             check_reference(person.image_id, images, "image_id", person.annotation_id, name)
             check_reference(
                 person.category_id, categories, "category_id", person.annotation_id, name
@@ -284,13 +285,16 @@ def check_reference(
         raise ValueError(f"{name}: annotation {annotation_id}: unknown {field_name} {key}")
 
 
-def _person(entry: Mapping[str, Any], where: str) -> PersonTruth:
+def _person(entry: Mapping[str, Any], name: str, place: int) -> PersonTruth:
+    where = f"{name}: annotation {entry.get('id', f'no. {place}')}"
     missing = [key for key in ("id", "image_id", "category_id", "bbox") if key not in entry]
     if missing:
         raise ValueError(f"{where}: no field {missing}")
     box = numbers(entry["bbox"], f"{where}: bbox")
     if box.shape != (4,) or (box[2:] < 0).any():
         raise ValueError(f"{where}: bbox must be [x, y, w, h] with w, h >= 0, got {box.tolist()}")
+    if box[2] * box[3] > MAX_IMAGE_PIXELS or box[2:].max() > MAX_IMAGE_PIXELS:
+        raise UserError(f"{where}: bbox {box.tolist()} has more than {MAX_IMAGE_PIXELS} pixels")
     has_points = "dp_x" in entry
     points = _points(entry, where) if has_points else np.zeros((0, 5))
     if "area" not in entry:
@@ -298,9 +302,17 @@ def _person(entry: Mapping[str, Any], where: str) -> PersonTruth:
     if not is_number(entry["area"]):
         raise UserError(f"{where}: area is no finite number: {shown(entry['area'])}")
     segmentation = entry.get("segmentation")
+    key = whole_id(entry["id"], f"{where}: id")
+    image_id = whole_id(entry["image_id"], f"{where}: image_id")
+    try:
+        masks = entry.get("dp_masks")
+        part_masks = None if masks is None else check_part_masks(masks)
+    except UserError as error:
+        problem = Problem(name, key, image_id, "dp_masks", str(error))
+        raise AnnotationError([problem]) from error
     return PersonTruth(
-        annotation_id=whole_id(entry["id"], f"{where}: id"),
-        image_id=whole_id(entry["image_id"], f"{where}: image_id"),
+        annotation_id=key,
+        image_id=image_id,
         category_id=whole_id(entry["category_id"], f"{where}: category_id"),
         box_xywh=box,
         area=float(entry["area"]),
@@ -309,7 +321,7 @@ def _person(entry: Mapping[str, Any], where: str) -> PersonTruth:
         grid_xy=points[:, :2],
         charts=_whole_charts(points[:, 2]),
         uv=points[:, 3:],
-        part_masks=entry.get("dp_masks"),
+        part_masks=part_masks,
         segmentation=None if segmentation == [] else segmentation,
     )
 
@@ -377,7 +389,7 @@ def _notes(truth: DensePoseTruth) -> list[str]:
         f"annotations with other than {NUM_PARTS} dp_masks (the first {NUM_PARTS} count)": [
             p
             for p in persons
-            if isinstance(p.part_masks, list) and len(p.part_masks) not in (1, NUM_PARTS)
+            if p.part_masks is not None and p.part_masks.count not in (1, NUM_PARTS)
         ],
     }
     return [f"{len(found)} {what}: {listed(found)}" for what, found in kinds.items() if found]

@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.formats.masks import NUM_PARTS, form_of_masks, merge_dp_masks
+from mmktn.formats.masks import NUM_PARTS, PartMasks, check_part_masks
 from mmktn.utils.user_error import UserError
 
 NUM_PART_MASKS = NUM_PARTS
 
 
 def merged_part_masks(part_masks: Any, where: str) -> NDArray[np.uint8]:
-    """Union of the 14 part masks.
+    """Union of the first 14 part masks.
 
     Args:
-        part_masks: RLE dictionaries, or [] for an absent part; one RLE dictionary of the whole
-            body, alone or in a list, as the Chimps have it.
+        part_masks: `PartMasks`, or what `check_part_masks` makes them of.
         where: Annotation, for the message.
 
     Returns:
@@ -29,11 +28,11 @@ def merged_part_masks(part_masks: Any, where: str) -> NDArray[np.uint8]:
     Raises:
         UserError: An RLE cannot be decoded or is neither 256 x 256 nor (UltraPose) 512 x 512.
     """
-    return np.asfortranarray(merged_part_labels(part_masks, where) > 0).view(np.uint8)
+    return checked_part_masks(part_masks, where).union()
 
 
 def merged_part_labels(part_masks: Any, where: str) -> NDArray[np.uint8]:
-    """Label map of the part masks; a later part lies on top of an earlier one.
+    """Label map of the first 14 part masks; a later part lies on top of an earlier one.
 
     Args:
         part_masks: As in `merged_part_masks`.
@@ -45,8 +44,26 @@ def merged_part_labels(part_masks: Any, where: str) -> NDArray[np.uint8]:
     Raises:
         UserError: An RLE cannot be decoded or is of another size.
     """
+    return checked_part_masks(part_masks, where).merged()
+
+
+def checked_part_masks(part_masks: Any, where: str) -> PartMasks:
+    """Check part masks, unless that was done.
+
+    Args:
+        part_masks: As in `merged_part_masks`.
+        where: Annotation, for the message.
+
+    Returns:
+        The masks.
+
+    Raises:
+        UserError: One cannot be decoded.
+    """
+    if isinstance(part_masks, PartMasks):
+        return part_masks
     try:
-        return merge_dp_masks(part_masks, form_of_masks(part_masks))
+        return check_part_masks(part_masks)
     except UserError as error:
         raise UserError(f"{where}, field dp_masks: {error}") from error
 

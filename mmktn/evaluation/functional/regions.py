@@ -103,7 +103,9 @@ def true_parts(person: PersonTruth, name: str) -> PlacedRegion:
     Raises:
         ValueError: A mask cannot be decoded.
     """
-    grid = merged_part_labels(person.part_masks or (), person.place(name))
+    grid = merged_part_labels(
+        person.part_masks if person.part_masks is not None else [], person.place(name)
+    )
     rows, columns = (
         ((np.arange(size) + 0.5) * side / size).astype(np.int64)
         for size, side in zip(result_hw(person.box_xywh), grid.shape, strict=True)
