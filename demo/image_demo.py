@@ -128,7 +128,7 @@ def outcomes(args: argparse.Namespace, images: Sequence[ImageInput]) -> Iterator
     )
     if getattr(inferencer, "detector", inferencer) is None and boxes is None:
         raise UserError(f"{args.config} is a top-down config: give --detector or --boxes")
-    for prediction in inferencer(
+    for prediction in inferencer.stream(
         detectable,
         batch_size=args.batch_size,
         score_thr=args.score_thr,

@@ -130,7 +130,7 @@ def boxes_of_detector(
 
     def detect(_image: ImageInput, pixels: np.ndarray) -> Boxes:
         with DefaultScope.overwrite_default_scope(scope):
-            (found,) = detector.predict([pixels])
+            (found,) = detector.predict([pixels], channel_order="BGR")
         kept = (found.labels == 0) & (found.scores >= threshold)
         return found.bboxes[kept].float().cpu().numpy(), found.scores[kept].float().cpu().numpy()
 

@@ -26,10 +26,12 @@ class ImageInput:
     Attributes:
         name: File name with suffix, unique among the inputs of a call; arrays are `array_0.png`...
         source: Where it comes from: a path, or the array itself.
+        channel_order: Of an array: 'RGB' or 'BGR'.
     """
 
     name: str
     source: Path | np.ndarray
+    channel_order: str = "RGB"
 
     @property
     def stem(self) -> str:
@@ -47,7 +49,7 @@ class ImageInput:
                 picture. The message does not repeat the file's name.
         """
         if isinstance(self.source, np.ndarray):
-            return check_picture_array(self.source)
+            return as_bgr(check_picture_array(self.source), self.channel_order)
         try:
             return read_picture(self.source, max_pixels=max_pixels)
         except FileNotFoundError as error:
@@ -59,12 +61,29 @@ def files_of(images: Sequence[ImageInput]) -> list[Path]:
     return [image.source for image in images if isinstance(image.source, Path)]
 
 
-def list_inputs(inputs: Any) -> list[ImageInput]:
+def check_channel_order(channel_order: str) -> None:
+    """Raise UserError for an order that is neither 'RGB' nor 'BGR'."""
+    if channel_order not in ("RGB", "BGR"):
+        raise UserError(f"channel_order is {channel_order!r}; it is 'RGB' or 'BGR'")
+
+
+def as_bgr(image: np.ndarray, channel_order: str) -> np.ndarray:
+    """An array in the order in which the pipelines take pictures.
+
+    Raises:
+        UserError: The order is neither 'RGB' nor 'BGR'.
+    """
+    check_channel_order(channel_order)
+    return image if channel_order == "BGR" else np.ascontiguousarray(image[..., ::-1])
+
+
+def list_inputs(inputs: Any, *, channel_order: str = "RGB") -> list[ImageInput]:
     """Flatten what a user gives.
 
     Args:
-        inputs: A path, a folder, an (H, W, 3) uint8 BGR array, or a sequence of these. What this
+        inputs: A path, a folder, an (H, W, 3) uint8 array, or a sequence of these. What this
             function gave is given back as it is.
+        channel_order: Of arrays: 'RGB' or 'BGR'.
 
     Returns:
         Images in the given order, folders sorted by file name. Paths are not checked here: a
@@ -72,9 +91,10 @@ def list_inputs(inputs: Any) -> list[ImageInput]:
 
     Raises:
         UserError: Nothing to do: an empty sequence or a folder without images; a folder that
-            cannot be listed; or an array that is no picture.
+            cannot be listed; an array that is no picture; or an unknown channel order.
         TypeError: Something else than a path or an array.
     """
+    check_channel_order(channel_order)
     if isinstance(inputs, str | Path | np.ndarray):
         inputs = [inputs]
     if not isinstance(inputs, Sequence):
@@ -88,7 +108,10 @@ def list_inputs(inputs: Any) -> list[ImageInput]:
         sources.extend(_expand(entry))
     if not sources:
         raise UserError("no images given")
-    return [ImageInput(name, source) for name, source in zip(_names(sources), sources, strict=True)]
+    return [
+        ImageInput(name, source, channel_order)
+        for name, source in zip(_names(sources), sources, strict=True)
+    ]
 
 
 def _expand(entry: Any) -> list[Path | np.ndarray]:

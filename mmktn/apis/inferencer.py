@@ -21,7 +21,7 @@ from mmengine.structures import InstanceData
 from torch import nn
 
 from mmktn.apis.given_boxes import checked_boxes
-from mmktn.apis.image_inputs import ImageInput, files_of, list_inputs
+from mmktn.apis.image_inputs import ImageInput, as_bgr, files_of, list_inputs
 from mmktn.apis.model_loading import load_model
 from mmktn.apis.person_crops import predict_crops
 from mmktn.apis.prediction import (
@@ -94,7 +94,22 @@ class DensePoseInferencer:
     def _has_step(self, name: str) -> bool:
         return any(type(step).__name__ == name for step in self.pipeline.transforms)
 
-    def __call__(
+    def __call__(self, inputs: Any, **options: Any) -> list[ImagePrediction]:
+        """Predict all inputs.
+
+        Args:
+            inputs: As in `stream`, which holds one batch at a time: take it for many pictures.
+            **options: Those of `stream`.
+
+        Returns:
+            One prediction an input, in order.
+
+        Raises:
+            UserError: As `stream`.
+        """
+        return list(self.stream(inputs, **options))
+
+    def stream(
         self,
         inputs: Any,
         *,
@@ -109,11 +124,12 @@ class DensePoseInferencer:
         iuv_order: ChannelOrder = "VUI",
         max_pixels: int | None = None,
         overwrite: bool = False,
+        channel_order: str = "RGB",
     ) -> Iterator[ImagePrediction]:
         """Predict, lazily: work is done as results are taken.
 
         Args:
-            inputs: A path, a folder, an (H, W, 3) uint8 BGR array, or a list of these.
+            inputs: A path, a folder, an (H, W, 3) uint8 array, or a list of these.
             batch_size: Images a forward pass. Images of a batch are padded to a common size.
             score_thr: People at or below this score are left out; given boxes all stay.
             boxes: For each input (N, 4) xyxy boxes in its pixels, clipped to the picture; the
@@ -127,6 +143,7 @@ class DensePoseInferencer:
             iuv_order: Channel order of 'iuv' files.
             max_pixels: Larger picture files are not read; None: `formats.pictures.MAX_PIXELS`.
             overwrite: Replace files in the output folders that exist. Inputs are never replaced.
+            channel_order: Of arrays among the inputs: 'RGB', or 'BGR' as OpenCV reads them.
 
         Yields:
             One `ImagePrediction` an input, in order. An image that cannot be read, whose boxes lie
@@ -139,7 +156,7 @@ class DensePoseInferencer:
                 finite, or an output file that exists or is an input. Nothing has been done then.
                 Later, if the disk is full.
         """
-        images = list_inputs(inputs)
+        images = list_inputs(inputs, channel_order=channel_order)
         get_preset(preset)
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
@@ -175,14 +192,19 @@ class DensePoseInferencer:
         )
 
     def predict(
-        self, images: Sequence[np.ndarray], *, boxes: Sequence[np.ndarray] | None = None
+        self,
+        images: Sequence[np.ndarray],
+        *,
+        boxes: Sequence[np.ndarray] | None = None,
+        channel_order: str = "RGB",
     ) -> list[InstanceData]:
         """One forward pass over a batch of arrays.
 
         Args:
-            images: (H, W, 3) uint8 BGR arrays, of any sizes.
+            images: (H, W, 3) uint8 arrays, of any sizes.
             boxes: For each image (N, 4) xyxy boxes in its pixels, or None to detect. Single-person
                 systems look at each box by itself; without boxes they take the image for a person.
+            channel_order: 'RGB', or 'BGR' as OpenCV reads pictures.
 
         Returns:
             For each image `bboxes`, `scores`, `labels` and `densepose`, in its own pixels.
@@ -190,7 +212,7 @@ class DensePoseInferencer:
         Raises:
             UserError: An array is no picture, a box is none or outside; the place is named.
         """
-        images, boxes = checked_call(images, boxes)
+        images, boxes = checked_call(images, boxes, channel_order)
         init_default_scope(self.model.cfg.get("default_scope") or "mmdet")
         if boxes is not None and self._has_step("WarpToPerson"):
             return [
@@ -267,13 +289,15 @@ class DensePoseInferencer:
             ]
             good = {i: pixels for i, pixels in enumerate(read) if isinstance(pixels, np.ndarray)}
             given = None if boxes is None else [boxes[start + i] for i in good]
-            people = self.predict(list(good.values()), boxes=given) if good else []
+            people = (
+                self.predict(list(good.values()), boxes=given, channel_order="BGR") if good else []
+            )
             found = dict(zip(good, people, strict=True))
             for i, image in enumerate(batch):
                 prediction = ImagePrediction(image.name, _image_id(image, start + i))
                 if i in good:
                     _fill(prediction, good[i], found[i], score_thr if boxes is None else -1.0)
-                    prediction.error = _write_or_reason(prediction, good[i], output)
+                    prediction.error = _write_or_reason(prediction, output)
                 else:
                     prediction.error = str(read[i])
                 if prediction.error is not None:
@@ -336,15 +360,18 @@ def claim_prediction_files(
 
 
 def checked_call(
-    images: Sequence[np.ndarray], boxes: Sequence[np.ndarray] | None
+    images: Sequence[np.ndarray], boxes: Sequence[np.ndarray] | None, channel_order: str
 ) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
-    """Pictures and boxes of a forward pass, checked, the boxes clipped.
+    """Pictures, as BGR, and boxes of a forward pass, checked, the boxes clipped.
 
     Raises:
         UserError: An array is no picture, a box is none or outside its picture, or there are more
             or fewer lists of boxes than pictures.
     """
-    pictures = [check_picture_array(image, f"image {k}") for k, image in enumerate(images)]
+    pictures = [
+        as_bgr(check_picture_array(image, f"image {k}"), channel_order)
+        for k, image in enumerate(images)
+    ]
     if boxes is None:
         return pictures, None
     if len(boxes) != len(pictures):
@@ -368,12 +395,10 @@ def _read_or_reason(
     return pixels
 
 
-def _write_or_reason(
-    prediction: ImagePrediction, image_bgr: np.ndarray, output: dict[str, Any]
-) -> str | None:
+def _write_or_reason(prediction: ImagePrediction, output: dict[str, Any]) -> str | None:
     """Draw and save; why files are missing, or None. Raises if the disk is full."""
     try:
-        _write(prediction, image_bgr, output)
+        _write(prediction, output)
     except DiskFullError:
         raise
     except UserError as error:
@@ -410,11 +435,19 @@ def _fill(
     prediction.boxes_xyxy = found.bboxes.float().cpu().numpy()
     prediction.scores = found.scores.float().cpu().numpy()
     prediction.densepose = found.densepose.cpu()
+    prediction.image = np.ascontiguousarray(image[..., ::-1])
+    known = ("bboxes", "scores", "labels", "densepose")
+    prediction.further = {
+        name: value.float().cpu().numpy() if isinstance(value, torch.Tensor) else value
+        for name, value in found.items()
+        if name not in known
+    }
 
 
-def _write(prediction: ImagePrediction, image_bgr: np.ndarray, output: dict[str, Any]) -> None:
+def _write(prediction: ImagePrediction, output: dict[str, Any]) -> None:
     """Draw and save what the caller asked for."""
-    image = np.ascontiguousarray(image_bgr[..., ::-1])
+    image = prediction.image
+    assert image is not None  # of a prediction without error
     if output["return_vis"] or output["vis_out_dir"] is not None:
         picture = prediction.draw(image, preset=output["preset"])
         if output["vis_out_dir"] is not None:

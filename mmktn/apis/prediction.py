@@ -10,18 +10,21 @@ from typing import Any
 import numpy as np
 
 from mmktn.formats.iuv_canvas import ChartCanvas, paint_people
-from mmktn.structures import ChartResults
+from mmktn.structures import ChartResult, ChartResults
+from mmktn.surface import BodyPoints, BodySurface, body_points, load_surface
 from mmktn.utils.output_files import claim_outputs, replace_atomically, write_json
 from mmktn.utils.user_error import UserError
 from mmktn.visualization.colormaps import get_preset, render_preset
 from mmktn.visualization.field_panels import field_panels
 from mmktn.visualization.iuv_files import (
     ChannelOrder,
+    fit_format,
     write_image,
     write_instance_png,
     write_iuv_png,
 )
 from mmktn.visualization.panels import prediction_panels, prediction_row
+from mmktn.visualization.texture import Texture, apply_texture, unwrap_texture
 
 SAVE_FORMATS = ("json", "npz", "iuv", "charts")
 # Formats that pictures are drawn in; the photographs may have others.
@@ -41,6 +44,9 @@ class ImagePrediction:
         densepose: N results.
         error: Why there is no prediction, or no file of it, or None. Without a prediction the
             other fields are empty.
+        image: (H, W, 3) uint8 RGB picture that was looked at; None if it could not be read.
+        further: What else the heads of the model said, by the name of mmdet's or mmpose's field
+            ('keypoints', 'keypoint_scores', 'masks', 'parts' ...), each with one entry a person.
         picture: (H', W', 3) uint8 RGB of boxes, charts, U and V side by side, if asked for.
     """
 
@@ -51,10 +57,22 @@ class ImagePrediction:
     scores: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     densepose: ChartResults = field(default_factory=ChartResults)
     error: str | None = None
+    image: np.ndarray | None = None
+    further: dict[str, Any] = field(default_factory=dict)
     picture: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.densepose)
+
+    @property
+    def people(self) -> list[Person]:
+        """The people one by one, best score first."""
+        return [Person(self, index) for index in range(len(self))]
+
+    @property
+    def iuv(self) -> np.ndarray:
+        """(3, H, W) uint8: chart, and U and V as truncated bytes, of all people on the image."""
+        return self.canvas().iuv
 
     def canvas(self) -> ChartCanvas:
         """All people painted on the image, the highest score on top."""
@@ -93,6 +111,169 @@ class ImagePrediction:
             field_panels(image, self.canvas(), list(self.densepose)),
             colormap=get_preset(preset).colormap,
             legend=legend,
+        )
+
+    def plot(self, preset: str = "overlay") -> np.ndarray:
+        """(H, W, 3) uint8 RGB picture of the charts in a preset's look (docs/pictures.md)."""
+        return render_preset(self.canvas(), preset, image=self._kept_image())
+
+    def save(self, path: str | Path, *, preset: str = "overlay", overwrite: bool = False) -> Path:
+        """Write one file; its suffix says which.
+
+        Args:
+            path: .json: official entries. .npz: arrays (`save_prediction`). A picture's suffix:
+                `plot`.
+            preset: Look of a picture.
+            overwrite: Whether a file that exists may be replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            UserError: The suffix is of no such file, there is no prediction, or the file exists or
+                cannot be written.
+        """
+        file = Path(path)
+        kind = file.suffix.lower()
+        if self.error is not None:
+            raise UserError(f"{self.name}: there is nothing to save: {self.error}")
+        if kind not in (".json", ".npz", *_WRITABLE):
+            known = ", ".join((".json", ".npz", *_WRITABLE))
+            raise UserError(f"{file}: unknown kind of file {kind!r}; known: {known}")
+        claim_outputs([file], overwrite=overwrite)
+        if kind == ".json":
+            write_json(file, self.to_official())
+        elif kind == ".npz":
+            with replace_atomically(file) as handle:
+                np.savez_compressed(handle, **_arrays(self))
+        else:
+            write_image(file, fit_format(file, self.plot(preset)))
+        return file
+
+    def to_supervision(self) -> Any:
+        """`supervision.Detections` with boxes, masks, scores and the chart maps in `data`.
+
+        Raises:
+            UserError: The package supervision is not installed.
+        """
+        try:
+            import supervision
+        except ImportError as error:
+            raise UserError(
+                "to_supervision needs the package supervision: pip install 'mmktn[supervision]'"
+            ) from error
+        height, width = self.image_hw
+        masks = np.zeros((len(self), height, width), dtype=bool)
+        for mask, person in zip(masks, self.people, strict=True):
+            mask[:] = person.canvas().mask
+        return supervision.Detections(
+            xyxy=self.boxes_xyxy.astype(np.float32),
+            mask=masks,
+            confidence=self.scores.astype(np.float32),
+            class_id=np.zeros(len(self), dtype=int),
+            data={"class_name": np.array(["person"] * len(self))},
+        )
+
+    def _kept_image(self) -> np.ndarray:
+        if self.image is None:
+            raise UserError(f"{self.name}: the prediction has no picture: {self.error or 'given'}")
+        return self.image
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person of a prediction.
+
+    Attributes:
+        prediction: Where the person is from.
+        index: Which one, from 0.
+    """
+
+    prediction: ImagePrediction
+    index: int
+
+    @property
+    def box_xyxy(self) -> np.ndarray:
+        """(4,) float32, image pixels."""
+        return self.prediction.boxes_xyxy[self.index]
+
+    @property
+    def score(self) -> float:
+        """Score in [0, 1]."""
+        return float(self.prediction.scores[self.index])
+
+    @property
+    def result(self) -> ChartResult:
+        """Charts, U, V, mask and further fields on the pixels of the box."""
+        return self.prediction.densepose[self.index]
+
+    @property
+    def iuv(self) -> np.ndarray:
+        """(3, h, w) uint8 chart and truncated U, V on the pixels of the box."""
+        return self.result.iuv_uint8()
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(h, w) bool body on the pixels of the box; the mask branch's, where the model has one."""
+        mask = self.result.mask
+        return (self.result.labels > 0 if mask is None else mask).cpu().numpy()
+
+    @property
+    def keypoints(self) -> np.ndarray | None:
+        """(K, 3) x, y in image pixels and score; None where the model has no keypoint branch."""
+        points = self.prediction.further.get("keypoints")
+        if points is None:
+            return None
+        own = np.asarray(points[self.index], dtype=np.float32)
+        scores = self.prediction.further.get("keypoint_scores")
+        if own.shape[-1] == 2 and scores is not None:
+            own = np.concatenate([own, np.asarray(scores[self.index])[:, None]], axis=1)
+        return own
+
+    def canvas(self) -> ChartCanvas:
+        """This person alone on the image."""
+        box = self.box_xyxy[None]
+        return paint_people(self.prediction.image_hw, box, iuvs=[self.iuv])
+
+    def vertices(
+        self,
+        points_xy: np.ndarray | None = None,
+        *,
+        surface: str | Path | BodySurface = "procedural",
+    ) -> BodyPoints:
+        """Which vertices, triangles and points of the body the pixels show.
+
+        Args:
+            points_xy: (P, 2) image positions; None: all pixels of the person.
+            surface: The body that is meant, or what `load_surface` takes. Its charts have to be
+                those that the model was trained on.
+
+        Returns:
+            The points, `points.vertices` first of all.
+        """
+        body = load_surface(surface) if isinstance(surface, str | Path) else surface
+        corner = (int(self.box_xyxy[0]), int(self.box_xyxy[1]))
+        return body_points(
+            self.result.labels.cpu().numpy(),
+            self.result.uv.float().cpu().numpy(),
+            surface=body,
+            origin_xy=corner,
+            points_xy=points_xy,
+        )
+
+    def texture(self, *, tile: int = 200, fill_distance: float = 0.0) -> Texture:
+        """What the person looks like, as an atlas of 24 charts; arguments of `unwrap_texture`."""
+        canvas = self.canvas()
+        image = self.prediction._kept_image()
+        return unwrap_texture(
+            image, canvas.labels, canvas.uv, tile=tile, fill_distance=fill_distance
+        )
+
+    def wear(self, texture: Texture | np.ndarray, *, alpha: float = 1.0) -> np.ndarray:
+        """(H, W, 3) uint8 RGB image with this person in a texture, another person's for example."""
+        canvas = self.canvas()
+        return apply_texture(
+            texture, canvas.labels, canvas.uv, image=self.prediction._kept_image(), alpha=alpha
         )
 
 

@@ -60,13 +60,18 @@ class TopdownDensePoseInferencer(DensePoseInferencer):
         self.max_people = max_people
 
     def predict(
-        self, images: Sequence[np.ndarray], *, boxes: Sequence[np.ndarray] | None = None
+        self,
+        images: Sequence[np.ndarray],
+        *,
+        boxes: Sequence[np.ndarray] | None = None,
+        channel_order: str = "RGB",
     ) -> list[InstanceData]:
         """Decode the charts of all people of some images.
 
         Args:
-            images: (H, W, 3) uint8 BGR arrays, of any sizes.
+            images: (H, W, 3) uint8 arrays, of any sizes.
             boxes: For each image (N, 4) xyxy boxes in its pixels, or None to detect.
+            channel_order: 'RGB', or 'BGR' as OpenCV reads pictures.
 
         Returns:
             For each image `bboxes`, `scores` (of the boxes; 1 for given ones), `labels` and
@@ -76,7 +81,7 @@ class TopdownDensePoseInferencer(DensePoseInferencer):
             UserError: No boxes and no detector, an array is no picture, or a box has no area, has
                 numbers that are not finite or lies outside its image.
         """
-        images, boxes = checked_call(images, boxes)
+        images, boxes = checked_call(images, boxes, channel_order)
         if boxes is not None:
             found = [
                 InstanceData(bboxes=given, scores=np.ones(len(given), np.float32))
@@ -98,7 +103,7 @@ class TopdownDensePoseInferencer(DensePoseInferencer):
                 "--boxes) or a detector (image_demo: --detector)"
             )
         found = []
-        for people in self.detector.predict(images):
+        for people in self.detector.predict(images, channel_order="BGR"):
             keep = (people.scores > self.min_box_score) & (people.labels == 0)
             order = people.scores[keep].argsort(descending=True)[: self.max_people]
             found.append(

@@ -4,6 +4,7 @@ numpy and scipy only; trimesh, potpourri3d and pygeodesic are asked for where th
 """
 
 from mmktn.surface.atlas import ChartAtlas
+from mmktn.surface.body_points import BodyPoints, body_points
 from mmktn.surface.body_surface import BodySurface, load_surface
 from mmktn.surface.geodesic import GeodesicTable
 from mmktn.surface.mesh import SurfaceMesh
@@ -14,11 +15,13 @@ __all__ = [
     "CHART_FLIP",
     "COARSE_FLIP",
     "KEYPOINT_FLIP",
+    "BodyPoints",
     "BodySurface",
     "ChartAtlas",
     "ChartSymmetry",
     "GeodesicTable",
     "SurfaceMesh",
     "SyntheticSkeleton",
+    "body_points",
     "load_surface",
 ]

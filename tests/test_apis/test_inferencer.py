@@ -7,6 +7,7 @@ import torch
 from mmengine.structures import InstanceData
 
 from mmktn.apis.inferencer import DensePoseInferencer
+from mmktn.utils.user_error import UserError
 from mmktn.visualization.iuv_files import read_iuv_png
 from tests.test_apis.fake_detector import FakeDetector
 
@@ -31,7 +32,7 @@ def test_people_come_best_score_first_with_their_own_charts(inferencer):
 def test_a_model_that_makes_no_charts_is_named(inferencer, monkeypatch):
     people = InstanceData(bboxes=torch.zeros(0, 4), scores=torch.zeros(0))
     people.keypoints = torch.zeros(0, 17, 2)
-    monkeypatch.setattr(inferencer, "predict", lambda images, boxes=None: [people for _ in images])
+    monkeypatch.setattr(inferencer, "predict", lambda images, **_: [people for _ in images])
     with pytest.raises(ValueError, match=r"no charts but \['bboxes', 'keypoints', 'scores'\]"):
         list(inferencer(_picture()))
 
@@ -48,10 +49,31 @@ def test_batches_are_real_and_the_last_one_is_short(inferencer):
 
 
 def test_results_stream(inferencer):
-    stream = inferencer([_picture() for _ in range(3)])
+    stream = inferencer.stream([_picture() for _ in range(3)])
     assert inferencer.model.batches == []
     next(stream)
     assert len(inferencer.model.batches) == 1
+
+
+def test_arrays_are_rgb_unless_bgr_is_said(inferencer, tmp_path):
+    """A file, its RGB array and its BGR array are one picture, for the model and in the result."""
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(100, 255, (20, 30, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), rgb[..., ::-1])
+    seen = []
+    inferencer.model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
+    calls = [(tmp_path / "a.png", "RGB"), (rgb, "RGB"), (rgb[..., ::-1], "BGR")]
+    for image, order in calls:
+        (prediction,) = inferencer(image, channel_order=order)
+        assert (prediction.image == rgb).all()
+    assert torch.equal(seen[0], seen[1])
+    assert torch.equal(seen[0], seen[2])
+    inferencer.predict([rgb])
+    inferencer.predict([rgb[..., ::-1]], channel_order="BGR")
+    assert torch.equal(seen[3], seen[0])
+    assert torch.equal(seen[4], seen[0])
+    with pytest.raises(UserError, match="channel_order is 'rgb'"):
+        inferencer(rgb, channel_order="rgb")
 
 
 def test_input_follows_the_dtype_of_the_model(inferencer):
