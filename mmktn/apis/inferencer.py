@@ -295,6 +295,7 @@ class DensePoseInferencer:
             found = dict(zip(good, people, strict=True))
             for i, image in enumerate(batch):
                 prediction = ImagePrediction(image.name, _image_id(image, start + i))
+                prediction.surface = str(self.model.cfg.get("surface") or "procedural")
                 if i in good:
                     _fill(prediction, good[i], found[i], score_thr if boxes is None else -1.0)
                     prediction.error = _write_or_reason(prediction, output)

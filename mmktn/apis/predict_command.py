@@ -214,8 +214,8 @@ class _Run:
             self._write(read, prediction)
 
     def _predictions(self, batch: list[_Read]) -> list[ImagePrediction]:
-        images = [ImageInput(Path(r.picture.name).name, r.image) for r in batch]  # type: ignore[arg-type]
-        found = list(self.inferencer(images, batch_size=len(images), score_thr=self.args.score_thr))
+        images = [ImageInput(Path(r.picture.name).name, r.image, "BGR") for r in batch]  # type: ignore[arg-type]
+        found = self.inferencer(images, batch_size=len(images), score_thr=self.args.score_thr)
         for read, prediction in zip(batch, found, strict=True):
             if not Path(read.picture.name).stem.isdecimal():
                 prediction.image_id = read.picture.index

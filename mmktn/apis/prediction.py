@@ -48,6 +48,8 @@ class ImagePrediction:
         further: What else the heads of the model said, by the name of mmdet's or mmpose's field
             ('keypoints', 'keypoint_scores', 'masks', 'parts' ...), each with one entry a person.
         picture: (H', W', 3) uint8 RGB of boxes, charts, U and V side by side, if asked for.
+        surface: The body that the model's charts are of, as its config names it; what
+            `load_surface` takes.
     """
 
     name: str
@@ -60,6 +62,7 @@ class ImagePrediction:
     image: np.ndarray | None = None
     further: dict[str, Any] = field(default_factory=dict)
     picture: np.ndarray | None = None
+    surface: str = "procedural"
 
     def __len__(self) -> int:
         return len(self.densepose)
@@ -239,19 +242,20 @@ class Person:
         self,
         points_xy: np.ndarray | None = None,
         *,
-        surface: str | Path | BodySurface = "procedural",
+        surface: str | Path | BodySurface | None = None,
     ) -> BodyPoints:
         """Which vertices, triangles and points of the body the pixels show.
 
         Args:
             points_xy: (P, 2) image positions; None: all pixels of the person.
-            surface: The body that is meant, or what `load_surface` takes. Its charts have to be
-                those that the model was trained on.
+            surface: A body, or what `load_surface` takes; None: the one that the model was
+                trained on.
 
         Returns:
             The points, `points.vertices` first of all.
         """
-        body = load_surface(surface) if isinstance(surface, str | Path) else surface
+        given = self.prediction.surface if surface is None else surface
+        body = load_surface(given) if isinstance(given, str | Path) else given
         corner = (int(self.box_xyxy[0]), int(self.box_xyxy[1]))
         return body_points(
             self.result.labels.cpu().numpy(),

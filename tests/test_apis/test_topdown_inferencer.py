@@ -40,7 +40,8 @@ def test_given_boxes_come_back_with_charts(model, image):
 
 def test_result_is_that_of_the_test_pipeline(model, image):
     """What tools/test.py would store for the same box."""
-    (prediction,) = TopdownDensePoseInferencer(model)(image, boxes=[BOXES[:1]])
+    inferencer = TopdownDensePoseInferencer(model)
+    (prediction,) = inferencer(image, boxes=[BOXES[:1]], channel_order="BGR")
     results = {
         "img": image,
         "img_id": 1,
@@ -72,7 +73,7 @@ def test_detector_gives_boxes_and_scores(model, image):
         scores=torch.tensor([0.5, 0.9, 0.01, 0.8]),
         labels=torch.tensor([0, 0, 0, 1]),
     )
-    detector.predict = lambda images: [found for _ in images]
+    detector.predict = lambda images, **_: [found for _ in images]
     (prediction,) = TopdownDensePoseInferencer(model, detector=detector)(image)
     assert prediction.boxes_xyxy.tolist() == BOXES[::-1].tolist()
     assert prediction.scores.tolist() == pytest.approx([0.9, 0.5])
