@@ -1,4 +1,4 @@
-"""Dense pose of pictures: boxes, chart map, U and V side by side, one picture an image.
+"""Dense pose of pictures: boxes, chart map, U and V side by side, one picture per image.
 
 Usage: python demo/image_demo.py IMAGE_OR_FOLDER... (CONFIG CHECKPOINT | --model NAME)
            [--out-dir DIR] [--save ...] [--detector CONFIG CHECKPOINT | --boxes FILE] [--overwrite]

@@ -108,7 +108,7 @@ def percent(score: float | None) -> str:
 
 
 def draw_overview(runner: object, path: Path, num_images: int = 6) -> Path:
-    """Draw truth and predictions of the first held-out images, one row an image."""
+    """Draw truth and predictions of the first held-out images, one row per image."""
     import cv2
     import numpy as np
 

@@ -9,6 +9,6 @@ _base_ = [
 
 optim_wrapper = dict(optimizer=dict(lr=0.002))
 
-# The papers give this network's GPS with one kappa for all parts, the model zoo with one a part.
+# The papers give this network's GPS with one kappa for all parts, the model zoo with one per part.
 val_evaluator = dict(normaliser=("per_part", "global"))
 test_evaluator = val_evaluator

@@ -7,7 +7,7 @@ _base_ = [
     "../_base_/default_runtime.py",
 ]
 
-# Learning rate 0.03 belongs to 16 images an iteration, and to gradients of which each tensor is
+# Learning rate 0.03 belongs to 16 images per iteration, and to gradients of which each tensor is
 # clipped to norm 1 by itself, as the official code does.
 optim_wrapper = dict(
     optimizer=dict(lr=0.03),

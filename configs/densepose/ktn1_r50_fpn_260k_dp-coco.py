@@ -12,5 +12,5 @@ model = dict(
     train_cfg=dict(rcnn=dict(densepose_fg_iou=0.65)),
 )
 
-# Learning rate 0.01 belongs to 8 images an iteration.
+# Learning rate 0.01 belongs to 8 images per iteration.
 optim_wrapper = dict(optimizer=dict(lr=0.01))

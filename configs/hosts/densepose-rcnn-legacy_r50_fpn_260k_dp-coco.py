@@ -13,6 +13,6 @@ model = dict(
     train_cfg=dict(rpn_proposal=dict(nms_pre=1200)),
 )
 
-# The base's figure has one kappa for all parts, that of the row with KTM one a part.
+# The base's figure has one kappa for all parts, that of the row with KTM one per part.
 val_evaluator = dict(normaliser=("per_part", "global"))
 test_evaluator = val_evaluator

@@ -53,7 +53,7 @@ train_dataloader = dict(
     )
 )
 
-# Learning rate 0.002 belongs to 16 images an iteration.
+# Learning rate 0.002 belongs to 16 images per iteration.
 optim_wrapper = dict(optimizer=dict(lr=0.002))
 param_scheduler = [
     # LinearLR reaches the full rate at its last iteration, end - 1: 500, as in the official code.

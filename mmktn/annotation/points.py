@@ -118,7 +118,7 @@ def sample_part_map(
         box_xywh: The person's box in pixels; by default the tight box of the parts.
 
     Returns:
-        At most 14 points a part.
+        At most 14 points per part.
 
     Raises:
         ValueError: Not a map of parts, no part in it, or a box without size.

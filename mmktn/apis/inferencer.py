@@ -102,7 +102,7 @@ class DensePoseInferencer:
             **options: Those of `stream`.
 
         Returns:
-            One prediction an input, in order.
+            One prediction per input, in order.
 
         Raises:
             UserError: As `stream`.
@@ -130,7 +130,7 @@ class DensePoseInferencer:
 
         Args:
             inputs: A path, a folder, an (H, W, 3) uint8 array, or a list of these.
-            batch_size: Images a forward pass. Images of a batch are padded to a common size.
+            batch_size: Images per forward pass. Images of a batch are padded to a common size.
             score_thr: People at or below this score are left out; given boxes all stay.
             boxes: For each input (N, 4) xyxy boxes in its pixels, clipped to the picture; the
                 detector is skipped then.

@@ -1,4 +1,4 @@
-"""What the commands on a user's pictures share: options, one line a picture, exit status.
+"""What the commands on a user's pictures share: options, one line per picture, exit status.
 
 Exit status: 0 if every picture was worked on (also when nobody was found in it), 1 if one was not
 or the command cannot start, 2 for a wrong command line. A script that goes through folders thus
@@ -129,11 +129,11 @@ def attempts(images: Sequence[ImageInput], work: Callable[[ImageInput], str]) ->
 
 
 def report_pictures(total: int, outcomes: Iterable[Outcome]) -> int:
-    """Print one line a picture as they come.
+    """Print one line per picture as they come.
 
     Args:
         total: Number of pictures.
-        outcomes: One a picture.
+        outcomes: One per picture.
 
     Returns:
         The exit status: 1 if one failed.

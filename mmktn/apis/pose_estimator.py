@@ -101,10 +101,10 @@ class PoseEstimator:
             image_bgr: Picture ``(H, W, 3)``.
             boxes_xyxy: Boxes ``(N, 4)`` in image pixels; they are clipped to the picture.
             box_scores: ``(N,)``; None = 1.
-            batch_size: Crops a forward pass.
+            batch_size: Crops per forward pass.
 
         Returns:
-            One pose a box, in the order of the boxes.
+            One pose per box, in the order of the boxes.
 
         Raises:
             UserError: The array is no picture; a box (its index is named) has no area, has numbers

@@ -83,7 +83,7 @@ class ImagePrediction:
         return paint_people(self.image_hw, self.boxes_xyxy, iuvs=iuvs, scores=self.scores)
 
     def to_official(self) -> list[dict[str, Any]]:
-        """Entries of an official result file, one a person."""
+        """Entries of an official result file, one per person."""
         return [
             result.to_official(self.image_id, box, float(score))
             for result, box, score in zip(self.densepose, self.boxes_xyxy, self.scores, strict=True)

@@ -1,6 +1,6 @@
 """Dense label files: a teacher's answer at every pixel of persons (docs/distillation.md).
 
-A folder of one RGBA picture a person, 256 x 256 over its box as dp_masks are: red the chart, green
+A folder has one RGBA picture per person, 256 x 256 over its box like dp_masks: red the chart, green
 U, blue V, alpha the confidence; and `index.json`, which says what they belong to. Everything is
 checked when it is read. The format is this project's own (DensePose, section 3.2).
 """

@@ -1,4 +1,4 @@
-"""DensePose-COCO as an mmdet dataset: one item an image, with all of its persons.
+"""DensePose-COCO as an mmdet dataset: one item per image, with all of its persons.
 
 File format: DensePose-COCO's; layout on disk: docs/datasets.md. Masks are not decoded and images
 not opened before an item is asked for. The synthetic set has the same format; PoseTrack, UltraPose

@@ -32,7 +32,7 @@ def check_file(
     """Check an annotation file.
 
     Args:
-        path: JSON file; another of its names in circulation will do.
+        path: JSON file. Where it is missing, another name under which it circulates is tried.
         image_dir: Folder of its images; None leaves the images out.
         form: What the set allows.
         decode_images: Also open every image; otherwise only its presence is checked.

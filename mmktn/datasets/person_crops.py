@@ -1,4 +1,4 @@
-"""DensePose-COCO, one item a person, for systems that crop a person out of its image.
+"""DensePose-COCO, one item per person, for systems that crop a person out of its image.
 
 The top-down data set, whose items also know where the other persons of the image are: they are
 neither the person nor background (DensePose, sections 3.1 and 3.2).

@@ -1,4 +1,4 @@
-"""DensePose-COCO for top-down systems: one item a person, with given boxes or a detector's.
+"""DensePose-COCO for top-down systems: one item per person, with given boxes or a detector's.
 
 Same files and checks as `DensePoseCocoDataset`; items carry the keys of mmpose's top-down pipelines
 (`bbox`, `bbox_score`) beside those of the dense-pose transforms.

@@ -51,7 +51,7 @@ def painting_order(scores: Sequence[float] | np.ndarray | None, num_people: int)
     """Order in which people are painted, the topmost last.
 
     Args:
-        scores: One score a person, or None for input order from top to bottom.
+        scores: One score per person, or None for input order from top to bottom.
         num_people: How many people there are.
 
     Returns:
@@ -84,7 +84,7 @@ def paint_people(
         boxes_xyxy: (N, 4) boxes, image pixels.
         iuvs: N arrays (3, h, w) uint8; the top-left pixel goes to (int(x1), int(y1)) and what
             leaves the image is cut off.
-        scores: One a person; decides who is on top.
+        scores: One per person; decides who is on top.
 
     Raises:
         ValueError: Counts that differ, a map that is not (3, h, w) uint8, or one whose size is not

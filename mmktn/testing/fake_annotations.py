@@ -126,7 +126,7 @@ def fake_coco_file(
 
     Args:
         num_images: Number of images, ids from 1.
-        persons: Persons an image; annotation ids count up from 100.
+        persons: Persons per image; annotation ids count up from 100.
         image_hw: Size of all images.
         seed: Of the random numbers.
     """
@@ -191,7 +191,7 @@ def fake_batch(
 
     Args:
         num_images: B.
-        persons: Persons an image (the last one without dense pose, unless it is the only one).
+        persons: Persons per image (the last one without dense pose, unless it is the only one).
         image_hw: Size of the images.
         seed: Of the random numbers.
 

@@ -79,7 +79,7 @@ def draw_boxes(
     Args:
         image: Picture.
         boxes_xyxy: (N, 4) boxes in image pixels.
-        texts: One a box (a score, say), or None.
+        texts: One per box (a score, say), or None.
         colour: Of the outlines.
 
     Raises:

@@ -64,7 +64,7 @@ def fit_format(path: str | Path, image: np.ndarray) -> np.ndarray:
     """Scale a picture down to what the format of a file can hold; others stay as they are.
 
     Args:
-        path: File; WebP holds 16383 pixels a side, JPEG 65500.
+        path: File; WebP holds 16383 pixels per side, JPEG 65500.
         image: (H, W, 3) uint8.
     """
     longest = _LONGEST_SIDE.get(Path(path).suffix.lower(), max(image.shape[:2]))
@@ -72,7 +72,7 @@ def fit_format(path: str | Path, image: np.ndarray) -> np.ndarray:
         return image
     scale = longest / max(image.shape[:2])
     size_wh = [min(max(round(side * scale), 1), longest) for side in image.shape[1::-1]]
-    # Whole pixels are taken, since OpenCV's other ways end at 32767 pixels a side.
+    # Whole pixels are taken, since OpenCV's other ways end at 32767 pixels per side.
     rows = np.arange(size_wh[1]) * image.shape[0] // size_wh[1]
     columns = np.arange(size_wh[0]) * image.shape[1] // size_wh[0]
     return image[rows[:, None], columns]

@@ -100,7 +100,7 @@ def prediction_panels(
         image: (H, W, 3) uint8 RGB photo.
         canvas: Painted charts.
         boxes_xyxy: (N, 4) boxes, image pixels.
-        texts: One a box, or None.
+        texts: One per box, or None.
         preset: Look of the three maps.
     """
     maps = [

@@ -64,7 +64,7 @@ def posetrack_file(seed):
 
 
 def ultrapose_file(seed, points=2600):
-    """Thousands of points a person, masks of 512 x 512."""
+    """Thousands of points per person, masks of 512 x 512."""
     rng = np.random.default_rng(seed)
     data = fake_coco_file(2, persons=1, seed=seed)
     for record in data["annotations"]:

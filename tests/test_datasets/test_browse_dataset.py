@@ -1,4 +1,4 @@
-"""The browser writes a picture an image, from a JSON file and through a config's pipeline."""
+"""The browser writes a picture per image, from a JSON file and through a config's pipeline."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""One item a person: who is an item, where its box comes from, what is refused."""
+"""One item per person: who is an item, where its box comes from, what is refused."""
 
 import json
 

@@ -27,7 +27,7 @@ def crowd(tmp_path_factory):
 
 
 def options(crowd):
-    """Overrides that point the config at the tiny crowd: eight persons, two iterations an epoch."""
+    """Overrides that point the config at the tiny crowd: 8 persons, 2 iterations per epoch."""
     found = {"train_dataloader.batch_size": 4, "default_hooks.logger.interval": 1}
     for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
         found[f"{loader}.dataset.data_root"] = ""

@@ -9,7 +9,7 @@ SHAPE_HW = (120, 160)
 
 
 def write_crowd(folder, images=4, keypoints=14, seed=0, crowd_index=True):
-    """Write `images/*.png` and `crowd.json` with two overlapping persons an image."""
+    """Write `images/*.png` and `crowd.json` with two overlapping persons per image."""
     rng = np.random.default_rng(seed)
     colours = rng.integers(60, 255, size=(keypoints, 3)).tolist()
     (folder / "images").mkdir(parents=True, exist_ok=True)

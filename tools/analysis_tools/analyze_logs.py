@@ -87,7 +87,7 @@ def plot_curves(logs: list[Path], keys: list[str], out: Path) -> None:
 
 
 def time_line(path: Path) -> str:
-    """One line: median and extremes of the seconds an iteration.
+    """One line: median and extremes of the seconds per iteration.
 
     Raises:
         KeyError: The log has no times.

@@ -48,7 +48,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def simulate(args: argparse.Namespace, surface: BodySurface) -> list[AnnotatedImage]:
-    """Render people, one an image, and place their points with noise."""
+    """Render people, one per image, and place their points with noise."""
     views = partial(render_part_views, surface, size=args.view_size)
     noise = AnnotatorNoise(args.click_noise, args.side_confusion)
     annotator = SimulatedAnnotator(surface, views, noise=noise)

@@ -1,4 +1,4 @@
-# DensePose-COCO, one annotated person an item: the box times 1.2, its longer side 320 pixels.
+# DensePose-COCO, one annotated person per item: the box times 1.2, its longer side 320 pixels.
 # Single-person setting of DensePose, section 3.1.
 _base_ = "densepose_coco.py"
 

@@ -1,4 +1,4 @@
-# One annotated person an item, all but the person painted grey, in training and at test: the
+# One annotated person per item, all but the person painted grey, in training and at test: the
 # teacher and the figure-ground oracle.
 _base_ = "densepose_coco_person.py"
 

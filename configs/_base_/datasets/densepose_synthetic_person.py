@@ -1,4 +1,4 @@
-# The synthetic set, one person an item, its longer side 128 pixels. Single-person setting.
+# The synthetic set, one person per item, its longer side 128 pixels. Single-person setting.
 _base_ = "densepose_synthetic.py"
 
 augmentation = [

@@ -1,4 +1,4 @@
-# The synthetic set, one person an item, all but the person painted grey, in training and at test.
+# The synthetic set, one person per item, all but the person painted grey, in training and at test.
 _base_ = "densepose_synthetic_person.py"
 
 painting = dict(type="mmktn.PaintBackground", color=(103.53, 116.28, 123.675))

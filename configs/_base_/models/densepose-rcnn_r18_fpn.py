@@ -69,7 +69,7 @@ model = dict(
     ),
     train_cfg=dict(
         rpn_proposal=dict(nms_pre=200, max_per_img=100),
-        # Up to five boxes of people an image: more of the same person cost more than they teach.
+        # Up to five boxes of people per image: more of the same person cost more than they teach.
         rcnn=dict(sampler=dict(num=20), densepose_fg_iou=0.6),
     ),
     test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=100), rcnn=dict(max_per_img=20)),

@@ -75,7 +75,7 @@ model = dict(
             trunk=dict(type="mmktn.ConvTrunk", in_channels=256, channels=512, num_convs=8),
             predictor=dict(type="mmktn.ChartPredictor", in_channels=512, coarse_channels=2),
             # U and V losses are sums over the points of all images of a GPU; the weights belong
-            # to 2 images a GPU.
+            # to 2 images per GPU.
             loss=dict(
                 type="mmktn.ChartLoss",
                 weights=dict(fine_segm=1.0, u=0.01, v=0.01, coarse_segm=5.0),

@@ -34,7 +34,7 @@ model = dict(
             loss=dict(
                 type="mmktn.ChartLoss",
                 weights=dict(coarse_segm=2.0, body_mask=5.0, keypoint_heatmaps=0.1),
-                # Crops a GPU: the number that the weight of U and V belongs to.
+                # Crops per GPU: the number that the weight of U and V belongs to.
                 uv_reference_images=32,
                 # Cells lie where decoding puts them. There are no released weights to agree with,
                 # and a crop's cells are three times those of a RoI.

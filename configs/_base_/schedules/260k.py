@@ -5,7 +5,7 @@ max_iters = 260000
 
 train_cfg = dict(max_iters=max_iters)
 
-# Learning rate 0.002 belongs to 8 images an iteration.
+# Learning rate 0.002 belongs to 8 images per iteration.
 optim_wrapper = dict(optimizer=dict(lr=0.002))
 auto_scale_lr = dict(base_batch_size=8)
 

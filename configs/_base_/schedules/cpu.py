@@ -1,5 +1,5 @@
 # Minutes on two CPU cores: AdamW with a cosine, from random weights. Learning rate 2e-3 belongs
-# to 8 images an iteration.
+# to 8 images per iteration.
 max_iters = 1400
 
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=max_iters)

@@ -1,11 +1,11 @@
-# 230 k iterations of 8 images, one a GPU: the multi-task configs of the original release
+# 230 k iterations of 8 images, one per GPU: the multi-task configs of the original release
 max_iters = 230000
 
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=10000)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
 
-# Learning rate 0.002 belongs to 8 images an iteration.
+# Learning rate 0.002 belongs to 8 images per iteration.
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="SGD", lr=0.002, momentum=0.9, weight_decay=0.0001),

@@ -5,7 +5,7 @@ train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=10
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
 
-# Learning rate 0.01 belongs to 16 images an iteration.
+# Learning rate 0.01 belongs to 16 images per iteration.
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="SGD", lr=0.01, momentum=0.9, weight_decay=0.0001),

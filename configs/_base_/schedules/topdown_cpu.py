@@ -1,5 +1,5 @@
 # A minute or two on one CPU core: AdamW with a cosine, from random weights. Learning rate 2e-3
-# belongs to 16 crops an iteration.
+# belongs to 16 crops per iteration.
 max_iters = 900
 
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=max_iters)

@@ -64,7 +64,7 @@ class KeypointTruth:
         """Read a COCO keypoint JSON file.
 
         Args:
-            path: The file; another of its names in circulation will do.
+            path: The file. Where it is missing, another name under which it circulates is tried.
 
         Returns:
             The ground truth.

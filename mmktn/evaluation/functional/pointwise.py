@@ -149,7 +149,7 @@ def dense_distances(
         true_uv: (2, H, W) U, V in [0, 1].
         surface: Body surface.
         image_id: Image.
-        stride: Take every so-manieth row and column.
+        stride: Step between the rows and columns that are scored; 1 scores all pixels.
 
     Returns:
         Errors of the person pixels.

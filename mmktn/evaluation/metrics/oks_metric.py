@@ -129,7 +129,7 @@ class OKSMetric(BaseMetric):
 
         Args:
             data_batch: Not used.
-            data_samples: Dictionaries of mmpose (one a person) or of mmdet (one an image):
+            data_samples: Dictionaries of mmpose (one per person) or of mmdet (one per image):
                 ``img_id``, ``pred_instances`` with keypoints (N, K, 2) in image pixels and
                 keypoint_scores (N, K). The score of the box is ``bbox_scores`` (N,) of
                 ``gt_instances``, else ``scores`` (N,) of ``pred_instances``, else 1. The area for

@@ -46,7 +46,8 @@ class PointwiseDensePoseMetric(BaseMetric):
         min_score: Detections below are not painted.
         dense_dir: Folder with one .npz of dense maps (``chart``, ``u``, ``v``) per image, as the
             synthetic data has; every person pixel counts then, not only annotated points.
-        dense_stride: Take every so-manieth row and column of dense maps.
+        dense_stride: Step between the rows and columns of dense maps that are scored; 1 scores all
+            pixels.
         min_visible_keypoints: Read the points of persons with at least so many visible COCO
             keypoints only; 16 gives the full-body images of the paper's Fig. 9.
         with_iou: Also report the overlap of painted persons with the segmentations.

@@ -27,10 +27,11 @@ from mmktn.structures import ChartResult, ChartResults, decode_png, encode_png
 
 
 class PersonSamples(BaseMetric):
-    """Put before a metric of images, this makes it a metric of persons.
+    """Mixin that lets a metric score samples of one person each instead of one image each.
 
-    Maps are kept as PNG until the end of the epoch (about 10 kB a person), and similarities are
-    computed by the process that gathers them.
+    A class names it before the metric that it changes. `process` keeps each person's map as a PNG
+    (about 10 kB per person); the process that gathers the records puts the persons of an image
+    together and scores them when the epoch ends.
     """
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
@@ -62,7 +63,7 @@ class PersonSamples(BaseMetric):
         """Bring the persons of each image together and score them.
 
         Args:
-            results: Records of `process`, one a person; repetitions (the last batch of several
+            results: Records of `process`, one per person; repetitions (the last batch of several
                 processes) are dropped. Annotated images without a record count as missed.
 
         Returns:
@@ -127,7 +128,7 @@ class TopdownPointwiseMetric(PersonSamples, PointwiseDensePoseMetric):
         """Score persons in their images, or each by itself.
 
         Args:
-            results: Records of `process`, one a person.
+            results: Records of `process`, one per person.
 
         Returns:
             As `PointwiseDensePoseMetric.compute_metrics`.

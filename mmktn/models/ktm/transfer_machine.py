@@ -98,7 +98,7 @@ class KnowledgeTransferMachine(BaseModule):
             return rows if self.transformer is None else self.transformer(rows)
 
     def clear_cache(self) -> None:
-        """Forget the cached rows; needed after no kind of change, offered for tests and tools."""
+        """Forget the cached rows, so that a benchmark can time the generation itself."""
         self._cache.clear()
 
     def train(self, mode: bool = True) -> "KnowledgeTransferMachine":

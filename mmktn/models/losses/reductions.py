@@ -1,4 +1,4 @@
-"""Reductions that keep the graph whole when there is nothing to learn from, or over processes."""
+"""Zero losses that keep the graph of all processes equal, and means over all processes."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def zero_connected_to(maps: Tensor) -> Tensor:
-    """Give a zero whose gradient reaches `maps` (as zeros): all ranks then run the same graph.
+    """Return a zero that depends on `maps`: their gradient is zero, and all ranks run one graph.
 
     Args:
         maps: Any shape, possibly empty.
@@ -20,17 +20,17 @@ def zero_connected_to(maps: Tensor) -> Tensor:
 
 
 def process_shares(counts: Sequence[int], device: torch.device) -> list[float]:
-    """Give what turns this process's means into parts of the mean over all processes.
+    """Return factors that turn means of this process into its parts of the global means.
 
     Distributed training averages gradients over processes. A mean over `n` local items times
     `n / (mean n over processes)` therefore adds up to the mean over the items of all processes.
 
     Args:
-        counts: Numbers of local items, one a loss; every process passes as many.
+        counts: Numbers of local items, one per loss; every process passes as many.
         device: Device the processes talk on.
 
     Returns:
-        One factor a count; 1 in a single process and where no process has an item.
+        One factor per count; 1 in a single process and where no process has an item.
     """
     if get_world_size() == 1:
         return [1.0] * len(counts)

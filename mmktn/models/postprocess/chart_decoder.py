@@ -31,14 +31,14 @@ from mmktn.structures.crop_grid import box_in_region
 class ChartDecoder:
     """Decode `ChartOutput` into `ChartResults`.
 
-    A pixel belongs to the body if argmax(mask map) > 0 (`mask_threshold=0.5`), or if the softmax of
-    channel 1 exceeds the threshold (any other value; below 0: everywhere). Its chart is
-    argmax over all 25 channels of the fine map, which may itself answer background.
+    A pixel belongs to the body where the best channel of the mask map is not the background. Its
+    chart is the best of all 25 channels of the fine map, which may be the background again.
 
     Args:
         mask_source: Map that decides on the body: 'coarse_segm', 'body_mask', or 'fine_segm' where
             the 25-way map alone decides (fully convolutional systems).
-        mask_threshold: 0.5 in DensePose R-CNN, 0.3 in KTN.
+        mask_threshold: 0.5 takes the best channel (DensePose R-CNN). Another value compares the
+            softmax of channel 1 with it (KTN: 0.3); a negative one takes every pixel for body.
         band_values: Resized values held at a time (25 per pixel).
 
     Maps that declare a `field` (`mmktn.structures.DenseMap`) are decoded beside the charts into

@@ -29,7 +29,7 @@ class ChartTargets:
 
     Attributes:
         rois_xyxy: (N, 4) RoIs, network-input pixels.
-        gt_boxes_xyxy: (G, 4) the persons on them: one a RoI, in order, in the RoI systems; any
+        gt_boxes_xyxy: (G, 4) the persons on them: one per RoI, in order, in the RoI systems; any
             number on the whole input, which is the RoI of a fully convolutional system.
         roi_index: (P,) int64, RoI of each point; only points inside their RoI are kept.
         point_xy: (P, 2) image pixels.

@@ -26,7 +26,7 @@ from mmktn.structures.crop_grid import crop_region
 
 @MODELS.register_module()
 class TopdownDensePoseHead(BaseHead):
-    """Dense pose of one person a crop.
+    """Dense pose of one person per crop.
 
     Args:
         densepose_head: The `DensePoseHead`; its predictor may not read a box head.

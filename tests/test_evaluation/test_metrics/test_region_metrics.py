@@ -24,7 +24,7 @@ def truth_file(tmp_path):
 
 
 def samples_of(data, field="part_regions", make=None):
-    """Two boxes an image around the true ones, with label maps of noise."""
+    """Two boxes per image around the true ones, with label maps of noise."""
     rng = np.random.default_rng(0)
     samples = []
     for image in data["images"]:
@@ -100,7 +100,7 @@ def test_missing_field_is_named(truth_file):
 
 
 def test_keypoints_of_a_detector_are_scored_by_its_boxes(truth_file):
-    """mmdet gives one sample an image, its scores in pred_instances."""
+    """mmdet gives one sample per image, its scores in pred_instances."""
     path, data = truth_file
     evaluator = OKSMetric(path, score_by="box", nms=False)
     for image in data["images"]:

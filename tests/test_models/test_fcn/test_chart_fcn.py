@@ -92,7 +92,7 @@ def test_maps_have_the_size_of_the_input(model):
 
 
 def test_losses_are_those_of_the_head_on_the_whole_input(model):
-    """One person an image, no background: the RoI path with the input as RoI."""
+    """One person per image, no background: the RoI path with the input as RoI."""
     model.train_cfg = {"background_ratio": 0.0}
     samples = [make_sample(i, num_persons=1) for i in range(2)]
     found = model.loss(images(2), samples)

@@ -151,7 +151,7 @@ def test_confidence_is_decoded_in_the_chart_of_the_pixel():
     fine[:, 5, :, :3] = 9.0
     fine[:, 0, :, 3:] = 9.0
     coarse = torch.tensor([0.0, 1.0]).view(1, 2, 1, 1).expand(-1, -1, 6, 6)
-    box = torch.tensor([[3.0, 4.0, 9.0, 10.0]])  # six pixels a side: a pixel is a cell
+    box = torch.tensor([[3.0, 4.0, 9.0, 10.0]])  # six pixels per side: a pixel is a cell
     result = ChartDecoder().decode(maps.replace(fine_segm=fine, coarse_segm=coarse), box)[0]
     assert set(result.fields) >= {*UV, *SEGM}
     for name in UV:

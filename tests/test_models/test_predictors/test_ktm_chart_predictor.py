@@ -160,7 +160,7 @@ def test_detached_weights_hit_the_cache():
     with torch.no_grad():
         for _ in range(3):
             module(x, {key: weight.detach() for key, weight in given.items()})
-    assert len(calls) == 3  # one a source, in one generation
+    assert len(calls) == 3  # one per source, in one generation
 
 
 def test_bfloat16_autocast_gives_bfloat16_maps_close_to_float32():

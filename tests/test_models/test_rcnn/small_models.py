@@ -42,7 +42,7 @@ def batch_of(images: int = 2, **options: Any) -> dict[str, list]:
 def predict(
     model: torch.nn.Module, images: int = 1, *, scale: float = 1.0, score_thr: float = 0.0
 ) -> list:
-    """`pred_instances` of each image, taken as enlarged by `scale`; at most 5 persons an image."""
+    """`pred_instances` of each image, taken as enlarged by `scale`; at most 5 persons per image."""
     model.eval()
     model.roi_head.test_cfg.score_thr = score_thr
     model.roi_head.test_cfg.max_per_img = 5
