@@ -29,6 +29,7 @@ _REGISTERING_WITH_MMPOSE = (
     "mmktn.models.backbones.staged_hrnet",
     "mmktn.models.topdown",
     "mmktn.datasets.keypoint_datasets",
+    "mmktn.datasets.transforms.released_box",
     "mmktn.datasets.transforms.semantic_targets",
     "mmktn.datasets.transforms.topdown",
 )

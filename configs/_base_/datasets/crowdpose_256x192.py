@@ -9,7 +9,7 @@ codec = dict(type="mmpose.MSRAHeatmap", input_size=(192, 256), heatmap_size=(48,
 
 augmentation = [
     dict(type="mmpose.LoadImage"),
-    dict(type="mmpose.GetBBoxCenterScale"),
+    dict(type="mmktn.ReleasedBoxCenterScale"),
     dict(type="mmpose.RandomFlip", direction="horizontal"),
     # The official code takes the upper body where a standard normal is below 0.5.
     dict(type="mmpose.RandomHalfBody", upper_prioritized_prob=0.69),
@@ -23,7 +23,7 @@ train_pipeline = [
 ]
 val_pipeline = [
     dict(type="mmpose.LoadImage"),
-    dict(type="mmpose.GetBBoxCenterScale"),
+    dict(type="mmktn.ReleasedBoxCenterScale"),
     dict(type="mmpose.TopdownAffine", input_size=codec["input_size"]),
     dict(type="mmpose.PackPoseInputs"),
 ]

@@ -10,7 +10,7 @@ train_pipeline = [
 ]
 val_pipeline = [
     dict(type="mmpose.LoadImage"),
-    dict(type="mmpose.GetBBoxCenterScale"),
+    dict(type="mmktn.ReleasedBoxCenterScale"),
     dict(type="mmpose.TopdownAffine", input_size=codec["input_size"]),
     dict(type="mmpose.PackPoseInputs"),
 ]

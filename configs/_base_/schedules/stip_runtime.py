@@ -8,6 +8,7 @@ custom_imports = dict(
         "mmktn.models.topdown",
         "mmktn.datasets.keypoint_datasets",
         "mmktn.datasets.transforms.box_jitter",
+        "mmktn.datasets.transforms.released_box",
         "mmktn.datasets.transforms.semantic_targets",
     ],
     allow_failed_imports=False,

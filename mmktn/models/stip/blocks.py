@@ -68,6 +68,11 @@ class ContextPyramid(nn.Module):
         return self.project(torch.cat([*(branch(x) for branch in self.branches), pooled], dim=1))
 
 
+def at_least_float32(x: Tensor) -> Tensor:
+    """Leave half precision, keep float32 and float64."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def upsample(x: Tensor, scale: int) -> Tensor:
     """Enlarge a map bilinearly (``align_corners=False``); scale 1 is the identity."""
     if scale == 1:

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mmktn.models.stip.blocks import at_least_float32
+
 # Bytes of one tile of generated kernels. On a CPU a tile should stay in the second-level cache; on
 # an accelerator fewer, larger launches win.
 _CPU_TILE_BYTES = 1 << 20
@@ -81,10 +83,6 @@ def _pixels_first(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).flatten(1, 2).contiguous()
 
 
-def _at_least_float32(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
 def mean_generated_product(
     generator: Tensor, features: Tensor, *, weight: Tensor, bias: Tensor
 ) -> Tensor:
@@ -116,12 +114,12 @@ def mean_generated_product(
     with torch.autocast(features.device.type, enabled=False):
         # The bias part is linear in the features: one more column of ones would cost as much as
         # 1/E of the whole, a K x D product costs nothing.
-        cells = _pixels_first(_at_least_float32(features))
-        cube = _at_least_float32(weight).view(-1, depth, in_channels) / depth
+        cells = _pixels_first(at_least_float32(features))
+        cube = at_least_float32(weight).view(-1, depth, in_channels) / depth
         # Without gradient the plain function runs, which tracers and exporters can follow.
         trilinear = _Trilinear.apply if torch.is_grad_enabled() else _trilinear
-        maps = trilinear(_pixels_first(_at_least_float32(generator)), cells, cube)
-        maps = maps + torch.matmul(cells, _at_least_float32(bias).view(-1, depth).t() / depth)
+        maps = trilinear(_pixels_first(at_least_float32(generator)), cells, cube)
+        maps = maps + torch.matmul(cells, at_least_float32(bias).view(-1, depth).t() / depth)
     return maps.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
@@ -158,8 +156,8 @@ def mean_squared_kernel(generator: Tensor, *, weight: Tensor, bias: Tensor) -> T
         One number an image ``(B,)``.
     """
     with torch.no_grad(), torch.autocast(generator.device.type, enabled=False):
-        cells = _pixels_first(_at_least_float32(generator.detach()))
+        cells = _pixels_first(at_least_float32(generator.detach()))
         cells = torch.cat([cells, torch.ones_like(cells[..., :1])], dim=-1)
         gram = torch.matmul(cells.transpose(1, 2), cells) / cells.shape[1]
-        affine = _at_least_float32(torch.cat([weight.flatten(1), bias[:, None]], dim=1).detach())
+        affine = at_least_float32(torch.cat([weight.flatten(1), bias[:, None]], dim=1).detach())
         return (gram * (affine.t() @ affine)).sum((1, 2)) / len(bias)

@@ -8,6 +8,7 @@ that it is safe under autocast (the official code takes the sigmoid first; the v
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmktn.models.stip.blocks import at_least_float32
 from mmktn.models.stip.output import STIPOutput, STIPTargets
 from mmktn.registry import MODELS
 
@@ -23,7 +24,7 @@ def half_weighted_mse(maps: Tensor, target: Tensor, keypoint_weights: Tensor) ->
     Returns:
         Scalar.
     """
-    squared = (maps.float() - target).square().mean((2, 3))
+    squared = (at_least_float32(maps) - target).square().mean((2, 3))
     return 0.5 * (squared * keypoint_weights.square()).mean()
 
 
@@ -83,10 +84,10 @@ class STIPLoss(nn.Module):
             )
         if output.mask_logits is not None:
             losses["loss_mask"] = self.mask_weight * F.binary_cross_entropy_with_logits(
-                output.mask_logits.float(), targets.person_mask
+                at_least_float32(output.mask_logits), targets.person_mask
             )
         if output.semantics_logits is not None:
             losses["loss_semantics"] = self.semantics_weight * F.binary_cross_entropy_with_logits(
-                output.semantics_logits.float(), targets.keypoint_presence
+                at_least_float32(output.semantics_logits), targets.keypoint_presence
             )
         return losses
