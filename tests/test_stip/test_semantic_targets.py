@@ -3,6 +3,7 @@ import pytest
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 
+import mmktn.datasets.transforms.box_jitter  # noqa: F401  (registers ClippedBoxJitter)
 from mmktn.datasets.keypoint_datasets import CheckedCrowdPoseDataset
 from mmktn.datasets.transforms.semantic_targets import SemanticTargets
 from mmktn.models.topdown import RefinedHeatmap
