@@ -30,6 +30,7 @@ class Served:
         answers: Path -> status code to answer with.
         lengths: Path -> length to announce instead of the true one; None announces none.
         kinds: Path -> Content-Type.
+        codings: Path -> Content-Encoding.
         asked: Paths that were asked for, in order.
         ranges: Ranges that were asked for, in order; None where there was none.
     """
@@ -42,6 +43,7 @@ class Served:
     answers: dict[str, int] = field(default_factory=dict)
     lengths: dict[str, int | None] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
+    codings: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     ranges: list[str | None] = field(default_factory=list)
 
@@ -87,6 +89,8 @@ def serve() -> Iterator[Served]:
                 self.send_header("ETag", served.marks[self.path])
             kind = served.kinds.get(self.path, "application/octet-stream")
             self.send_header("Content-Type", kind)
+            if self.path in served.codings:
+                self.send_header("Content-Encoding", served.codings[self.path])
             self.end_headers()
             self.wfile.write(part[: len(part) // 2] if served.cuts(self.path) else part)
 

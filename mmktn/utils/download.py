@@ -323,6 +323,9 @@ def _receive(source: str, answer: Any, part: PartialDownload, pin: Pin) -> None:
             f"{source}: the server sends a web page and not a file; does a login or proxy stand "
             "between?"
         )
+    coding = answer.headers.get("Content-Encoding", "identity")
+    if coding != "identity":
+        raise UserError(f"{source}: the server sends it packed ({coding}), against what was asked")
     if pin.bytes is not None and total is not None and total != pin.bytes:
         raise UserError(
             f"{source}: the server has {total} bytes, not the {pin.bytes} that are known"

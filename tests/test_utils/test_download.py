@@ -218,6 +218,19 @@ def test_a_web_page_is_no_checkpoint(server, address):
     assert left() == []
 
 
+def test_packed_content_is_refused(server, address):
+    server.codings["/w/model.pkl"] = "gzip"
+    with pytest.raises(UserError, match=r"sends it packed \(gzip\)"):
+        fetch(address)
+    assert left() == []
+
+
+def test_an_empty_answer_is_an_empty_file(server, address):
+    server.files["/w/model.pkl"] = b""
+    assert fetch(address).bytes == 0
+    assert len(server.asked) == 1
+
+
 def test_a_full_disk_is_named_before_and_during_the_transfer(server, address, monkeypatch):
     with monkeypatch.context() as patch:
         usage = namedtuple("usage", "total used free")

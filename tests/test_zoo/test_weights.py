@@ -7,6 +7,7 @@ import pickle
 import threading
 from pathlib import Path
 
+import mmpose
 import pytest
 import torch
 from mmengine.config import Config
@@ -26,7 +27,7 @@ from mmktn.zoo import conversion
 from mmktn.zoo import named_weights as zoo
 from mmktn.zoo.fetching import obtain
 from mmktn.zoo.named_weights import resolve_names, state_of, weights
-from mmktn.zoo.table import find_model
+from mmktn.zoo.table import config_file, find_model
 from mmktn.zoo.trust import lock_file, trusted_sha256
 
 ROOT = Path(__file__).parents[2]
@@ -167,6 +168,19 @@ def test_the_version_follows_the_sources_and_the_config(monkeypatch, tmp_path):
     monkeypatch.setattr(zoo, "_PACKAGE", tmp_path)
     monkeypatch.setattr(zoo, "_CONVERTER", ("rules.py",))
     assert before != zoo.converter_version.__wrapped__("a")
+
+
+@pytest.mark.parametrize(
+    "name", [f"td-hm_hrnet-{w}-256x192" for w in ("w32_crowdpose", "w48_coco")]
+)
+def test_configs_of_baselines_build_the_networks_of_mmpose(name):
+    """What mmpose trained, under its own names and shapes, has its place in our config's model."""
+    model = find_model(name)
+    folder = Path(mmpose.__file__).parent / ".mim" / "configs"
+    (theirs,) = folder.rglob(f"{model.aliases[0]}.py")
+    assert model_shapes(Config.fromfile(str(theirs))) == model_shapes(
+        read_config(str(config_file(model)))
+    )
 
 
 class Payload:
