@@ -8,12 +8,15 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from mmktn.utils.user_error import one_line_errors
+
 # Command -> function `(argv) -> exit status`, as module:function, and what it does.
 COMMANDS = {
     "doctor": ("mmktn.doctor:main", "what is installed, in use and missing"),
     "models": ("mmktn.zoo.command:main", "published weights by name, and which are here"),
     "predict": ("mmktn.apis.predict_command:main", "dense pose of many pictures, resumable"),
     "evaluate": ("mmktn.evaluation.cli:main", "score a result file"),
+    "hook": ("mmktn.utils.startup_hook:main", "import mmktn at each start of this Python, or not"),
     "report": ("mmktn.evaluation.cli:report_main", "explain a result file on an HTML page"),
 }
 
@@ -42,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"unknown command {command!r}\n\n{usage()}", file=sys.stderr)
         return 2
     module, _, function = COMMANDS[command][0].partition(":")
-    status: int = getattr(importlib.import_module(module), function)(rest)
-    return status
+    run = one_line_errors(command)(lambda: getattr(importlib.import_module(module), function)(rest))
+    return run()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from types import ModuleType
 from mmktn.compat import active_fixes, mmcv_ext, real_spec, stand_in_mode
 from mmktn.compat.host_versions import HOSTS, Host, installed_version, version_key
 from mmktn.formats.annotation_names import local_annotation_file
+from mmktn.utils.startup_hook import hook_file
 
 OK, NOTE, WRONG = "ok", "note", "wrong"
 
@@ -229,6 +230,22 @@ def check_repairs() -> Iterator[Finding]:
     if stand_in_mode() != "auto":
         value = os.environ["MMKTN_FORCE_STANDINS"]
         yield Finding("repairs", "MMKTN_FORCE_STANDINS", NOTE, f"set to {value}")
+    yield _hook_finding()
+
+
+def _hook_finding() -> Finding:
+    """Tell whether mmktn is imported at start, which matters where stand-ins are in use."""
+    if hook_file().is_file():
+        return Finding("repairs", "start-up hook", OK, "on: every start of this Python has them")
+    needed = any(fix.is_stand_in for fix in active_fixes())
+    advice = "`import mmktn` first; or, for every start of this Python, python -m mmktn hook on"
+    return Finding(
+        "repairs",
+        "start-up hook",
+        NOTE if needed else OK,
+        "off: repairs act from `import mmktn` on, in mmdet's own test.py for example too late",
+        advice if needed else "",
+    )
 
 
 def check_devices() -> Iterator[Finding]:

@@ -27,8 +27,8 @@ MAY_IMPORT = {
     "version": set(),
     "registry": set(),
     "utils": set(),
-    # Called, not imported at start: what stands behind mmengine's loaders.
-    "compat": {"utils.checkpoint_files", "zoo"},
+    # Called, not imported at start: what stands behind mmengine's loaders and inferencers.
+    "compat": {"utils.checkpoint_files", "utils.user_error", "zoo"},
     "zoo": set(),
     "formats": set(),
     "surface": set(),

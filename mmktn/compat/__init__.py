@@ -5,6 +5,7 @@ finder or an import hook) and acts only where it is needed; `active_fixes` tells
 """
 
 from mmktn.compat import (
+    best_checkpoint,
     checkpoint_globals,
     cpu_distributed,
     mmcv_ext,
@@ -14,6 +15,7 @@ from mmktn.compat import (
     package_lookup,
     safe_checkpoints,
     torchvision_ops,
+    unpublished_weights,
     xtcocotools_stand_in,
 )
 from mmktn.compat.fix import Fix, stand_in_mode
@@ -42,6 +44,8 @@ ALL_FIXES = (
     mmcv_version.FIX,
     mmcv_rescale.FIX,
     cpu_distributed.FIX,
+    best_checkpoint.FIX,
+    unpublished_weights.FIX,
 )
 
 _applied = False

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, overload
 
 from torch import Tensor, cat
+from torch.jit import is_tracing
 
 from mmktn.structures.densepose_annotation import FlipRules
 from mmktn.structures.instance_list import move_tensor
@@ -93,6 +94,13 @@ class ChartOutput:
     def as_dict(self) -> dict[str, Tensor]:
         """Give the maps as a new dict."""
         return dict(self._maps)
+
+    def traceable(self) -> ChartOutput | dict[str, Tensor]:
+        """Give itself, or the maps as a dict while `torch.jit` traces, which knows plain types.
+
+        mmengine's counter of operations traces a model; `mode="tensor"` ends in this.
+        """
+        return self.as_dict() if is_tracing() else self
 
     def replace(self, **maps: Tensor) -> ChartOutput:
         """Give a copy in which some maps are others, or new."""

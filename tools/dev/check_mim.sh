@@ -87,6 +87,9 @@ for mim in ${MIMS:-openmim==0.3.9 onedl-mim==0.5.1}; do
     note "$mim: mim test mmktn $config"
     mim test mmktn "$config" --checkpoint "$(cat "$out/last_checkpoint")" --gpus 0 --work-dir "$out/test" || failed=1
   done
+  note "$mim: mim train onedl-mmdetection, mmdet's own tool on a config of ours"
+  mim train onedl-mmdetection "$tools/../configs/densepose/smoke/ktn2_r18_fpn_smoke_dp-synth.py" --gpus 0 \
+    --work-dir "work_dirs/${mim%%=*}/hosts_own" --cfg-options train_cfg.max_iters="$iterations" train_cfg.val_interval=99 || failed=1
 done
 note "$([ $failed = 0 ] && echo 'mim trains and tests mmktn from the wheel' || echo 'FAILED, see above')"
 exit $failed

@@ -80,8 +80,8 @@ class ChartFCN(BaseDetector):
 
     def _forward(
         self, batch_inputs: Tensor, batch_data_samples: SampleList | None = None
-    ) -> ChartOutput:
-        return self.chart_head(self.extract_feat(batch_inputs))
+    ) -> ChartOutput | dict[str, Tensor]:
+        return self.chart_head(self.extract_feat(batch_inputs)).traceable()
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
         """Losses at annotated points and at drawn background pixels.
@@ -96,7 +96,7 @@ class ChartFCN(BaseDetector):
         Raises:
             KeyError: An image's `gt_instances` has no `densepose`.
         """
-        output = self._forward(batch_inputs)
+        output = self.chart_head(self.extract_feat(batch_inputs))
         num_images, _, height, width = batch_inputs.shape
         whole = batch_inputs.new_tensor([0, 0, width, height], dtype=torch.float32)
         boxes, people, image = [], [], []

@@ -91,7 +91,8 @@ class DensePoseRoIHead(StandardRoIHead):
         """Run the branches on the proposals, without decoding (used by `mode='tensor'`)."""
         results = super().forward(x, rpn_results_list, batch_data_samples)
         rois = bbox2roi([res.bboxes for res in rpn_results_list])[:100]
-        return (*results, *self._branch_maps(self._branch_features(x), rois))
+        branches = self._branch_maps(self._branch_features(x), rois)
+        return (*results, *(maps.traceable() for maps in branches))
 
     def loss(
         self,

@@ -45,13 +45,16 @@ class TopdownDensePoseHead(BaseHead):
         self.densepose_head: DensePoseHead = MODELS.build(densepose_head)
         self.surface = surface
 
-    def forward(self, feats: Sequence[Tensor]) -> ChartOutput:
+    def forward(self, feats: Sequence[Tensor]) -> ChartOutput | dict[str, Tensor]:
         """Predict all maps.
 
         Args:
             feats: Maps of the backbone or neck; the last one is used.
+
+        Returns:
+            The maps, while `torch.jit` traces as a dict.
         """
-        return self.densepose_head(feats[-1])
+        return self.densepose_head(feats[-1]).traceable()
 
     def loss(
         self,
@@ -74,7 +77,7 @@ class TopdownDensePoseHead(BaseHead):
         Raises:
             KeyError: The ground truth is missing.
         """
-        output = self(feats)
+        output = self.densepose_head(feats[-1])
         device = feats[-1].device
         truth = [_truth_of(sample) for sample in batch_data_samples]
         sizes = [sample.metainfo["input_size"] for sample in batch_data_samples]
