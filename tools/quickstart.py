@@ -9,7 +9,6 @@ do not reach further; `--hard` takes the default scenes.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import time
@@ -18,13 +17,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from mmktn.utils.config_path import read_config, require_config, require_parts
+from mmktn.utils.output_files import claim_folder, write_json
+from mmktn.utils.user_error import UserError, one_line_errors
+
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "configs/densepose/ktn2_r18_fpn_cpu_dp-synth.py"
 EASY_SCENES = ("--people", "1", "2", "--max-yaw", "75", "--occluder-rate", "0.1")
 console = Console()
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", default=str(ROOT / CONFIG))
     parser.add_argument(
@@ -35,23 +39,28 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--train-images", type=int, default=600)
     parser.add_argument("--val-images", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def make_data(args: argparse.Namespace) -> None:
     """Render the synthetic set unless it is there already."""
     if (Path(args.data) / "metadata.json").is_file():
-        console.print(f"[green]data[/] {args.data} is there already")
+        console.print(f"data {args.data} is there already", markup=False)
         return
     script = ROOT / "tools/dataset_converters/make_synthetic.py"
     command = [sys.executable, str(script), "--out", args.data]
     command += ["--train", str(args.train_images), "--val", str(args.val_images)]
     command += ["--seed", str(args.seed), *(() if args.hard else EASY_SCENES)]
-    subprocess.run(command, check=True)
+    if subprocess.run(command).returncode:
+        raise UserError(f"{args.data}: the synthetic people could not be made, see above")
 
 
-def main() -> None:
-    args = parse_args()
+@one_line_errors("quickstart")
+def main(argv: list[str] | None = None) -> None:
+    """Make data, train, score, draw."""
+    args = parse_args(argv)
+    require_config(args.config)
+    claim_folder(args.work_dir)
     start = time.monotonic()
 
     def step(text: str) -> None:
@@ -65,10 +74,10 @@ def main() -> None:
 
     console.print(f"distances between {load_surface('procedural').geodesics.num_vertices} vertices")
 
-    from mmengine.config import Config
     from mmengine.runner import Runner
 
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
+    require_parts(cfg, "train_dataloader", "val_dataloader", "test_dataloader")
     cfg.work_dir = args.work_dir
     cfg.randomness = {"seed": args.seed}
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
@@ -97,8 +106,8 @@ def main() -> None:
         table.add_row(key, *(percent(scores.get(key)) for scores in (untrained, trained)))
     console.print(table)
     summary = {"untrained": untrained, "trained": trained, "seconds": time.monotonic() - start}
-    Path(args.work_dir, "quickstart.json").write_text(json.dumps(summary, indent=1))
-    console.print(f"predictions on held-out images: [bold]{picture}[/]")
+    write_json(Path(args.work_dir, "quickstart.json"), summary, indent=1)
+    console.print(f"predictions on held-out images: {picture}", markup=False)
     console.print(f"everything took {summary['seconds']:.0f} s")
 
 
@@ -133,4 +142,4 @@ def draw_overview(runner: object, path: Path, num_images: int = 6) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

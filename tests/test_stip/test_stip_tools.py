@@ -23,6 +23,13 @@ def run_tool(name, *arguments, monkeypatch):
     return runpy.run_path(str(ROOT / "tools" / name), run_name="__main__")
 
 
+def ablate(*arguments, monkeypatch):
+    """Run the ablation, which must end with status 0."""
+    with pytest.raises(SystemExit) as ended:
+        run_tool("analysis_tools/stip_ablation.py", *arguments, monkeypatch=monkeypatch)
+    assert ended.value.code == 0
+
+
 def convert_stip(monkeypatch):
     """`main(argv) -> status` of the converter."""
 
@@ -109,11 +116,11 @@ def test_ablation_keeps_finished_runs_and_prints_the_spread(tmp_path, monkeypatc
     out = tmp_path / "results.json"
     arguments = ["--data-root", tmp_path, "--epochs", 1, "--work-dir", tmp_path / "work"]
     arguments += ["--out", out, "--arms", "baseline", "--seeds", "0"]
-    run_tool("analysis_tools/stip_ablation.py", *arguments, monkeypatch=monkeypatch)
+    ablate(*arguments, monkeypatch=monkeypatch)
     first = json.loads(out.read_text())["results"]
     assert [entry["arm"] for entry in first] == ["baseline", "baseline-refined"]
     assert 0 <= first[0]["metrics"]["crowdpose/recall@0.1"] <= 1
-    run_tool("analysis_tools/stip_ablation.py", *arguments, "1", monkeypatch=monkeypatch)
+    ablate(*arguments, "1", monkeypatch=monkeypatch)
     second = json.loads(out.read_text())["results"]
     assert second[:2] == first
     assert [entry["seed"] for entry in second] == [0, 0, 1, 1]

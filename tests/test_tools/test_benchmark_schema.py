@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mmktn.utils.user_error import UserError
+
 REPO = Path(__file__).resolve().parents[2]
 
 
@@ -121,7 +123,7 @@ def test_timing_counts_repeats_without_warm_up():
 def test_failed_worker_is_named_with_its_last_words(tmp_path):
     script = tmp_path / "w.py"
     script.write_text("raise SystemExit('no such config')")
-    with pytest.raises(RuntimeError, match="tiny failed:\nno such config"):
+    with pytest.raises(UserError, match="tiny failed: no such config"):
         measure.run_worker(script, {"name": "tiny"}, threads=1)
 
 

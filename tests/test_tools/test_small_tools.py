@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.command_line import refused
+
 REPO = Path(__file__).resolve().parents[2]
 
 
@@ -156,14 +158,28 @@ def test_curves_are_drawn(work_dir, tmp_path):
 
 
 def test_log_mistakes_are_one_line(work_dir, tmp_path):
-    with pytest.raises(SystemExit, match=r"no 'los'; it has loss, time"):
-        analyze_logs.main(["plot", str(work_dir), "--keys", "los"])
-    with pytest.raises(SystemExit, match=r"no vis_data/scalars\.json"):
-        analyze_logs.main(["time", str(tmp_path / "nowhere")])
+    refused(analyze_logs.main, ["plot", work_dir, "--keys", "los"], "no 'los'; it has loss, time")
+    refused(analyze_logs.main, ["time", tmp_path / "nowhere"], r"no vis_data/scalars\.json")
     broken = tmp_path / "scalars.json"
-    broken.write_text('{"loss": 1}\n{"loss"')
-    with pytest.raises(SystemExit, match=r"scalars\.json:2: not a line of JSON"):
-        analyze_logs.main(["time", str(broken)])
+    for content, match in {
+        b'{"loss": 1}\n{"loss"': r"scalars\.json:2: not a line of JSON",
+        b"[" * 10**5: "not a line of JSON",
+        b'{"loss": 1}\n[1]': r"scalars\.json:2: not an entry of a log",
+        b'{"loss": 1}': "no 'time' in the log",
+        b"\xff\xfe": "not a text file",
+    }.items():
+        broken.write_bytes(content)
+        refused(analyze_logs.main, ["time", broken], match)
+
+
+def test_curves_replace_neither_logs_nor_other_files(work_dir, tmp_path):
+    log = analyze_logs.find_log(work_dir)
+    before = log.read_bytes()
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    for out, more in ((log, ["--overwrite"]), (tmp_path / "mine.png", [])):
+        refused(analyze_logs.main, ["plot", work_dir, "--out", out, *more], str(out))
+    assert (tmp_path / "mine.png").read_bytes() == b"mine"
+    assert log.read_bytes() == before
 
 
 def test_flops_need_a_size_the_network_can_take(capsys):

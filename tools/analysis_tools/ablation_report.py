@@ -5,10 +5,34 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from mmktn.formats.json_files import read_json
+from mmktn.utils.output_files import claim_output
+from mmktn.utils.user_error import UserError
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
+
+
+def stored_content(path: Path, key: str) -> dict[str, Any]:
+    """What an earlier call stored, or an empty table of runs.
+
+    Args:
+        path: The tool's own JSON file, which it goes on with.
+        key: Where the runs are listed.
+
+    Raises:
+        UserError: There is a file of another kind.
+    """
+    if not path.exists():
+        claim_output(path)
+        return {key: []}
+    content = read_json(path, "stored runs")
+    runs = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
+        raise UserError(f"{path}: not a file of this tool ({key!r} is no list of runs); it stays")
+    return content
 
 
 def spread(values: Sequence[float]) -> str:

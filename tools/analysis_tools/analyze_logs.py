@@ -7,8 +7,12 @@ Usage: python tools/analysis_tools/analyze_logs.py plot LOG_OR_WORK_DIR... --key
 import argparse
 import json
 import statistics
+import sys
 from collections import defaultdict
 from pathlib import Path
+
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, replace_atomically_by_name
+from mmktn.utils.user_error import UserError, one_line_errors
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -19,6 +23,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     plot.add_argument("logs", nargs="+", type=Path)
     plot.add_argument("--keys", nargs="+", default=["loss"], help="which values, e.g. loss loss_u")
     plot.add_argument("--out", type=Path, default=Path("curves.png"))
+    plot.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     time = commands.add_parser("time", help="seconds an iteration")
     time.add_argument("logs", nargs="+", type=Path)
     return parser.parse_args(argv)
@@ -42,16 +47,18 @@ def read_log(path: Path) -> dict[str, list[tuple[int, float]]]:
     """Values of a log as (step, value) by key.
 
     Raises:
-        ValueError: A line is not JSON; the message gives its number.
+        UserError: A line is not a JSON object; the message gives its number.
     """
     values: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(_text(path).splitlines(), start=1):
         if not line.strip():
             continue
         try:
             entry = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}:{number}: not a line of JSON ({error})") from error
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path}:{number}: not a line of JSON ({error})") from error
+        if not isinstance(entry, dict):
+            raise UserError(f"{path}:{number}: not an entry of a log, which is a JSON object")
         step = entry.get("step", entry.get("iter", number))
         for key, value in entry.items():
             if isinstance(value, int | float) and key not in ("step", "iter", "epoch"):
@@ -59,11 +66,18 @@ def read_log(path: Path) -> dict[str, list[tuple[int, float]]]:
     return values
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not a text file; give vis_data/scalars.json") from error
+
+
 def plot_curves(logs: list[Path], keys: list[str], out: Path) -> None:
     """Draw one curve a log and key.
 
     Raises:
-        KeyError: A log has no such key; the message lists its keys.
+        UserError: A log has no such key; the message lists its keys.
     """
     import matplotlib as mpl
 
@@ -71,18 +85,18 @@ def plot_curves(logs: list[Path], keys: list[str], out: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 5))
-    for path in map(find_log, logs):
+    for path in logs:
         values = read_log(path)
         for key in keys:
             if key not in values:
-                raise KeyError(f"{path}: no {key!r}; it has {', '.join(sorted(values))}")
+                raise UserError(f"{path}: no {key!r}; it has {', '.join(sorted(values))}")
             steps, numbers = zip(*values[key], strict=True)
             axes.plot(steps, numbers, label=f"{path.parts[-4:-2][0]} {key}", linewidth=1)
     axes.set_xlabel("iteration")
     axes.legend()
     axes.grid(alpha=0.3)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
+    with replace_atomically_by_name(out) as name:
+        figure.savefig(name, dpi=120)
     plt.close(figure)
 
 
@@ -90,11 +104,11 @@ def time_line(path: Path) -> str:
     """One line: median and extremes of the seconds per iteration.
 
     Raises:
-        KeyError: The log has no times.
+        UserError: The log has no times.
     """
     values = read_log(path)
     if "time" not in values:
-        raise KeyError(f"{path}: no 'time' in the log")
+        raise UserError(f"{path}: no 'time' in the log")
     seconds = [value for _, value in values["time"]]
     return (
         f"{path}: {len(seconds)} entries, median {statistics.median(seconds):.4f} s an iteration, "
@@ -102,19 +116,18 @@ def time_line(path: Path) -> str:
     )
 
 
+@one_line_errors("analyze_logs")
 def main(argv: list[str] | None = None) -> None:
     """Run a command."""
     args = parse_args(argv)
-    try:
-        if args.command == "plot":
-            plot_curves(args.logs, args.keys, args.out)
-            print(args.out)
-        else:
-            for path in map(find_log, args.logs):
-                print(time_line(path))
-    except (FileNotFoundError, ValueError, KeyError) as error:
-        raise SystemExit(f"analyze_logs: {error.args[0]}") from error
+    logs = [find_log(path) for path in args.logs]
+    if args.command == "plot":
+        plot_curves(logs, args.keys, claim_output(args.out, inputs=logs, overwrite=args.overwrite))
+        print(args.out)
+    else:
+        for path in logs:
+            print(time_line(path))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

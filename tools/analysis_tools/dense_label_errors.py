@@ -7,9 +7,7 @@ distance between the two answers for a cell of the person's box.
 """
 
 import argparse
-import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +17,11 @@ from mmktn.datasets.dense_labels import DenseLabelFolder
 from mmktn.evaluation.functional.point_errors import PointDistances, area_under_curve, part_errors
 from mmktn.evaluation.functional.pointwise import dense_distances
 from mmktn.surface import load_surface
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_json
+from mmktn.utils.user_error import one_line_errors
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("labels", help="folder of the labels that are measured")
@@ -30,7 +30,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--stride", type=int, default=4, help="take every n-th row and column")
     parser.add_argument("--max-persons", type=int, default=0, help="0 for all")
     parser.add_argument("--json", help="also write the figures here")
-    return parser.parse_args()
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
+    return parser.parse_args(argv)
 
 
 def measure(
@@ -109,24 +110,22 @@ def report(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main() -> int:
-    """Compare; returns the exit status."""
-    args = parse_args()
-    try:
-        figures = measure(
-            DenseLabelFolder(args.labels),
-            DenseLabelFolder(args.truth),
-            surface=load_surface(args.surface),
-            stride=args.stride,
-            max_persons=args.max_persons,
-        )
-    except (OSError, ValueError) as error:
-        print(f"dense_label_errors: {error}", file=sys.stderr)
-        return 1
+@one_line_errors("dense_label_errors")
+def main(argv: list[str] | None = None) -> None:
+    """Compare."""
+    args = parse_args(argv)
+    if args.json:
+        claim_output(args.json, overwrite=args.overwrite)
+    figures = measure(
+        DenseLabelFolder(args.labels),
+        DenseLabelFolder(args.truth),
+        surface=load_surface(args.surface),
+        stride=args.stride,
+        max_persons=args.max_persons,
+    )
     print(report(figures))
     if args.json:
-        Path(args.json).write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    return 0
+        write_json(args.json, figures, indent=1)
 
 
 if __name__ == "__main__":

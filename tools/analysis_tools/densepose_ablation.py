@@ -27,9 +27,13 @@ from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from ablation_report import draw_arms, spread, test_in_annotated_boxes
+from ablation_report import draw_arms, spread, stored_content, test_in_annotated_boxes
 from rich.console import Console
 from rich.table import Table
+
+from mmktn.utils.config_path import read_config
+from mmktn.utils.output_files import write_json
+from mmktn.utils.user_error import UserError, one_line_errors
 
 ROOT = Path(__file__).resolve().parents[2]
 console = Console(width=200)
@@ -150,7 +154,7 @@ POINTWISE = {
 GAIN_KEYS = ("pointwise/AUC30", "body_mask/AP", "parts/mIoU", "keypoints/oks/AP")
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--groups", nargs="+", choices=GROUPS, default=list(GROUPS))
@@ -164,7 +168,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, help="also draw the table into this picture")
     parser.add_argument("--show", action="store_true", help="only show what is stored")
     parser.add_argument("--run", nargs=2, metavar=("ARM", "SEED"), help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.iterations < 2:
         parser.error("--iterations must be at least 2: warm-up and cosine take one each")
     return args
@@ -172,10 +176,8 @@ def parse_args() -> argparse.Namespace:
 
 def arm_config(config: str, seed: int, args: argparse.Namespace, work_dir: str) -> Any:
     """Config of one training: the twin with the ablation's data, length, seed and metrics."""
-    from mmengine.config import Config
-
     (path,) = (ROOT / "configs").rglob(f"{config}.py")
-    cfg = Config.fromfile(str(path))
+    cfg = read_config(path)
     data = args.data_root.rstrip("/") + "/"
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = data
@@ -276,11 +278,10 @@ def run_missing(results: list[dict[str, Any]], args: argparse.Namespace) -> list
                 result = future.result()
             except RuntimeError as error:
                 failed.append(str(error))
-                console.print(f"[red]{error}")
+                console.print(str(error), style="red", markup=False)
                 continue
             results.append(result)
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-            args.out.write_text(json.dumps({"results": results}, indent=1) + "\n")
+            write_json(args.out, {"results": results}, indent=1)
             key = main_metric(result)
             console.print(
                 f"{count}/{len(jobs)} {result['arm']}, seed {result['seed']}: "
@@ -343,19 +344,20 @@ def show(results: list[dict[str, Any]], args: argparse.Namespace) -> None:
         draw_arms(args.plot, table.title, values, label=f"{', '.join(names)}, percent")
 
 
-def main() -> None:
+@one_line_errors("densepose_ablation")
+def main(argv: list[str] | None = None) -> None:
     """Run what is missing, store, show."""
-    args = parse_args()
+    args = parse_args(argv)
     if args.run:
         arm, seed = args.run[0], int(args.run[1])
-        args.out.write_text(json.dumps(run_here(arm, seed, args)))
+        write_json(args.out, run_here(arm, seed, args))
         return
-    results = json.loads(args.out.read_text())["results"] if args.out.is_file() else []
+    results = stored_content(args.out, "results")["results"]
     failed = [] if args.show else run_missing(results, args)
     show([r for r in results if is_of(r, args)], args)
     if failed:
-        raise SystemExit(f"{len(failed)} runs failed, see above")
+        raise UserError(f"{len(failed)} runs failed, see above")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -19,16 +19,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ablation_report import spread, test_in_annotated_boxes
+from ablation_report import spread, stored_content, test_in_annotated_boxes
 from dense_label_errors import measure, report
-from mmengine.config import Config
 from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
 import mmktn
 from mmktn.datasets.dense_labels import INDEX, DenseLabelFolder
+from mmktn.formats.json_files import read_json
 from mmktn.surface import load_surface
+from mmktn.utils.config_path import read_config
+from mmktn.utils.output_files import write_json
+from mmktn.utils.user_error import UserError, one_line_errors
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "dataset_converters"))
 from write_dense_labels import label_with_teacher, label_with_truth
@@ -47,7 +50,7 @@ COLUMNS = {
 }
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--student", type=Path, default=STUDENT, help="config of a RoI system")
@@ -64,7 +67,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--scales", type=float, nargs="+", default=(0.75, 1.0, 1.25))
     parser.add_argument("--no-flip", action="store_true")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def training_file(args: argparse.Namespace) -> Path:
@@ -72,18 +75,18 @@ def training_file(args: argparse.Namespace) -> Path:
     path = Path(args.data_root, "annotations/densepose_train.json").resolve()
     if not args.images:
         return path
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = read_json(path, "training annotations")
     content["images"] = content["images"][: args.images]
     kept = {image["id"] for image in content["images"]}
     content["annotations"] = [a for a in content["annotations"] if a["image_id"] in kept]
     cut = args.work_dir.resolve() / f"train_{args.images}.json"
-    cut.write_text(json.dumps(content), encoding="utf-8")
+    write_json(cut, content)
     return cut
 
 
 def run_config(path: Path, name: str, *, seed: int, iters: int | None, ann: Path, args: Any) -> Any:
     """Config of one training."""
-    cfg = Config.fromfile(path)
+    cfg = read_config(path)
     root = args.data_root.rstrip("/") + "/"
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = root
@@ -117,10 +120,10 @@ def train_teacher(ann: Path, args: argparse.Namespace) -> dict[str, Any]:
         runner.train()
         entry["train_cpu_seconds"] = round(time.process_time() - start, 1)
         entry["oracle"] = runner.test()
-        cfg = Config.fromfile(TEACHER)
+        cfg = read_config(TEACHER)
         cfg.train_dataloader.dataset.update(ann_file=str(ann), data_root=args.data_root)
         cfg.dump(str(folder / "labelling.py"))
-        (folder / "entry.json").write_text(json.dumps(entry), encoding="utf-8")
+        write_json(folder / "entry.json", entry)
     entry = json.loads((folder / "entry.json").read_text(encoding="utf-8"))
     truth, labels = args.work_dir / "labels_truth", args.work_dir / "labels_teacher"
     if not (truth / INDEX).is_file():
@@ -177,13 +180,14 @@ def show(stored: dict[str, Any]) -> None:
     console.print(table)
 
 
-def main() -> None:
+@one_line_errors("distillation_experiment")
+def main(argv: list[str] | None = None) -> None:
     """Run what is missing, store, show."""
-    args = parse_args()
+    args = parse_args(argv)
     torch.set_num_threads(args.threads)
     args.work_dir.mkdir(parents=True, exist_ok=True)
     path = args.work_dir / "results.json"
-    stored = json.loads(path.read_text()) if path.is_file() else {"students": []}
+    stored = stored_content(path, "students")
     settings = {
         "student": args.student.stem,
         "images": args.images,
@@ -195,24 +199,24 @@ def main() -> None:
     }
     # Files of before this option are of its default.
     if {"points_per_chart": None, **stored.setdefault("settings", settings)} != settings:
-        raise SystemExit(
+        raise UserError(
             f"{path} was made with {stored['settings']}, asked for is {settings}: give another "
             "--work-dir, or the same settings to go on"
         )
     stored |= {"mmktn": mmktn.__version__, "torch": torch.__version__}
-    path.write_text(json.dumps(stored, indent=1), encoding="utf-8")
+    write_json(path, stored, indent=1)
     ann = training_file(args)
     if {"teacher", "truth"} & set(args.arms):
         stored["teacher"] = train_teacher(ann, args)
-        path.write_text(json.dumps(stored, indent=1), encoding="utf-8")
+        write_json(path, stored, indent=1)
     for seed in args.seeds:
         for arm in args.arms:
             if any((run["arm"], run["seed"]) == (arm, seed) for run in stored["students"]):
                 continue
             stored["students"].append(train_student(arm, seed, ann, args))
-            path.write_text(json.dumps(stored, indent=1), encoding="utf-8")
+            write_json(path, stored, indent=1)
     show(stored)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

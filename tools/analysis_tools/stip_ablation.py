@@ -13,20 +13,23 @@ not repeated.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from ablation_report import draw_arms, spread
+from ablation_report import draw_arms, spread, stored_content
 from mmengine.config import Config
 from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
 import mmktn
+from mmktn.utils.config_path import read_config
+from mmktn.utils.output_files import write_json
+from mmktn.utils.user_error import one_line_errors
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs/stip"
 ARMS = {
@@ -45,7 +48,7 @@ COLUMNS = {
 }
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
@@ -57,12 +60,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("work_dirs/stip_ablation/results.json"))
     parser.add_argument("--plot", type=Path, help="also draw the table into this picture")
     parser.add_argument("--show", action="store_true", help="only show what is stored")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def arm_config(arm: str, seed: int, args: argparse.Namespace) -> Config:
     """Config of one run."""
-    cfg = Config.fromfile(CONFIGS / ARMS[arm])
+    cfg = read_config(CONFIGS / ARMS[arm])
     root = args.data_root.rstrip("/") + "/"
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = root
@@ -127,13 +130,12 @@ def show(results: list[dict[str, Any]]) -> None:
     Console(width=200).print(table)
 
 
-def main() -> None:
+@one_line_errors("stip_ablation")
+def main(argv: list[str] | None = None) -> None:
     """Run what is missing, store, show."""
-    args = parse_args()
+    args = parse_args(argv)
     torch.set_num_threads(args.threads)
-    stored = json.loads(args.out.read_text()) if args.out.is_file() else {"results": []}
-    results = stored["results"]
-    args.out.parent.mkdir(parents=True, exist_ok=True)
+    results = stored_content(args.out, "results")["results"]
     for seed in args.seeds if not args.show else ():
         for arm in args.arms:
             if any((r["arm"], r["seed"]) == (arm, seed) for r in results):
@@ -142,7 +144,7 @@ def main() -> None:
             header = {"mmktn": mmktn.__version__, "torch": torch.__version__}
             settings = {"data_root": args.data_root, "epochs": results[-1]["epochs"]}
             report = {**header, "settings": settings, "results": results}
-            args.out.write_text(json.dumps(report, indent=1) + "\n")
+            write_json(args.out, report, indent=1)
     show(results)
     if args.plot:
         arms = {name: [] for name in dict.fromkeys(r["arm"] for r in results)}
@@ -152,4 +154,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

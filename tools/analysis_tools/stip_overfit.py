@@ -9,15 +9,19 @@ skeletons and STIP's maps of every person. About a minute of one CPU core.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.runner import Runner
 from rich.console import Console
+
+from mmktn.formats.json_files import read_json
+from mmktn.utils.config_path import merge_options, read_config
+from mmktn.utils.output_files import write_json
+from mmktn.utils.user_error import one_line_errors
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = {
@@ -26,13 +30,13 @@ CONFIGS = {
 }
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("set", choices=CONFIGS, help="which of the two sets")
     parser.add_argument("--work-dir", type=Path, help="default: work_dirs/stip_overfit_SET")
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, help="key=value ...")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def link_sample(source: Path, name: str, target: Path) -> Path:
@@ -45,8 +49,9 @@ def link_sample(source: Path, name: str, target: Path) -> Path:
     if not ann_file.is_file():
         raise FileNotFoundError(f"no {ann_file}; set MMKTN_REAL_DATA to the folder of the images")
     target.mkdir(parents=True, exist_ok=True)
-    (target / ann_file.name).write_text(ann_file.read_text())
-    for image in json.loads(ann_file.read_text())["images"]:
+    content = read_json(ann_file, "annotations of the sample")
+    write_json(target / ann_file.name, content)
+    for image in content["images"]:
         places = [folder / image["file_name"] for folder in (source / name, source)]
         found = next((place for place in places if place.is_file()), None)
         if found is None:
@@ -57,20 +62,21 @@ def link_sample(source: Path, name: str, target: Path) -> Path:
     return target
 
 
-def main() -> None:
+@one_line_errors("stip_overfit")
+def main(argv: list[str] | None = None) -> None:
     """Link, train, report, draw."""
-    args = parse_args()
+    args = parse_args(argv)
     work_dir = args.work_dir or Path("work_dirs") / f"stip_overfit_{args.set}"
     folder = link_sample(
         Path(os.environ.get("MMKTN_REAL_DATA", "data/real")), args.set, work_dir / "data"
     )
-    cfg = Config.fromfile(CONFIGS[args.set])
+    cfg = read_config(CONFIGS[args.set])
     data_root = f"{folder}/"
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = data_root
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
         evaluator.ann_file = str(folder / f"test_{args.set}.json")
-    cfg.merge_from_dict(args.cfg_options or {})
+    merge_options(cfg, args.cfg_options)  # on top of the sample's folders
     cfg.work_dir = str(work_dir)
     runner = Runner.from_cfg(cfg)
     runner.train()
@@ -86,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

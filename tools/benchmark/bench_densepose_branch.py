@@ -26,7 +26,6 @@ from measure import (
     run_worker,
     time_calls,
 )
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from rich.console import Console
@@ -35,6 +34,9 @@ from schema import check_report
 
 from mmktn.models.rcnn import DensePoseRoIHead
 from mmktn.registry import MODELS
+from mmktn.utils.config_path import read_config
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_json
+from mmktn.utils.user_error import one_line_errors
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "densepose"
 VARIANTS = {
@@ -49,7 +51,7 @@ OFFICIAL = {"ktn2": (2.84, 2.07), "d2": (1.61, None), "deeplab": (1.78, None)}
 BASELINE = "direct"
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
@@ -61,14 +63,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, help="write the report as JSON")
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     parser.add_argument("--check", action="store_true", help="compare 'ktn2' with 'direct' instead")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def build_roi_head(config: str, *, folded: bool) -> DensePoseRoIHead:
     """RoI head of a config with random weights; no backbone, no RPN."""
-    cfg = Config.fromfile(CONFIGS / config)
+    cfg = read_config(CONFIGS / config)
     init_default_scope("mmdet")
     head = cfg.model.roi_head
     if folded:
@@ -180,14 +183,17 @@ def show(report: dict[str, Any]) -> None:
     Console(width=110).print(table)
 
 
-def main() -> int:
+@one_line_errors("bench_densepose_branch")
+def main(argv: list[str] | None = None) -> int:
     """Run all variants, or one of them as a worker; returns the exit status."""
-    args = parse_args()
+    args = parse_args(argv)
     if args.worker:
         print(json.dumps(work(json.loads(args.worker))))
         return 0
     if args.check:
         return compare(args)
+    if args.out:
+        claim_output(args.out, overwrite=args.overwrite)
     settings = {
         "size_hw": args.size,
         "boxes": args.boxes,
@@ -213,11 +219,10 @@ def main() -> int:
     check_report(report)
     show(report)
     if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_json(args.out, report, indent=1)
         print(f"written to {args.out}", file=sys.stderr)
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

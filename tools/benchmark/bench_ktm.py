@@ -31,7 +31,9 @@ from schema import check_report
 
 from mmktn.models.predictors import MapPredictor
 from mmktn.registry import MODELS
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_json
 from mmktn.utils.setup_env import register_all_modules
+from mmktn.utils.user_error import one_line_errors
 
 MAPS = {"coarse_channels": 15, "with_body_mask": True, "num_keypoints": 17}
 VARIANTS: dict[str, dict[str, Any] | None] = {
@@ -58,6 +60,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, help="write the report as JSON")
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
@@ -141,12 +144,15 @@ def show(report: dict[str, Any]) -> None:
     Console(width=100).print(table)
 
 
+@one_line_errors("bench_ktm")
 def main(argv: list[str] | None = None) -> int:
     """Run all variants, or one of them as a worker; returns the exit status."""
     args = parse_args(argv)
     if args.worker:
         print(json.dumps(work(json.loads(args.worker))))
         return 0
+    if args.out:
+        claim_output(args.out, overwrite=args.overwrite)
     keys = ("channels", "rois", "size", "repeats", "warmup", "threads", "device")
     settings = {key: getattr(args, key) for key in keys}
     rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in args.variants}
@@ -162,8 +168,7 @@ def main(argv: list[str] | None = None) -> int:
     check_report(report)
     show(report)
     if args.out is not None:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(report, indent=2) + "\n")
+        write_json(args.out, report, indent=2)
     return 0
 
 

@@ -34,6 +34,8 @@ from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.keypoint_ap import evaluate_keypoints
 from mmktn.evaluation.functional.keypoint_data import KeypointDetections, KeypointTruth
 from mmktn.surface import ChartAtlas, GeodesicTable, load_surface
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_text
+from mmktn.utils.user_error import UserError, one_line_errors
 from mmktn.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -333,11 +335,12 @@ def run_worker(*arguments: str) -> dict[str, Any]:
         env=os.environ | ONE_THREAD,
     )
     if done.returncode:
-        raise SystemExit(done.stderr)
+        raise UserError(f"a measurement failed: {done.stderr.strip()[-300:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def main() -> int:
+@one_line_errors("bench_metric")
+def main(argv: list[str] | None = None) -> int:
     """Run all sizes and print one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--people", type=int, nargs="+", default=[100, 1000, 10000])
@@ -345,8 +348,11 @@ def main() -> int:
     parser.add_argument("--work-dir", help="keep the 1.56 GB distance file here")
     parser.add_argument("--no-baseline", action="store_true")
     parser.add_argument("--out", help="also write the JSON here")
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
+    if args.out:
+        claim_output(args.out, overwrite=args.overwrite)
     if args.worker:
         kind, *rest = args.worker
         folder = Path(args.work_dir) if args.work_dir else Path()
@@ -386,8 +392,7 @@ def main() -> int:
     text = json.dumps(report, indent=1)
     print(text)
     if args.out:
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-        Path(args.out).write_text(text + "\n", encoding="utf-8")
+        write_text(args.out, text + "\n")
     return 0
 
 

@@ -34,6 +34,8 @@ from mmktn.models.stip import STIPLoss, STIPTargets
 from mmktn.models.topdown import STIPHead
 from mmktn.testing.direct_stip import direct_forward_maps
 from mmktn.testing.peak_memory import PeakMemoryMeter
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_json
+from mmktn.utils.user_error import one_line_errors
 
 VARIANTS = ("direct", "direct-channels-last", "ours")
 MODES = ("predict", "all-maps", "train")
@@ -42,7 +44,7 @@ BASELINE = "direct"
 OFFICIAL_SECONDS = 1.16
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
@@ -55,8 +57,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, help="write the report as JSON")
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def hrnet_extra(width: int) -> dict[str, Any]:
@@ -197,12 +200,15 @@ def show(report: dict[str, Any]) -> None:
     Console().print(table)
 
 
-def main() -> None:
+@one_line_errors("bench_stip")
+def main(argv: list[str] | None = None) -> None:
     """Measure, check the report, write it."""
-    args = parse_args()
+    args = parse_args(argv)
     if args.worker:
         sys.stdout.write(json.dumps(measure(json.loads(args.worker))) + "\n")
         return
+    if args.out:
+        claim_output(args.out, overwrite=args.overwrite)
     settings = {
         "size": args.size,
         "batch": args.batch,
@@ -227,9 +233,9 @@ def main() -> None:
     )
     check_report(report)
     if args.out:
-        args.out.write_text(json.dumps(report, indent=1) + "\n")
+        write_json(args.out, report, indent=1)
     show(report)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -30,12 +30,15 @@ from schema import check_report
 from torch import nn
 
 from mmktn.apis import DensePoseInferencer, load_model
+from mmktn.apis.test_pipeline import find_test_pipeline, type_name
 from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_json
+from mmktn.utils.user_error import one_line_errors
 
 MODES = ("inference", "branch", "train")
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("configs", nargs="*", help="config files")
@@ -58,8 +61,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--device", help="default: the GPU if there is one")
     parser.add_argument("--amp", choices=["bfloat16", "float16"], help="autocast to this type")
     parser.add_argument("--out", type=Path, help="write the report as JSON")
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if not args.worker and not args.configs and not args.baseline:
         parser.error("name at least one config")
     if args.checkpoint and len(args.configs) != 1:
@@ -119,9 +123,8 @@ def inference_call(model: nn.Module, job: dict[str, Any], *, branch: bool) -> Ca
     size = tuple(job["size_hw"])
     device = next(model.parameters()).device
     if not branch:
-        steps = model.cfg.test_dataloader.dataset.pipeline
-        for step in steps:
-            if step["type"].split(".")[-1] == "Resize":
+        for step in find_test_pipeline(model.cfg):
+            if type_name(step) == "Resize":
                 step["scale"] = size[::-1]
         inferencer = DensePoseInferencer(model)
         images = make_images(job)
@@ -240,29 +243,33 @@ def _padded(size_hw: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(-(-side // 32) * 32 for side in size_hw)
 
 
-def main() -> int:
+@one_line_errors("benchmark_models")
+def main(argv: list[str] | None = None) -> int:
     """Run all jobs, or one of them as a worker; returns the exit status."""
-    args = parse_args()
+    args = parse_args(argv)
     if args.worker:
         print(json.dumps(work(json.loads(args.worker))))
         return 0
+    if args.out:
+        claim_output(args.out, overwrite=args.overwrite)
     jobs = make_jobs(args)
     results = []
     for index, job in enumerate(jobs, start=1):
         what = f"{job['name']} {job['mode']} {job['size_hw'][0]}x{job['size_hw'][1]}"
         print(f"[{index}/{len(jobs)}] {what}", file=sys.stderr, flush=True)
         results.append(run_worker(Path(__file__), job, threads=args.threads))
-    settings = {key: value for key, value in vars(args).items() if key not in ("worker", "out")}
+    settings = {
+        key: value for key, value in vars(args).items() if key not in ("worker", "out", "overwrite")
+    }
     baseline = Path(args.baseline).stem if args.baseline else None
     report = make_report(Path(__file__).name, settings=settings, results=results, baseline=baseline)
     check_report(report)
     show(report)
     if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_json(args.out, report, indent=1)
         print(f"written to {args.out}", file=sys.stderr)
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 import mmktn
+from mmktn.utils.user_error import UserError
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -142,7 +143,7 @@ def run_worker(script: Path, job: dict[str, Any], *, threads: int) -> dict[str, 
         threads: OMP threads of the process.
 
     Raises:
-        RuntimeError: The worker failed; the message ends with its last lines.
+        UserError: The worker failed; the message ends with its last lines.
     """
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     done = subprocess.run(
@@ -153,8 +154,8 @@ def run_worker(script: Path, job: dict[str, Any], *, threads: int) -> dict[str, 
         check=False,
     )
     if done.returncode != 0:
-        tail = "\n".join(done.stderr.strip().splitlines()[-6:])
-        raise RuntimeError(f"{job.get('name', job)} failed:\n{tail}")
+        tail = "\n".join(done.stderr.strip().splitlines()[-2:])
+        raise UserError(f"{job.get('name', job)} failed: {tail}")
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 

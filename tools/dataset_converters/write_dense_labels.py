@@ -21,6 +21,7 @@ from rich.progress import track
 from torch.utils.data import DataLoader
 
 from mmktn.apis import load_model
+from mmktn.apis.test_pipeline import find_test_pipeline
 from mmktn.datasets.dense_labels import DenseLabelWriter
 from mmktn.datasets.dense_truth import read_truth
 from mmktn.utils.setup_env import register_all_modules
@@ -56,7 +57,7 @@ def parse_args() -> argparse.Namespace:
 def person_datasets(cfg: Config, split: str, *, all_persons: bool) -> list[Any]:
     """Data sets of single persons over the files of a split, with the test pipeline."""
     files = cfg[f"{split}_dataloader"].dataset
-    pipeline = cfg.test_dataloader.dataset.pipeline
+    pipeline = find_test_pipeline(cfg)
     built = []
     for part in files.get("datasets", [files]):
         config = ConfigDict(part)
