@@ -56,7 +56,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs="+",
         default=[],
         choices=SAVE_FORMATS,
-        help="also write: official JSON, npz, IUV and instance PNGs, the bare chart map",
+        help="also write: official JSON, npz, IUV and instance PNGs, the bare chart map, the "
+        "confidence as a heat map",
+    )
+    parser.add_argument(
+        "--min-confidence",
+        type=float,
+        default=0.0,
+        help="pixels below are neither painted nor written as IUV (0 to 1; docs/confidence.md)",
     )
     parser.add_argument(
         "--iuv-order",
@@ -134,6 +141,7 @@ def outcomes(args: argparse.Namespace, images: Sequence[ImageInput]) -> Iterator
         score_thr=args.score_thr,
         boxes=boxes,
         iuv_order=args.iuv_order,
+        min_confidence=args.min_confidence,
         max_pixels=args.max_pixels,
         **output,
     ):

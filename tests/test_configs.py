@@ -31,6 +31,16 @@ def vocabulary() -> set[str]:
     return {word for row in rows for word in re.findall(r"`([^`]+)`", row)}
 
 
+VARIANCE, DIRECTION = ["sigma_2"], ["kappa_u", "kappa_v"]
+SEGM = ["fine_segm_confidence", "coarse_segm_confidence"]
+CONFIDENCES = {
+    "wc1": VARIANCE,
+    "wc2": VARIANCE + DIRECTION,
+    "wc1m": VARIANCE + SEGM,
+    "wc2m": VARIANCE + DIRECTION + SEGM,
+}
+
+
 def load(path: Path) -> Config:
     return Config.fromfile(str(path))
 
@@ -59,11 +69,13 @@ def test_words_agree_with_the_content(path):
     assert (cfg.model.neck.type == "mmktn.KTNHRFPN") == ("hrfpn" in words)
     branch = cfg.model.roi_head
     mid = branch.densepose_neck and branch.densepose_neck.type == "mmktn.MultiInstanceDecoderV2"
-    assert bool(mid) == ("fpn-mid2" in words or "ktn2" in words)
+    assert bool(mid) == ("fpn-mid2" in words or words[0].startswith("ktn2"))
     generated = branch.densepose_head.predictor.type == "mmktn.KTMv2ChartPredictor"
-    assert generated == ("ktm2" in words or "ktn2" in words)
+    assert generated == ("ktm2" in words or words[0].startswith("ktn2"))
     deep = branch.densepose_head.trunk.type == "mmktn.DeepLabTrunk"
-    assert deep == ("densepose-rcnn-dl" in words)
+    assert deep == words[0].startswith("densepose-rcnn-dl")
+    kind = words[0].rsplit("-", 1)[-1]
+    assert branch.densepose_head.predictor.get("extra_maps") == CONFIDENCES.get(kind)
     if "s1x" in words:
         assert cfg.train_cfg.max_iters == 130000
         assert cfg.param_scheduler[1].milestones == [100000, 120000]
@@ -136,3 +148,27 @@ def test_densepose_branch_has_the_official_size(name, branch):
         head = MODELS.build(load(ROOT / "densepose" / f"{name}.py").model).roi_head
     parts = [head.densepose_neck, head.densepose_head]
     assert sum(p.numel() for part in parts if part is not None for p in part.parameters()) == branch
+
+
+@pytest.mark.parametrize("depth", ["r50", "r101"])
+@pytest.mark.parametrize("trunk", ["", "-dl"])
+@pytest.mark.parametrize("kind", CONFIDENCES)
+def test_confidence_rows_train_as_the_official_ones(kind, trunk, depth):
+    """Facts of detectron2's 16 configs: warm-up, clipping, weight of the likelihood."""
+    cfg = load(ROOT / f"densepose/densepose-rcnn{trunk}-{kind}_{depth}_fpn_s1x_dp-coco.py")
+    warmup, steps = cfg.param_scheduler
+    assert warmup.start_factor == (0.1 if trunk else 0.025)
+    assert (steps.milestones, steps.end, steps.gamma) == ([100000, 120000], 130000, 0.1)
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.lr, optimizer.momentum, optimizer.weight_decay) == (0.01, 0.9, 1e-4)
+    clip = dict(cfg.optim_wrapper.clip_grad)
+    if (kind, trunk, depth) == ("wc1m", "", "r50"):
+        assert clip == {"max_norm": 100.0, "norm_type": 2}
+        assert cfg.optim_wrapper.constructor == "mmktn.TensorClipConstructor"
+    else:
+        assert clip == {"type": "value", "clip_value": 1.0}
+        assert "constructor" not in cfg.optim_wrapper
+    loss = MODELS.build(cfg.model.roi_head.densepose_head.loss)
+    weights = {name: loss.weight(name) for name in ("sigma_2", "fine_segm", "coarse_segm")}
+    assert weights == {"sigma_2": 0.0005, "fine_segm": 1.0, "coarse_segm": 5.0}
+    assert cfg.model.train_cfg.rcnn.densepose_fg_iou == 0.7

@@ -91,6 +91,28 @@ class DensePoseInferencer:
                 "DensePoseInferencer"
             )
 
+    def check_confidence(self, min_confidence: float, formats: Sequence[str] = ()) -> None:
+        """Check that the model says how sure it is, where that is asked for.
+
+        Args:
+            min_confidence: As in a call; 0 asks for nothing.
+            formats: Formats of files; 'confidence' asks for it.
+
+        Raises:
+            UserError: The model gives no confidence, or the least one is no share.
+        """
+        if not 0 <= min_confidence <= 1:
+            raise UserError(f"min_confidence is {min_confidence}; expected 0 to 1")
+        asked = min_confidence > 0 or "confidence" in formats
+        if asked and not any(
+            getattr(part, "gives_confidence", False) for part in self.model.modules()
+        ):
+            raise UserError(
+                "this model gives no confidence; use one with the map sigma_2, or set "
+                "model.roi_head.densepose_head.decoder.chart_confidence=True with --cfg-options "
+                "(top-down: model.head.densepose_head...; docs/confidence.md)"
+            )
+
     def _has_step(self, name: str) -> bool:
         return any(type(step).__name__ == name for step in self.pipeline.transforms)
 
@@ -122,6 +144,7 @@ class DensePoseInferencer:
         pred_out_dir: str | Path | None = None,
         save: Sequence[str] = ("json",),
         iuv_order: ChannelOrder = "VUI",
+        min_confidence: float = 0.0,
         max_pixels: int | None = None,
         overwrite: bool = False,
         channel_order: str = "RGB",
@@ -139,8 +162,10 @@ class DensePoseInferencer:
             vis_out_dir: Write each picture (boxes, charts, U, V) here under the image's file name,
                 as .png where its own format cannot be written.
             pred_out_dir: Write predictions here, in the formats of `save`.
-            save: Some of 'json', 'npz', 'iuv', 'charts'; see `save_prediction`.
+            save: Some of 'json', 'npz', 'iuv', 'charts', 'confidence'; see `save_prediction`.
             iuv_order: Channel order of 'iuv' files.
+            min_confidence: Pixels of less confidence are neither painted nor written as IUV, for
+                models that give one (docs/confidence.md); 0: all stay.
             max_pixels: Larger picture files are not read; None: `formats.pictures.MAX_PIXELS`.
             overwrite: Replace files in the output folders that exist. Inputs are never replaced.
             channel_order: Of arrays among the inputs: 'RGB', or 'BGR' as OpenCV reads them.
@@ -153,7 +178,8 @@ class DensePoseInferencer:
         Raises:
             UserError: No inputs, an array that is no picture, unknown preset or format, another
                 number of box lists than inputs, a box without area or with numbers that are not
-                finite, or an output file that exists or is an input. Nothing has been done then.
+                finite, an output file that exists or is an input, or confidences are asked of a
+                model that gives none. Nothing has been done then.
                 Later, if the disk is full.
         """
         images = list_inputs(inputs, channel_order=channel_order)
@@ -162,6 +188,7 @@ class DensePoseInferencer:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
         if math.isnan(score_thr):  # no score is above NaN, so that nobody would be found
             raise UserError("score_thr is not a number")
+        self.check_confidence(min_confidence, save if pred_out_dir is not None else ())
         if boxes is not None:
             if len(boxes) != len(images):
                 raise UserError(f"{len(boxes)} lists of boxes for {len(images)} images")
@@ -188,6 +215,7 @@ class DensePoseInferencer:
                 "pred_out_dir": pred_out_dir,
                 "save": tuple(save),
                 "iuv_order": iuv_order,
+                "min_confidence": min_confidence,
             },
         )
 
@@ -294,7 +322,11 @@ class DensePoseInferencer:
             )
             found = dict(zip(good, people, strict=True))
             for i, image in enumerate(batch):
-                prediction = ImagePrediction(image.name, _image_id(image, start + i))
+                prediction = ImagePrediction(
+                    image.name,
+                    _image_id(image, start + i),
+                    min_confidence=output["min_confidence"],
+                )
                 prediction.surface = str(self.model.cfg.get("surface") or "procedural")
                 if i in good:
                     _fill(prediction, good[i], found[i], score_thr if boxes is None else -1.0)

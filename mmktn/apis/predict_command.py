@@ -97,6 +97,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=positive, default=1, help="pictures a forward pass")
     parser.add_argument("--workers", type=positive, default=2, help="threads that read pictures")
     parser.add_argument("--preset", default="overlay", choices=sorted(PRESETS), help="of 'charts'")
+    parser.add_argument(
+        "--min-confidence",
+        type=float,
+        default=0.0,
+        help="pixels below are neither painted nor written as IUV (0 to 1; docs/confidence.md)",
+    )
     parser.add_argument("--iuv-order", default="VUI", choices=["VUI", "IUV"], help="of 'iuv'")
     parser.add_argument(
         "--launcher",
@@ -137,7 +143,7 @@ def settings_word(args: argparse.Namespace, config: str, checkpoint: str | Path 
     weights = sha256_of(checkpoint) if checkpoint and Path(checkpoint).is_file() else checkpoint
     parts = [
         *(__version__, Path(config).name, str(weights), args.cfg_options, args.score_thr),
-        *(sorted(args.save), args.preset, args.iuv_order),
+        *(sorted(args.save), args.preset, args.iuv_order, args.min_confidence),
     ]
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
 
@@ -215,7 +221,12 @@ class _Run:
 
     def _predictions(self, batch: list[_Read]) -> list[ImagePrediction]:
         images = [ImageInput(Path(r.picture.name).name, r.image, "BGR") for r in batch]  # type: ignore[arg-type]
-        found = self.inferencer(images, batch_size=len(images), score_thr=self.args.score_thr)
+        found = self.inferencer(
+            images,
+            batch_size=len(images),
+            score_thr=self.args.score_thr,
+            min_confidence=self.args.min_confidence,
+        )
         for read, prediction in zip(batch, found, strict=True):
             if not Path(read.picture.name).stem.isdecimal():
                 prediction.image_id = read.picture.index
@@ -289,6 +300,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"--model {args.model} is a config: give its weights with --checkpoint")
     settings = settings_word(args, resolve_config(config), checkpoint)
     inferencer = open_inferencer(config, checkpoint, device=device, cfg_options=args.cfg_options)
+    inferencer.check_confidence(args.min_confidence, args.save)
     if getattr(inferencer, "detector", inferencer) is None:
         raise UserError(f"{args.model} is a top-down system, which needs boxes: see image_demo.py")
     record = RunRecord(folder, settings, share=(number, count))

@@ -11,11 +11,12 @@ import numpy as np
 
 from mmktn.formats.iuv_canvas import ChartCanvas, paint_people
 from mmktn.structures import ChartResult, ChartResults
+from mmktn.structures.chart_result import CONFIDENCE_FIELDS
 from mmktn.surface import BodyPoints, BodySurface, body_points, load_surface
 from mmktn.utils.output_files import claim_outputs, replace_atomically, write_json
 from mmktn.utils.user_error import UserError
 from mmktn.visualization.colormaps import get_preset, render_preset
-from mmktn.visualization.field_panels import field_panels
+from mmktn.visualization.field_panels import field_panel, field_panels
 from mmktn.visualization.iuv_files import (
     ChannelOrder,
     fit_format,
@@ -26,7 +27,7 @@ from mmktn.visualization.iuv_files import (
 from mmktn.visualization.panels import prediction_panels, prediction_row
 from mmktn.visualization.texture import Texture, apply_texture, unwrap_texture
 
-SAVE_FORMATS = ("json", "npz", "iuv", "charts")
+SAVE_FORMATS = ("json", "npz", "iuv", "charts", "confidence")
 # Formats that pictures are drawn in; the photographs may have others.
 _WRITABLE = (".bmp", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -50,6 +51,8 @@ class ImagePrediction:
         picture: (H', W', 3) uint8 RGB of boxes, charts, U and V side by side, if asked for.
         surface: The body that the model's charts are of, as its config names it; what
             `load_surface` takes.
+        min_confidence: Pixels of less confidence are neither painted nor written as IUV; `json`
+            and `npz` keep them.
     """
 
     name: str
@@ -63,6 +66,7 @@ class ImagePrediction:
     further: dict[str, Any] = field(default_factory=dict)
     picture: np.ndarray | None = None
     surface: str = "procedural"
+    min_confidence: float = 0.0
 
     def __len__(self) -> int:
         return len(self.densepose)
@@ -78,8 +82,15 @@ class ImagePrediction:
         return self.canvas().iuv
 
     def canvas(self) -> ChartCanvas:
-        """All people painted on the image, the highest score on top."""
-        iuvs = [result.iuv_uint8() for result in self.densepose]
+        """All people painted on the image, the highest score on top.
+
+        Raises:
+            ValueError: There is a `min_confidence`, and the results have no confidence.
+        """
+        shown = list(self.densepose)
+        if self.min_confidence > 0:
+            shown = [result.confident(self.min_confidence) for result in shown]
+        iuvs = [result.iuv_uint8() for result in shown]
         return paint_people(self.image_hw, self.boxes_xyxy, iuvs=iuvs, scores=self.scores)
 
     def to_official(self) -> list[dict[str, Any]]:
@@ -206,6 +217,11 @@ class Person:
         return float(self.prediction.scores[self.index])
 
     @property
+    def confidence(self) -> float | None:
+        """Mean confidence of the pixels in [0, 1]; None where the model gives none."""
+        return self.result.confidence
+
+    @property
     def result(self) -> ChartResult:
         """Charts, U, V, mask and further fields on the pixels of the box."""
         return self.prediction.densepose[self.index]
@@ -301,7 +317,8 @@ def prediction_files(
         preset: Look of 'charts'.
 
     Returns:
-        Paths by 'json', 'npz', 'iuv', 'instances' and 'charts', those of `formats` alone.
+        Paths by 'json', 'npz', 'iuv', 'instances', 'charts' and 'confidence', those of `formats`
+        alone.
 
     Raises:
         UserError: Unknown format.
@@ -314,6 +331,7 @@ def prediction_files(
         "npz": {"npz": ".npz"},
         "iuv": {"iuv": "_IUV.png", "instances": "_INDS.png"},
         "charts": {"charts": f"_{preset}.png"},
+        "confidence": {"confidence": "_confidence.png"},
     }
     stem = Path(name).stem
     return {
@@ -342,10 +360,14 @@ def save_prediction(
         formats: Some of `SAVE_FORMATS`. 'json': `<stem>.json`, a list of official entries. 'npz':
             `<stem>.npz` with `boxes_xyxy` (N, 4), `scores` (N,), `image_hw` (2,), and for person i
             `labels_i` (h, w) uint8, `uv_i` (2, h, w) float32
-            and, of further maps, `FIELD_i`. 'iuv': `<stem>_IUV.png` and
+            and, of further maps, `FIELD_i`, with confidences also `confidence` (N,), the mean of
+            each person's pixels. 'iuv': `<stem>_IUV.png` and
             `<stem>_INDS.png` of the whole image. 'charts': `<stem>_<preset>.png`, the chart map
-            alone in the preset's look, for try-on and animation models.
-        image: (H, W, 3) uint8 RGB, for presets that show the photo.
+            alone in the preset's look, for try-on and animation models. 'confidence':
+            `<stem>_confidence.png`, the confidence as heat over the grey photo (black unsure, light
+            sure).
+        image: (H, W, 3) uint8 RGB, for presets that show the photo and for 'confidence', which has
+            black behind it without.
         preset: Look of 'charts'.
         iuv_order: Channel order of 'iuv', see `write_iuv_png`.
         overwrite: Whether files that exist may be replaced.
@@ -354,12 +376,14 @@ def save_prediction(
         The files written.
 
     Raises:
-        UserError: Unknown format, or a file exists or cannot be written.
+        UserError: Unknown format, a file exists or cannot be written, or 'confidence' is asked for
+            and the people have none.
     """
     files = prediction_files(prediction.name, folder, formats=formats, preset=preset)
     if prediction.error is not None:
         return []
     claim_outputs(files.values(), overwrite=overwrite)
+    heat = _confidence_picture(prediction, image) if "confidence" in files else None
     if "json" in files:
         write_json(files["json"], prediction.to_official())
     if "npz" in files:
@@ -372,7 +396,27 @@ def save_prediction(
         write_instance_png(files["instances"], canvas.instances)
     if "charts" in files:
         write_image(files["charts"], render_preset(canvas, preset, image=image))
+    if heat is not None:
+        write_image(files["confidence"], heat)
     return list(files.values())
+
+
+def _confidence_picture(prediction: ImagePrediction, image: np.ndarray | None) -> np.ndarray:
+    """Confidence of everyone as heat.
+
+    Raises:
+        UserError: Somebody has none.
+    """
+    if image is None:
+        image = np.zeros((*prediction.image_hw, 3), np.uint8)
+    results = list(prediction.densepose)
+    name = next((n for n in CONFIDENCE_FIELDS if all(n in r.fields for r in results)), None)
+    if name is None:
+        raise UserError(
+            "format 'confidence': this model gives none; use one with the map sigma_2, or set "
+            "decoder.chart_confidence=True (docs/confidence.md)"
+        )
+    return field_panel(image, prediction.canvas(), results, name)
 
 
 def _arrays(prediction: ImagePrediction) -> dict[str, Any]:
@@ -387,4 +431,6 @@ def _arrays(prediction: ImagePrediction) -> dict[str, Any]:
         arrays[f"uv_{index}"] = result.uv.float().cpu().numpy()
         for name, values in result.fields.items():
             arrays[f"{name}_{index}"] = values.cpu().numpy()
+    if any(result.confidence is not None for result in prediction.densepose):
+        arrays["confidence"] = np.asarray([r.confidence for r in prediction.densepose], np.float32)
     return arrays

@@ -20,6 +20,9 @@ from torch import Tensor
 
 from mmktn.structures.instance_list import InstanceList
 
+CONFIDENCE_FIELDS = ("uv_confidence", "chart_confidence")
+"""Fields (H, W) in [0, 1], 0 outside the person, that are a confidence; the first that is there."""
+
 
 @dataclass
 class ChartResult:
@@ -70,6 +73,45 @@ class ChartResult:
         (x, y), (height, width) = self.xy, self.hw
         return x, y, x + width, y + height
 
+    @property
+    def confidence_map(self) -> Tensor | None:
+        """(H, W) confidence in [0, 1] of every pixel, 0 outside the person; None if not given."""
+        return next((self.fields[n] for n in CONFIDENCE_FIELDS if n in self.fields), None)
+
+    @property
+    def confidence(self) -> float | None:
+        """Mean confidence over the person's pixels, 0 without pixels; None if not given."""
+        values = self.confidence_map
+        if values is None:
+            return None
+        return float(values.sum() / (self.labels > 0).sum().clamp(min=1))
+
+    def confident(self, minimum: float) -> ChartResult:
+        """Copy in which pixels of less confidence are background.
+
+        Args:
+            minimum: Least confidence that stays, 0 to 1.
+
+        Raises:
+            ValueError: There is no confidence, or the least is no share.
+        """
+        if not 0 <= minimum <= 1:
+            raise ValueError(f"min_confidence={minimum}: expected 0 to 1")
+        values = self.confidence_map
+        if values is None:
+            raise ValueError(
+                "min_confidence: this model gives no confidence; use one with the map sigma_2, or "
+                "set decoder.chart_confidence=True (docs/confidence.md)"
+            )
+        stays = values >= minimum
+        return ChartResult(
+            self.labels * stays,
+            self.uv * stays,
+            self.mask,
+            {name: field * stays for name, field in self.fields.items()},
+            self.xy,
+        )
+
     def map(self, function: Callable[[Tensor], Tensor]) -> ChartResult:
         """Apply a function to every tensor."""
         return ChartResult(
@@ -111,6 +153,9 @@ class ChartResult:
             box_xyxy: (4,) box in original image pixels.
             score: Detection score.
 
+        Returns:
+            The official keys, and `confidence` of the person where the result has one.
+
         Raises:
             ValueError: The maps do not have the integer size of the box.
         """
@@ -128,6 +173,7 @@ class ChartResult:
             "score": float(score),
             "uv_shape": list(iuv.shape),
             "uv_data": encode_png(iuv),
+            **({} if self.confidence is None else {"confidence": self.confidence}),
         }
 
     @classmethod

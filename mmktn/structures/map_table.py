@@ -39,6 +39,7 @@ class DenseMap:
             'keypoints'.
         field: Name under which `ChartResult.fields` holds the decoded map; '' where the map is not
             decoded by itself.
+        panel: Whether pictures show the field.
         per_chart: One channel for each chart, of which decoding reads that of the pixel's chart.
         needs: Maps that have to be predicted beside this one.
         replaces: Maps whose own losses are left out beside this one, whose loss covers them.
@@ -51,6 +52,7 @@ class DenseMap:
     weight: ClassVar[float] = 1.0
     supervision: ClassVar[str] = "densepose"
     field: ClassVar[str] = ""
+    panel: ClassVar[bool] = True
     per_chart: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
     replaces: ClassVar[tuple[str, ...]] = ()

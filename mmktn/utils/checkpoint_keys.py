@@ -17,6 +17,8 @@ Value = TypeVar("Value")
 NECK = "roi_head.densepose_neck"
 TRUNK = "roi_head.densepose_head.trunk"
 DECONVS = "roi_head.densepose_head.predictor.deconvs"
+CONFIDENCES = ("sigma_2", "kappa_u", "kappa_v", "fine_segm_confidence", "coarse_segm_confidence")
+"""Maps that a predictor may have beside the standard ones; the same names in both."""
 MACHINE = f"{DECONVS}.fine_segm.machine"
 
 # What a layer of a block is followed by: detectron2 keeps the norm inside the convolution.
@@ -74,8 +76,7 @@ DECONV_RULES = (
     (r"densepose_predictor\.m_lowres\.(?P<rest>\w+)", "body_mask.{rest}"),
     (r"densepose_predictor\.k_lowres\.(?P<rest>\w+)", "keypoint_heatmaps.{rest}"),
     (
-        r"densepose_predictor\.(?P<layer>sigma_2|kappa_[uv]|(fine|coarse)_segm_confidence)_lowres"
-        r"\.(?P<rest>\w+)",
+        rf"densepose_predictor\.(?P<layer>{'|'.join(CONFIDENCES)})_lowres\.(?P<rest>\w+)",
         "{layer}.{rest}",
     ),
     (r"densepose_predictor\.body_kpt_(?P<rest>weight|bias)", "keypoint_heatmaps.{rest}"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmktn.formats.iuv_canvas import ChartCanvas
+from mmktn.structures.chart_result import CONFIDENCE_FIELDS
 from mmktn.structures.map_table import declared_map, declared_names
 from mmktn.visualization.colormaps import colormap_table
 
@@ -29,13 +30,14 @@ def field_panels(
         Name of a field -> (H, W, 3) uint8 RGB.
     """
     names = dict.fromkeys(name for result in results for name in result.fields)
-    return {name: _field_panel(image, canvas, results, name) for name in names}
+    hidden = {kind.field for kind in map(declared_map, declared_names()) if not kind.panel}
+    return {name: field_panel(image, canvas, results, name) for name in names if name not in hidden}
 
 
-def _field_panel(
+def field_panel(
     image: np.ndarray, canvas: ChartCanvas, results: Sequence[ChartResult], name: str
 ) -> np.ndarray:
-    """One field; grey photo behind it."""
+    """Draw one field, the photo in grey behind it; arguments as in `field_panels`."""
     picture = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
     height, width = canvas.image_hw
     values = [
@@ -44,6 +46,8 @@ def _field_panel(
     ]
     shown = [v for v in values if v is not None and v.size]
     limits = (min(v.min() for v in shown), max(v.max() for v in shown)) if shown else (0.0, 1.0)
+    if name in CONFIDENCE_FIELDS:
+        limits = (0.0, 1.0)
     for person, (result, field) in enumerate(zip(results, values, strict=True), start=1):
         if field is None:
             continue
@@ -67,4 +71,6 @@ def _drawn(name: str, values: np.ndarray, limits: tuple[float, float]) -> np.nda
     low, high = limits
     first = values if values.ndim == 2 else values[0]
     share = (first - low) / ((high - low) or 1.0)
-    return colormap_table("parula")[(share * 255).clip(0, 255).astype(np.uint8)]
+    # Confidences as heat: black is unsure, light is sure.
+    table = colormap_table("inferno" if name in CONFIDENCE_FIELDS else "parula")
+    return table[(share * 255).clip(0, 255).astype(np.uint8)]

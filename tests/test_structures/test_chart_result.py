@@ -150,3 +150,57 @@ def test_official_example_file():
             k: entry[k] for k in ("image_id", "category_id", "score", "uv_shape")
         }
         assert again["bbox"] == pytest.approx(entry["bbox"])
+
+
+def confident_result():
+    """Two pixels of a person, sure and unsure, beside background."""
+    return ChartResult(
+        labels=torch.tensor([[4, 7, 0]], dtype=torch.uint8),
+        uv=torch.full((2, 1, 3), 0.5),
+        fields={
+            "uv_confidence": torch.tensor([[0.9, 0.3, 0.0]]),
+            "chart_confidence": torch.tensor([[0.1, 0.1, 0.0]]),
+            "two": torch.ones(2, 1, 3),
+        },
+        xy=(3, 4),
+    )
+
+
+def test_confidence_of_a_person_is_the_mean_over_its_pixels():
+    result = confident_result()
+    assert result.confidence == pytest.approx(0.6)
+    assert result.to_official(1, [3, 4, 6, 5], 0.5)["confidence"] == pytest.approx(0.6)
+    plain = ChartResult(result.labels, result.uv)
+    assert plain.confidence is None
+    assert "confidence" not in plain.to_official(1, [3, 4, 6, 5], 0.5)
+    nobody = ChartResult(
+        result.labels * 0, result.uv * 0, fields={"uv_confidence": torch.zeros(1, 3)}
+    )
+    assert nobody.confidence == 0
+    of_chart = ChartResult(result.labels, result.uv, fields={"chart_confidence": result.uv[0]})
+    assert of_chart.confidence == pytest.approx(0.75)
+
+
+def test_confidence_below_the_least_becomes_background():
+    result = confident_result()
+    kept = result.confident(0.3)
+    assert kept.labels.tolist() == [[4, 7, 0]]
+    kept = result.confident(0.31)
+    assert kept.labels.tolist() == [[4, 0, 0]]
+    assert kept.labels.dtype == torch.uint8
+    assert kept.uv[:, 0].tolist() == [[0.5, 0, 0], [0.5, 0, 0]]
+    assert kept.fields["two"].tolist() == [[[1, 0, 0]], [[1, 0, 0]]]
+    assert kept.xy == (3, 4)
+    assert result.labels.tolist() == [[4, 7, 0]]
+
+
+@pytest.mark.parametrize("minimum", [-0.1, 1.1, float("nan")])
+def test_confidence_that_is_no_share_is_refused(minimum):
+    with pytest.raises(ValueError, match=r"min_confidence=.*expected 0 to 1"):
+        confident_result().confident(minimum)
+
+
+def test_confidence_of_a_model_without_is_refused():
+    plain = ChartResult(torch.zeros(1, 1, dtype=torch.uint8), torch.zeros(2, 1, 1))
+    with pytest.raises(ValueError, match=r"gives no confidence; .*chart_confidence=True"):
+        plain.confident(0.5)

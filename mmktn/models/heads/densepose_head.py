@@ -92,6 +92,13 @@ class DensePoseHead(BaseModule):
             names = [*self.decoder.fields, *shown, *names]
         return tuple(dict.fromkeys(names))
 
+    @property
+    def gives_confidence(self) -> bool:
+        """Whether results have a confidence of every pixel."""
+        return self.decoder is not None and (
+            "sigma_2" in self.predictor.field_names or self.decoder.chart_confidence
+        )
+
     def supervised(self, annotations: DensePoseAnnotations) -> Tensor:
         """Say which persons carry a label of this head.
 

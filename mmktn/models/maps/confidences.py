@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmktn.models.losses.loss_context import LossContext
-from mmktn.models.losses.uv_likelihood import uv_likelihood_loss
+from mmktn.models.losses.uv_likelihood import uv_likelihood_loss, variance_of
 from mmktn.models.maps.chart_coordinates import ChartCoordinate
 from mmktn.models.maps.segmentation import permuted
 from mmktn.structures import DenseMap, FlipRules, declare_map
@@ -27,7 +27,12 @@ FLIP_STEP = 4 / 255
 
 
 class Confidence(DenseMap):
-    """A confidence. The mean over views keeps that of the first one, as the official code does."""
+    """A confidence. The mean over views keeps that of the first one, as the official code does.
+
+    Pictures show what is decoded of it (`uv_confidence`) in its place.
+    """
+
+    panel = False
 
     def average(self, views: Sequence[Maps], *, uv_by_chart: bool = False) -> Tensor:
         """The first view's: a spread is not the mean of spreads."""
@@ -81,6 +86,11 @@ class SigmaTwo(ChartSpread):
             cells=context.uv_cells,
             reduction=context.uv_reduction,
         )
+
+    @staticmethod
+    def variance(raw: Tensor) -> Tensor:
+        """Variance of U and of V, in squared chart units."""
+        return variance_of(raw)
 
     # Points are counted, and sums scaled, as for U and V.
     label_count = ChartCoordinate.label_count

@@ -5,6 +5,7 @@ the channel of the winning chart, and large boxes are worked off in bands of row
 memory; the interpolation is that of `F.interpolate(mode='bilinear', align_corners=False)`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -21,6 +22,7 @@ from mmktn.models.postprocess.box_resizing import (
     resize,
     resize_axis,
 )
+from mmktn.models.postprocess.uv_confidence import uv_confidence_fields
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput, ChartResult, ChartResults, declared_map
 from mmktn.structures.box_grid import result_box_hw, result_box_origin_xy
@@ -40,12 +42,16 @@ class ChartDecoder:
         mask_threshold: 0.5 takes the best channel (DensePose R-CNN). Another value compares the
             softmax of channel 1 with it (KTN: 0.3); a negative one takes every pixel for body.
         band_values: Resized values held at a time (25 per pixel).
+        uv_temperature: Factor of the covariance that a model with the map `sigma_2` predicts; 1 is
+            what the model says, another value what was measured (docs/confidence.md).
+        chart_confidence: Also give the field `chart_confidence` (h, w): the classifier's
+            probability of the pixel's chart, 0 outside the person.
 
     Maps that declare a `field` (`mmktn.structures.DenseMap`) are decoded beside the charts into
-    `ChartResult.fields`.
+    `ChartResult.fields`; with `sigma_2` also `uv_std` and `uv_confidence` (uv_confidence.py).
 
     Raises:
-        ValueError: `mask_source` is no map of classes.
+        ValueError: `mask_source` is no map of classes, or the temperature is not positive.
     """
 
     def __init__(
@@ -54,11 +60,17 @@ class ChartDecoder:
         mask_threshold: float = ARGMAX_THRESHOLD,
         *,
         band_values: int = 2**21,
+        uv_temperature: float = 1.0,
+        chart_confidence: bool = False,
     ) -> None:
         require_class_map("mask_source", mask_source)
+        if not 0 < uv_temperature < math.inf:
+            raise ValueError(f"uv_temperature={uv_temperature}: expected a positive number")
         self.mask_source = mask_source
         self.mask_threshold = mask_threshold
         self.band_values = band_values
+        self.uv_temperature = uv_temperature
+        self.chart_confidence = chart_confidence
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -139,7 +151,8 @@ class ChartDecoder:
         self, maps: Mapping[str, Tensor], axes: Mapping[str, tuple[Axis, Axis]]
     ) -> dict[str, Tensor]:
         """`labels` (rows, w) int64, `uv` (2, rows, w) float32 and the fields of a band of rows."""
-        labels = best_channel(resize(maps["fine_segm"], *axes["fine_segm"]))
+        fine = resize(maps["fine_segm"], *axes["fine_segm"])
+        labels = best_channel(fine)
         if self.mask_threshold >= 0 and self.mask_source != "fine_segm":
             mask = resize(maps[self.mask_source], *axes[self.mask_source])
             labels = labels * foreground(mask, self.mask_threshold)
@@ -153,6 +166,11 @@ class ChartDecoder:
                 else:
                     values = resize(item, *axes[name]).permute(2, 0, 1)
                 found[kind.field] = kind.decode(values, labels)
+        if "sigma_2" in maps:
+            found |= uv_confidence_fields(found, labels, temperature=self.uv_temperature)
+        if self.chart_confidence:
+            of_chart = (fine.amax(dim=-1) - fine.logsumexp(dim=-1)).exp()
+            found["chart_confidence"] = of_chart.float() * (labels > 0)
         return found
 
 

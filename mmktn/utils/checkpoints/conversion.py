@@ -26,10 +26,6 @@ DROPPED = (
         r"proposal_generator\.anchor_generator\.cell_anchors\.\d+",
         "anchors, which are the config's anchor_generator",
     ),
-    (
-        r"densepose_predictor\.(sigma_2|kappa_u|kappa_v)_lowres\.\w+",
-        "confidence of U and V: takes part in training only",
-    ),
 )
 DROPPED_OF_KTN = (
     (r"keypoint_head\..+", "detectron2's own keypoint head, which KTN builds and never runs"),
@@ -44,10 +40,6 @@ UNSUPPORTED = (
     (
         r"densepose_predictor\.embed_lowres\..+|embedder\..+",
         "continuous surface embeddings (CSE) are another method, without charts",
-    ),
-    (
-        r"densepose_predictor\.(fine|coarse)_segm_confidence_lowres\..+",
-        "segmentation confidences (WC1M, WC2M) scale the maps that are decoded, and mmktn has none",
     ),
 )
 COUNTER = "num_batches_tracked"

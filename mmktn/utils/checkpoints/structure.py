@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from mmktn.utils.checkpoint_keys import DECONVS, MACHINE, NECK, TRUNK
+from mmktn.utils.checkpoint_keys import CONFIDENCES, DECONVS, MACHINE, NECK, TRUNK
 
 Weights = Mapping[str, Tensor]
 
@@ -66,7 +66,7 @@ def check_parts(weights: Weights) -> None:
             raise ValueError(f"{name} would be filled by a single number, expected an array")
 
 
-def part_types(weights: Weights) -> dict[str, tuple[str | int | None, ...]]:
+def part_types(weights: Weights) -> dict[str, tuple[str | int | list[str] | None, ...]]:
     """Parts of the model.
 
     Args:
@@ -82,6 +82,7 @@ def part_types(weights: Weights) -> dict[str, tuple[str | int | None, ...]]:
         "roi_head.densepose_neck.type": _neck_types(weights),
         "roi_head.densepose_head.trunk.type": (_trunk_type(weights),),
         "roi_head.densepose_head.predictor.type": (_predictor_type(weights),),
+        "roi_head.densepose_head.predictor.extra_maps": (_extra_maps(weights),),
     }
 
 
@@ -139,13 +140,17 @@ def width_options(weights: Weights, neck_type: str | None) -> dict[str, Any]:
 def describe(weights: Weights) -> str:
     """Name the model in one line, for messages."""
     parts = part_types(weights)
-    named = [values[0] for key, values in parts.items() if not key.startswith("backbone")]
+    named = [
+        values[0]
+        for key, values in parts.items()
+        if not key.startswith("backbone") and isinstance(values[0], str)
+    ]
     backbone = f"{parts['backbone.type'][0]}-{parts['backbone.depth'][0] or '?'}"
     if _is_resnet(weights):
         backbone += f" of base width {weights['backbone.layer1.0.conv1.weight'].shape[0]}"
     maps = {name: weights[f"{DECONVS}.{name}.weight"].shape[1] for name in _maps(weights)}
     outputs = ", ".join(f"{name} {channels}" for name, channels in maps.items())
-    return f"{backbone}, {', '.join(str(n) for n in named if n)} ({outputs})"
+    return f"{backbone}, {', '.join(named)} ({outputs})"
 
 
 def _is_resnet(weights: Weights) -> bool:
@@ -211,6 +216,12 @@ def _predictor_type(weights: Weights) -> str:
     if not _has(weights, f"{MACHINE}."):
         return "ChartPredictor"
     return "KTMv2ChartPredictor" if _is_v2(weights) else "KTMv1ChartPredictor"
+
+
+def _extra_maps(weights: Weights) -> list[str] | None:
+    """Confidences beside the standard maps."""
+    made = _maps(weights)
+    return [name for name in CONFIDENCES if name in made] or None
 
 
 def _is_v2(weights: Weights) -> bool:

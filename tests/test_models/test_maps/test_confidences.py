@@ -1,5 +1,7 @@
 """Maps of confidence: in predictors of all kinds, in mirrors, in results."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,6 +10,7 @@ from mmktn.models.flip_rules import surface_flip_rules
 from mmktn.models.heads import DensePoseHead
 from mmktn.models.postprocess import ChartDecoder
 from mmktn.models.postprocess.map_averaging import average_views
+from mmktn.models.postprocess.uv_confidence import uv_confidence_fields
 from mmktn.models.predictors import (
     ChartPredictor,
     ConvChartPredictor,
@@ -160,3 +163,41 @@ def test_confidence_is_decoded_in_the_chart_of_the_pixel():
         assert (result.fields[name][:, 3:] == 0).all()
     for name in SEGM:
         torch.testing.assert_close(result.fields[name], maps[name][0, 0])
+
+
+@pytest.mark.parametrize("kappa", [False, True])
+def test_confidence_in_units_of_the_chart(kappa):
+    """With k the mean of the eigenvalues is s + |k|^2 / 2."""
+    labels = torch.tensor([[3, 3, 0]])
+    raw = torch.tensor([[0.0, -20.0, 5.0]])
+    fields = {"sigma_2": raw}
+    if kappa:
+        fields |= {"kappa_u": torch.full((1, 3), 0.3), "kappa_v": torch.full((1, 3), -0.4)}
+    variance = torch.tensor([math.log(2) + 0.01, 0.01]) + 0.25 / 2 * kappa
+    found = uv_confidence_fields(fields, labels)
+    torch.testing.assert_close(found["uv_std"][0, :2], variance.sqrt())
+    chance = 1 - (-(0.25**2) / (2 * variance)).exp()
+    torch.testing.assert_close(found["uv_confidence"][0, :2], chance)
+    assert found["uv_std"][0, 2] == found["uv_confidence"][0, 2] == 0
+    warm = uv_confidence_fields(fields, labels, temperature=4.0)
+    torch.testing.assert_close(warm["uv_std"], 2 * found["uv_std"])
+
+
+def test_confidence_of_the_chart_is_its_softmax():
+    """For models without `sigma_2`, on request; bands of one row give the same."""
+    maps = random_maps()
+    maps = ChartOutput({n: maps[n] for n in ("fine_segm", "coarse_segm", "u", "v")})
+    box = torch.tensor([[3.0, 4.0, 9.0, 10.0]])
+    result = ChartDecoder(mask_threshold=-1.0, chart_confidence=True).decode(maps, box)[0]
+    expected = maps["fine_segm"][0].softmax(dim=0).amax(dim=0) * (result.labels > 0)
+    torch.testing.assert_close(result.fields["chart_confidence"], expected)
+    bands = ChartDecoder(mask_threshold=-1.0, chart_confidence=True, band_values=1)
+    again = bands.decode(maps, box)[0].fields["chart_confidence"]
+    torch.testing.assert_close(again, expected)
+    assert ChartDecoder().decode(maps, box)[0].fields == {}
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf])
+def test_confidence_temperature_has_to_be_positive(temperature):
+    with pytest.raises(ValueError, match="uv_temperature"):
+        ChartDecoder(uv_temperature=temperature)

@@ -1,5 +1,6 @@
 """Made-up official checkpoints: the complete names and shapes of the key lists, without values."""
 
+import os
 import re
 from pathlib import Path
 
@@ -8,7 +9,14 @@ import torch
 from tests.reference_files import COPIES, KEYS
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "densepose"
-LISTS = {path.stem: path for folder in (COPIES / "keys", KEYS) for path in folder.glob("*.tsv")}
+CONFIDENCE_COPIES = COPIES / "confidence_cse"
+CONFIDENCES = Path(os.environ.get("MMKTN_CONFIDENCE_CSE_DIR") or CONFIDENCE_COPIES)
+LISTS = {
+    path.stem: path
+    for folder in (COPIES / "keys", KEYS, CONFIDENCE_COPIES / "keys", CONFIDENCES / "keys")
+    for path in folder.glob("*.tsv")
+    if not path.stem.startswith("d2_cse")
+}
 
 
 def official_weights(name: str) -> dict[str, torch.Tensor]:

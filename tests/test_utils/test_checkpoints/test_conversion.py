@@ -40,8 +40,6 @@ def test_weights_are_renamed_and_not_touched(d2):
         ("pixel_mean", "data_preprocessor"),
         ("pixel_std", "data_preprocessor"),
         ("proposal_generator.anchor_generator.cell_anchors.0", "anchor_generator"),
-        ("roi_heads.densepose_predictor.sigma_2_lowres.weight", "training only"),
-        ("roi_heads.densepose_predictor.kappa_u_lowres.bias", "training only"),
     ],
 )
 def test_extras_of_detectron2_are_dropped_with_a_reason(d2, name, why):
@@ -56,7 +54,6 @@ def test_extras_of_detectron2_are_dropped_with_a_reason(d2, name, why):
     [
         ("roi_heads.densepose_predictor.embed_lowres.weight", "CSE"),
         ("embedder.embedder_smpl.features", "CSE"),
-        ("roi_heads.densepose_predictor.fine_segm_confidence_lowres.weight", "WC1M"),
     ],
 )
 def test_models_that_mmktn_does_not_have_are_refused(d2, name, why):

@@ -7,11 +7,13 @@ from mmengine.config import Config
 
 from mmktn.utils.checkpoints import (
     convert_detector,
+    explain_misfit,
     find_config,
     fit,
     model_shapes,
     unfilled_counters,
 )
+from mmktn.zoo.table import config_file, zoo_models
 
 from .official import CONFIGS, LISTS, official_weights, with_101_layers
 
@@ -23,6 +25,19 @@ R50 = {
 }
 R101 = [name for name in R50 if name.startswith("d2")]
 HRFPN = "d2_densepose_rcnn_HRFPN_HRNet_w32_s1x"
+
+
+# The 27 chart models of detectron2: legacy, default and DeepLab, each on two backbones; the latter
+# two with four kinds of confidences; and five trained further on chimpanzees, of one structure.
+CONFIDENCES = {
+    f"d2_densepose_rcnn_R_50_FPN{head}_{kind}_s1x": f"densepose-rcnn{head.replace('_', '-')}-{kind}"
+    for head in ("", "_DL")
+    for kind in ("WC1", "WC2", "WC1M", "WC2M")
+}
+CHIMPS = [
+    f"densepose_R_50_FPN_DL_WC1M_3x_Atop10P_CA{tail}"
+    for tail in ("", "_B_uniform", "_B_uv", "_B_finesegm", "_B_coarsesegm")
+]
 
 
 def assert_complete(official, conversion, expected):
@@ -41,6 +56,11 @@ def test_every_key_list_of_a_detector_fills_a_shipped_config(name):
     found = find_config(convert_detector(official), CONFIGS)
     assert found is not None
     assert_complete(official, found.conversion, model_shapes(found.config))
+    algorithm = CONFIDENCES.get(name.replace("R_101", "R_50"))
+    if algorithm:
+        depth = "r101" if "R_101" in name else "r50"
+        assert found.path.stem == f"{algorithm.lower()}_{depth}_fpn_s1x_dp-coco"
+        assert (found.widths, found.conversion.dropped) == ({}, {})
 
 
 @pytest.mark.parametrize("name", R50)
@@ -111,3 +131,29 @@ def test_ktn_on_hrfpn_would_fill_its_config():
     assert found is not None
     assert found.path.stem == "ktn2_hrnet-w32_hrfpn_s1x_dp-coco"
     assert_complete(official, found.conversion, model_shapes(found.config))
+
+
+@pytest.mark.parametrize("name", CONFIDENCES)
+def test_confidence_checkpoint_on_r101_fills_the_model_of_its_config(name):
+    official = with_101_layers(official_weights(name))
+    config = CONFIDENCES[name].lower() + "_r101_fpn_s1x_dp-coco.py"
+    expected = model_shapes(Config.fromfile(str(CONFIGS / config)))
+    conversion = fit(convert_detector(official), expected)
+    assert conversion.dropped == {}
+    assert_complete(official, conversion, expected)
+
+
+def test_confidence_models_of_the_table_name_configs_that_exist():
+    """All 27 chart models of detectron2, those on chimpanzees included."""
+    charts = [m for m in zoo_models() if m.kind == "charts" and "DENSEPOSE_IUV" in m.page]
+    assert len(charts) == 27
+    assert {alias for m in charts for alias in m.aliases} >= set(CHIMPS)
+    assert {m.name for m in charts if config_file(m) is None} == set()
+
+
+def test_confidence_checkpoint_that_no_config_fits_says_so():
+    official = official_weights("ktnv2_r50")
+    plain = official_weights("d2_densepose_rcnn_R_50_FPN_WC1_s1x")
+    sigma = {name: weight for name, weight in plain.items() if "sigma_2" in name}
+    reason = explain_misfit(convert_detector(official | sigma), CONFIGS)
+    assert "predictor.extra_maps would be ['sigma_2'], not None" in reason

@@ -1,0 +1,10 @@
+# Row "DensePose R-CNN DL WC1M, R101".
+_base_ = "densepose-rcnn-dl-wc1_r101_fpn_s1x_dp-coco.py"
+
+model = dict(
+    roi_head=dict(
+        densepose_head=dict(
+            predictor=dict(extra_maps=["sigma_2", "fine_segm_confidence", "coarse_segm_confidence"])
+        )
+    )
+)
