@@ -23,6 +23,7 @@ from mmktn.formats.annotation_checks import (
     file_problems,
     has_densepose,
     has_keypoints,
+    needed_problems,
 )
 from mmktn.formats.annotation_sets import (
     find_format,
@@ -99,6 +100,8 @@ class DensePoseCocoDataset(BaseDetDataset):
         data = read_annotation_file(self.ann_file, self.backend_args)
         full = self.validation == "full"
         problems = list(file_problems(data, self.ann_file, values=full))
+        if any(getattr(step, "with_mask", False) for step in self.pipeline.transforms):
+            problems += needed_problems(data, self.ann_file, ["segmentation"])
         if problems:
             raise AnnotationError(problems)
         person_ids = {entry["id"] for entry in data["categories"] if entry.get("name") == "person"}

@@ -5,14 +5,19 @@ The dataset uses the same rules but stops at the first problem (`annotation_chec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
 from mmengine import fileio
 
 from mmktn.datasets.annotation_file import read_annotation_file
 from mmktn.datasets.file_layout import ImageFolder, find_annotation_file
-from mmktn.formats.annotation_checks import Problem, file_problems, mask_problems
+from mmktn.formats.annotation_checks import (
+    Problem,
+    file_problems,
+    mask_problems,
+    needed_problems,
+)
 from mmktn.formats.annotation_sets import DENSEPOSE_COCO, AnnotationFormat
 from mmktn.formats.pictures import PictureError, known_hw, read_picture
 
@@ -27,6 +32,7 @@ def check_file(
     *,
     form: AnnotationFormat = DENSEPOSE_COCO,
     decode_images: bool = False,
+    needs: Collection[str] = (),
     track: Tracker | None = None,
 ) -> Iterator[Problem]:
     """Check an annotation file.
@@ -36,6 +42,7 @@ def check_file(
         image_dir: Folder of its images; None leaves the images out.
         form: What the set allows.
         decode_images: Also open every image; otherwise only its presence is checked.
+        needs: What a system needs, as in `needed_problems`.
         track: Progress display.
 
     Yields:
@@ -51,6 +58,7 @@ def check_file(
     yield from file_problems(data, path)
     if not isinstance(data, dict):
         return
+    yield from needed_problems(data, path, needs)
     for annotation in track(_records(data, "annotations"), "masks"):
         for field, message in mask_problems(annotation, form):
             yield Problem(path, annotation.get("id"), annotation.get("image_id"), field, message)
@@ -58,6 +66,33 @@ def check_file(
         folder = ImageFolder(image_dir)
         for image in track(_records(data, "images"), "images"):
             yield from _image_problems(image, path, folder, decode=decode_images)
+
+
+def needs_of(dataset: Any) -> set[str]:
+    """What a config's data set has to find in its file, by the steps of its pipeline.
+
+    Args:
+        dataset: Config of a data set, or of a wrapper with `dataset` or `datasets`.
+
+    Returns:
+        Words of `needed_problems`.
+    """
+    needs: set[str] = set()
+    if isinstance(dataset, list | tuple):
+        return needs.union(*map(needs_of, dataset))
+    if not isinstance(dataset, dict):
+        return needs
+    needs |= needs_of(dataset.get("dataset")) | needs_of(dataset.get("datasets"))
+    if dataset.get("only_densepose_images"):
+        needs.add("dense pose")
+    for step in dataset.get("pipeline") or ():
+        if isinstance(step, dict) and step.get("with_mask"):
+            needs.add("segmentation")
+        if isinstance(step, dict) and str(step.get("type")).endswith("LoadDensePoseAnnotations"):
+            needs.add("dense pose")
+    if dict(dataset.get("filter_cfg") or {}).get("min_keypoints"):
+        needs.add("keypoints")
+    return needs
 
 
 def _image_problems(

@@ -7,6 +7,7 @@ prints tables, writes JSON and the HTML report. `report` is `evaluate` with the 
 import argparse
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +39,7 @@ from mmktn.evaluation.result_files import (
     read_results,
     result_list,
 )
-from mmktn.formats.json_files import read_json
+from mmktn.formats.json_files import RepeatedKeyWarning, read_json
 from mmktn.surface import load_surface
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output
 from mmktn.utils.user_error import UserError, one_line_errors
@@ -143,7 +144,16 @@ def _finish(args: argparse.Namespace) -> int:
     console = Console()
     console.width = max(console.width, TABLE_WIDTH)
     started = time.perf_counter()
-    outcome = run(args, console)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", RepeatedKeyWarning)
+        outcome = run(args, console)
+    for warning in said:
+        if isinstance(warning.message, RepeatedKeyWarning):
+            outcome.add_notes([str(warning.message)])
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
     seconds = time.perf_counter() - started
     print_outcome(outcome, args, console)
     if args.out:

@@ -82,7 +82,7 @@ def print_outcome(outcome: Outcome, args: argparse.Namespace, console: Console) 
         table = Table()
         table.add_column("")
         for head in heads:
-            table.add_column(head, justify="right")
+            table.add_column(Text(head), justify="right")
         for name, cells in group.items():
             table.add_row(Text(name), *(percent(cells[head]) for head in heads))
         console.print(table)

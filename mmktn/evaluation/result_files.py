@@ -24,6 +24,7 @@ from mmktn.evaluation.functional.ground_truth import numbers, whole_id
 from mmktn.formats.json_files import read_json
 from mmktn.formats.limits import MAX_FILE_BYTES, MAX_MAP_PIXELS
 from mmktn.formats.shown import shown
+from mmktn.utils.output_files import replace_atomically
 from mmktn.utils.user_error import UserError
 
 # Ids pass through float64, which is exact up to here.
@@ -108,16 +109,17 @@ def save_npz(detections: DenseDetections, path: str | Path) -> None:
     """
     maps = [detections.iuv(k) for k in range(len(detections))]
     shapes = np.array([m.shape[1:] for m in maps], dtype=np.int32).reshape(-1, 2)
-    np.savez_compressed(
-        path,
-        image_id=detections.image_ids,
-        category_id=detections.category_ids,
-        bbox=detections.boxes_xywh,
-        score=detections.scores,
-        iuv_shape=shapes,
-        iuv_offset=np.cumsum([0, *(m.size for m in maps)]).astype(np.int64),
-        iuv=np.concatenate([m.reshape(-1) for m in maps] or [np.zeros(0, dtype=np.uint8)]),
-    )
+    with replace_atomically(path) as file:
+        np.savez_compressed(
+            file,
+            image_id=detections.image_ids,
+            category_id=detections.category_ids,
+            bbox=detections.boxes_xywh,
+            score=detections.scores,
+            iuv_shape=shapes,
+            iuv_offset=np.cumsum([0, *(m.size for m in maps)]).astype(np.int64),
+            iuv=np.concatenate([m.reshape(-1) for m in maps] or [np.zeros(0, dtype=np.uint8)]),
+        )
 
 
 def read_results(path: str | Path) -> DenseDetections:

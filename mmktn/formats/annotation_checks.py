@@ -7,7 +7,7 @@ tools/misc/check_annotations.py lists all of them. Cheap checks read numbers and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -225,6 +225,40 @@ def point_problems(annotation: dict[str, Any], *, scoring: bool = False) -> Iter
         for field, length in lengths.items():
             if length != usual:
                 yield field, f"{length} values, other dp_ fields have {usual}"
+
+
+def needed_problems(data: Any, file: str, needs: Collection[str]) -> Iterator[Problem]:
+    """Check for what a system needs beyond sound records.
+
+    Args:
+        data: Content of the JSON file.
+        file: Its name, for the messages.
+        needs: "segmentation": of every person, crowds included, for a mask branch; "dense pose":
+            of one person at least; "keypoints": the same.
+
+    Yields:
+        Problems in file order.
+    """
+    if not all(_is_list(data, key) for key in ("annotations", "categories")):
+        return
+    persons = {c["id"] for c in data["categories"] if _has_id(c) and c.get("name") == "person"}
+    records = [
+        a
+        for a in data["annotations"]
+        if _has_id(a) and is_id(a.get("category_id")) and a["category_id"] in persons
+    ]
+    for annotation in records if "segmentation" in needs else []:
+        if not annotation.get("segmentation"):
+            message = "missing; the mask branch needs it of every person"
+            yield Problem(
+                file, annotation["id"], annotation.get("image_id"), "segmentation", message
+            )
+    for need, has, field in (
+        ("dense pose", has_densepose, "dp_x"),
+        ("keypoints", has_keypoints, "keypoints"),
+    ):
+        if need in needs and not any(map(has, records)):
+            yield Problem(file, None, None, field, f"no person has {need}, which is trained")
 
 
 def mask_problems(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,31 +55,37 @@ def parse_json(
         The content. NaN and Infinity become floats, which the checks of fields refuse.
 
     Raises:
-        UserError: It is compressed, no UTF-8, no JSON, nested too deeply, or an object has one key
-            twice (one of the two values would be lost).
+        UserError: It is compressed, no UTF-8, no JSON or nested too deeply.
+
+    Warns:
+        RepeatedKeyWarning: An object has one key twice; the last value counts, as in other readers.
     """
+    repeated: dict[str, None] = {}
 
     def made(pairs: list[tuple[str, Any]]) -> Record:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        made_of = dict(pairs)
+        if len(made_of) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
-            raise _RepeatedKeyError(f"the key {shown(twice)} stands twice in one object; keep one")
-        return found if record is None else record(found)
+            repeated.setdefault(twice, None)
+        return made_of if record is None else record(made_of)
 
     if content[:2] == b"\x1f\x8b":
         raise UserError(f"{name} is compressed by gzip; unpack it first")
     try:
-        return json.loads(content.decode("utf-8-sig"), object_pairs_hook=made)
-    except _RepeatedKeyError as error:
-        raise UserError(f"{name}: {error}") from error
+        found = json.loads(content.decode("utf-8-sig"), object_pairs_hook=made)
     except UnicodeDecodeError as error:
         raise UserError(f"{name}: not a JSON file (no UTF-8 at byte {error.start})") from error
     except RecursionError as error:
         raise UserError(f"{name}: not a usable JSON file (lists are nested too deep)") from error
     except ValueError as error:
         raise UserError(f"{name}: not a complete JSON file ({error})") from error
+    if repeated:
+        keys = ", ".join(map(shown, list(repeated)[:5]))
+        text = f"{name}: the key {keys} stands more than once in an object; the last value counts"
+        warnings.warn(text, RepeatedKeyWarning, stacklevel=2)
+    return found
 
 
-class _RepeatedKeyError(Exception):
-    """A key stands twice in one object."""
+class RepeatedKeyWarning(UserWarning):
+    """A key stands twice in one object of a JSON file."""

@@ -1,6 +1,7 @@
 """The browser writes a picture per image, from a JSON file and through a config's pipeline."""
 
 import json
+import re
 
 import cv2
 import pytest
@@ -52,6 +53,30 @@ def test_config(run_tool, written, tmp_path):
     status, _, err = run_tool("browse_dataset", path, "--split", "val", "--output-dir", tmp_path)
     assert status == 1
     assert "loads no annotations" in err
+
+
+def test_photographs_and_older_pictures_stay(run_tool, written, tmp_path):
+    images = tmp_path / "images"
+    data = json.loads(written.read_text())
+    data["images"] = data["images"][:1]
+    data["annotations"] = [a for a in data["annotations"] if a["image_id"] == 1]
+    source = images / data["images"][0]["file_name"]
+    photograph = source.rename(source.with_suffix(".png"))
+    data["images"][0]["file_name"] = photograph.name
+    written.write_text(json.dumps(data))
+    before = photograph.read_bytes()
+    tool = ("browse_dataset", written, "--img-dir", images, "--output-dir")
+    for folder, options, said in (
+        (images, ["--overwrite"], "is an input"),
+        (photograph, [], "is a file"),
+        (tmp_path / "out", [], None),
+        (tmp_path / "out", [], "--overwrite"),
+        (tmp_path / "out", ["--overwrite"], None),
+    ):
+        status, _, err = run_tool(*tool, folder, *options)
+        assert status == (said is not None), err
+        assert said is None or re.search(said, err), err
+    assert photograph.read_bytes() == before
 
 
 def test_problems_are_one_line(run_tool, written, tmp_path):

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from mmktn.datasets import DensePoseCocoDataset
 from mmktn.datasets.file_check import check_file
+from mmktn.formats.annotation_checks import AnnotationError
 from mmktn.testing import fake_coco_file, write_fake_dataset
 
 from .malformed import CHEAP, EXPENSIVE, STRUCTURE
@@ -102,6 +104,55 @@ def test_command_shortens_its_table(run_tool, spoilt):
     assert status == 1
     assert "2 more" in out
     assert "problems by field: " in out
+
+
+def test_report_never_takes_the_place_of_an_input_or_of_another_file(run_tool, spoilt, tmp_path):
+    before = spoilt.read_bytes()
+    for options in ([], ["--overwrite"]):
+        status, _, err = run_tool("check_annotations", spoilt, "--report", spoilt, *options)
+        assert status == 1
+        assert "is an input" in err
+    assert spoilt.read_bytes() == before
+    report = tmp_path / "report.json"
+    report.write_text("mine")
+    status, _, err = run_tool("check_annotations", spoilt, "--report", report)
+    assert status == 1
+    assert "--overwrite" in err
+    assert report.read_text() == "mine"
+
+
+def test_text_of_the_file_is_no_markup(run_tool, tmp_path):
+    data = fake_coco_file()
+    data["annotations"][0]["dp_I"] = ["[/b]"]
+    data["images"][0]["file_name"] = "../[/red].jpg"
+    path = write_fake_dataset(tmp_path, data)
+    status, out, _ = run_tool("check_annotations", path)
+    assert status == 1
+    assert "[/b]" in out
+    assert "[/red]" in out
+
+
+def test_a_config_says_what_its_training_needs(run_tool, tmp_path):
+    data = fake_coco_file()
+    data["annotations"][0].pop("segmentation")
+    path = write_fake_dataset(tmp_path, data)
+    plain = {"type": "mmdet.LoadAnnotations", "with_bbox": True}
+    config = tmp_path / "config.py"
+    for step, status in ((plain, 0), ({**plain, "with_mask": True}, 1)):
+        dataset = {"type": "RepeatDataset", "dataset": {"pipeline": [step]}}
+        config.write_text(f"train_dataloader = {{'dataset': {dataset}}}\n")
+        found, out, _ = run_tool("check_annotations", path, "--for", config)
+        assert found == status
+        assert ("the mask branch needs it of every person" in out) == (status == 1)
+
+
+def test_mask_branch_without_segmentation_is_named_at_the_start(tmp_path):
+    data = fake_coco_file()
+    data["annotations"][0].pop("segmentation")
+    path = write_fake_dataset(tmp_path, data)
+    step = {"type": "mmdet.LoadAnnotations", "with_bbox": True, "with_mask": True}
+    with pytest.raises(AnnotationError, match="field segmentation: missing; the mask branch needs"):
+        DensePoseCocoDataset(ann_file=str(path), pipeline=[step])
 
 
 def test_command_exits_0_on_good_and_2_on_unreadable_files(run_tool, tmp_path):

@@ -12,6 +12,7 @@ from mmktn.datasets.file_check import check_file
 from mmktn.evaluation.cli import main
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.result_files import save_npz
+from mmktn.formats.json_files import RepeatedKeyWarning
 from tests.test_evaluation.builders import World, part_masks
 
 PIPELINE = [
@@ -167,6 +168,26 @@ def test_what_the_official_evaluator_scores_is_noted(change, field, note, good, 
     assert note is None or any(note in text for text in notes)
 
 
+def test_a_repeated_key_is_said_and_the_last_value_counts(good, tmp_path, capsys):
+    path = tmp_path / "gt.json"
+    path.write_text('{"annotations": [],' + json.dumps(good[0])[1:])
+    with pytest.warns(RepeatedKeyWarning, match="'annotations' stands more than once"):
+        truth = DensePoseTruth.from_file(path)
+    assert len(truth.all_persons()) == len(good[0]["annotations"])
+    save_npz(good[1], tmp_path / "r.npz")
+    argv = ["--gt", str(path), "--results", str(tmp_path / "r.npz"), "--metric", "iou", "--quiet"]
+    assert main(argv) == 0
+    assert "note: ground truth" in capsys.readouterr().out
+
+
+def test_names_with_markup_are_printed_as_they_are(good, tmp_path, capsys):
+    data, detections = copy.deepcopy(good[0]), good[1]
+    data["categories"].append({"id": 9, "name": "[/b]"})
+    data["annotations"][0]["category_id"] = 9
+    (tmp_path / "gt.json").write_text(json.dumps(data))
+    assert refusals(tmp_path, detections, capsys) == [None, None, None]
+
+
 def test_odd_but_valid_files_are_taken_by_all(good, tmp_path, capsys):
     data, detections = copy.deepcopy(good[0]), good[1]
     data["annotations"][0]["id"] = -5
@@ -185,7 +206,6 @@ def test_odd_but_valid_files_are_taken_by_all(good, tmp_path, capsys):
         (b"\x1f\x8b\x08", "gzip"),
         (b"\xff\xfe", "UTF-8"),
         (b"[" * 100_000, "nested too deep"),
-        (b'{"images": [], "images": []}', "stands twice"),
         (b"[" + b"9" * 5000 + b"]", "JSON"),
     ],
 )

@@ -50,6 +50,14 @@ def test_raw_outputs_must_cover_every_detection(tool, arguments, tmp_path, capsy
     assert "no file" in capsys.readouterr().err
 
 
+def test_the_table_takes_the_place_of_no_input(tool, arguments, tmp_path, capsys):
+    before = (tmp_path / "gt.json").read_bytes()
+    changed = [*arguments[:-1], str(tmp_path / "gt.json"), "--overwrite", "--quiet"]
+    assert tool.main(changed) == 1
+    assert "is an input" in capsys.readouterr().err
+    assert (tmp_path / "gt.json").read_bytes() == before
+
+
 def test_published_rows_are_those_of_the_slides(tool, arguments, tmp_path):
     assert tool.main([*arguments, "--rows", "published", "--quiet"]) == 0
     rows = json.loads((tmp_path / "o.json").read_text())["rows"]

@@ -22,7 +22,9 @@ from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.metrics.sample_inputs import dense_detections, label_to_category
 from mmktn.evaluation.result_files import save_npz
 from mmktn.formats.json_files import read_json
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_folder, claim_output, replace_atomically
 from mmktn.utils.setup_env import register_all_modules
+from mmktn.utils.user_error import UserError, one_line_errors
 
 
 class MapRecorder:
@@ -58,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("checkpoint")
     parser.add_argument("--out-dir", required=True)
     parser.add_argument("--max-images", type=int, default=100)
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     parser.add_argument("--cfg-options", nargs="+", action=DictAction)
     return parser
 
@@ -74,13 +77,16 @@ def join(parts: list[DenseDetections]) -> DenseDetections:
     )
 
 
+@one_line_errors("eval_dump_raw")
 def main(argv: list[str] | None = None) -> int:
     """Run the tool."""
     args = build_parser().parse_args(argv)
     for file in (args.config, args.checkpoint):
         if not Path(file).is_file():
-            print(f"error: no file {file}", file=sys.stderr)
-            return 1
+            raise UserError(f"no file {file}")
+    folder = claim_folder(args.out_dir)
+    for name in ("results.npz", "raw.npz"):
+        claim_output(folder / name, inputs=[args.config, args.checkpoint], overwrite=args.overwrite)
     register_all_modules()
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
@@ -108,13 +114,14 @@ def main(argv: list[str] | None = None) -> int:
             break
     detections = join(parts)
     if len(detections) != len(recorder.rows):
-        print(f"error: {len(detections)} results but {len(recorder.rows)} raw outputs; does the "
-              "model decode a box more than once?", file=sys.stderr)  # fmt: skip
-        return 1
-    folder = Path(args.out_dir)
+        raise UserError(
+            f"{len(detections)} results but {len(recorder.rows)} raw outputs; does the model "
+            "decode a box more than once?"
+        )
     save_npz(detections, folder / "results.npz")
     raw = {f"{n}_{k}": m for k, row in enumerate(recorder.rows) for n, m in row.items()}
-    np.savez_compressed(folder / "raw.npz", **raw)
+    with replace_atomically(folder / "raw.npz") as file:
+        np.savez_compressed(file, **raw)
     print(json.dumps({"images": len(parts), "detections": len(detections), "folder": str(folder)}))
     return 0
 

@@ -17,7 +17,6 @@ pixel and "surface" keeps the U, V that stand at the pixel.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mmktn.evaluation.cli_output import progress_bar
 from mmktn.evaluation.functional.densepose import DensePoseScores
@@ -41,6 +41,8 @@ from mmktn.evaluation.functional.pair_scorer import METRICS
 from mmktn.evaluation.functional.protocol import DENSEPOSE_PROTOCOLS
 from mmktn.evaluation.result_files import read_results
 from mmktn.surface import load_surface
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_json
+from mmktn.utils.user_error import one_line_errors
 
 ROWS = {"published": PUBLISHED_SUBSTITUTIONS, "all": ALL_SUBSTITUTIONS}
 COLUMNS = ("AP", "AP50", "AP75", "APm", "APl", "AR")
@@ -88,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--normaliser", nargs="+", choices=NORMALISERS, default=["per_part"])
     parser.add_argument("--rows", choices=sorted(ROWS), default="all")
     parser.add_argument("--out", help="write the table to this JSON file")
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser
 
@@ -101,7 +104,7 @@ def row_of(substitution: Substitution, scores: DensePoseScores) -> dict[str, Any
 def print_table(rows: list[dict[str, Any]], names: list[str], console: Console) -> None:
     """Print the table of each similarity, percent."""
     for name in names:
-        table = Table(title=name, title_justify="left")
+        table = Table(title=Text(name), title_justify="left")
         for head in ("mask", "surface", "v", "u", *COLUMNS):
             table.add_column(head, justify="right")
         for row in rows:
@@ -113,25 +116,25 @@ def print_table(rows: list[dict[str, Any]], names: list[str], console: Console) 
         console.print(table)
 
 
+@one_line_errors("eval_oracle")
 def main(argv: list[str] | None = None) -> int:
     """Run the tool; 1 after printing one message about unusable input."""
     args = build_parser().parse_args(argv)
+    if args.out:
+        inputs = [path for path in (args.gt, args.results, args.raw, args.surface) if path]
+        claim_output(args.out, inputs=inputs, overwrite=args.overwrite)
     console = Console()
-    try:
-        truth = DensePoseTruth.from_file(args.gt)
-        detections = read_results(args.results)
-        raw = RawFile(args.raw, len(detections)) if args.raw else None
-        surface = load_surface(args.surface)
-        substitutions = ROWS[args.rows]
-        with progress_bar(console, "substitutions", quiet=args.quiet) as advance:
-            table = evaluate_oracle(
-                truth, detections, surface, substitutions=substitutions, raw=raw,
-                metrics=args.metric, normalisers=args.normaliser, protocol=args.protocol,
-                progress=advance,
-            )  # fmt: skip
-    except (ValueError, FileNotFoundError) as error:
-        Console(stderr=True).print(f"error: {error}", markup=False, soft_wrap=True)
-        return 1
+    truth = DensePoseTruth.from_file(args.gt)
+    detections = read_results(args.results)
+    raw = RawFile(args.raw, len(detections)) if args.raw else None
+    surface = load_surface(args.surface)
+    substitutions = ROWS[args.rows]
+    with progress_bar(console, "substitutions", quiet=args.quiet) as advance:
+        table = evaluate_oracle(
+            truth, detections, surface, substitutions=substitutions, raw=raw,
+            metrics=args.metric, normalisers=args.normaliser, protocol=args.protocol,
+            progress=advance,
+        )  # fmt: skip
     rows = [row_of(s, table[s.name]) for s in substitutions]
     names = next(iter(table.values())).names
     print_table(rows, names, console)
@@ -140,7 +143,7 @@ def main(argv: list[str] | None = None) -> int:
             "gt": args.gt, "results": args.results, "raw": args.raw, "surface": args.surface,
             "protocol": args.protocol, "rows": rows,
         }  # fmt: skip
-        Path(args.out).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        write_json(args.out, content, indent=1)
     return 0
 
 

@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from mmengine.registry import init_default_scope
 from rich.progress import track
@@ -21,9 +20,11 @@ from mmktn.datasets import DensePoseCocoDataset
 from mmktn.registry import DATASETS
 from mmktn.utils.config_errors import config_errors
 from mmktn.utils.config_path import read_config, require_parts
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_folder, claim_output
 from mmktn.utils.run_arguments import add_config_options
 from mmktn.utils.user_error import one_line_errors
 from mmktn.visualization.annotation_drawing import draw_annotations
+from mmktn.visualization.iuv_files import write_image
 
 PLAIN_PIPELINE = [
     {"type": "mmktn.LoadImageFromFile"},
@@ -43,6 +44,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--max-images", type=int, default=20, help="0 for all")
     parser.add_argument("--shuffle", action="store_true", help="random images instead of the first")
     parser.add_argument("--seed", type=int, default=0, help="of the pipeline and of --shuffle")
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     add_config_options(parser)
     args = parser.parse_args()
     if args.source.endswith(".json") and args.img_dir is None:
@@ -78,6 +80,7 @@ def draw_item(item: dict[str, Any]) -> np.ndarray | None:
 def main() -> int:
     """Draw; returns the exit status."""
     args = parse_args()
+    folder = claim_folder(args.output_dir)
     np.random.seed(args.seed)  # noqa: NPY002  (mmcv's transforms draw from the global generator)
     dataset = build_dataset(args)
     order = np.arange(len(dataset))
@@ -85,8 +88,7 @@ def main() -> int:
         order = np.random.default_rng(args.seed).permutation(order)
     if args.max_images > 0:
         order = order[: args.max_images]
-    folder = Path(args.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    written: set[Path] = set()
     for index in track(order.tolist(), "drawing", disable=not sys.stderr.isatty()):
         item = dataset[index]
         picture = draw_item(item)
@@ -97,8 +99,12 @@ def main() -> int:
                 file=sys.stderr,
             )
             return 1
-        stem = Path(item["data_samples"].img_path).stem
-        cv2.imwrite(str(folder / f"{stem}.png"), picture[..., ::-1])
+        source = Path(item["data_samples"].img_path)
+        target = folder / f"{source.stem}.png"
+        # A picture that is drawn twice (repeated sets) replaces its own.
+        claim_output(target, inputs=[source], overwrite=args.overwrite or target in written)
+        write_image(target, picture)
+        written.add(target)
     print(f"{len(order)} pictures in {folder}")
     return 0
 

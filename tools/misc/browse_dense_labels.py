@@ -4,7 +4,6 @@ python tools/misc/browse_dense_labels.py LABELS --ann-file ANN.json --img-dir DI
 """
 
 import argparse
-import json
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -15,9 +14,13 @@ import numpy as np
 from rich.progress import track
 
 from mmktn.datasets.dense_labels import DenseLabelFolder
+from mmktn.formats.annotation_checks import AnnotationError, file_problems
 from mmktn.formats.iuv_canvas import paint_people
+from mmktn.formats.json_files import read_json
 from mmktn.formats.pictures import PictureError, read_picture
 from mmktn.structures.box_grid import ANNOTATION_GRID
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_folder, claim_output
+from mmktn.utils.user_error import UserError, one_line_errors
 from mmktn.visualization.colormaps import colormap_table
 from mmktn.visualization.iuv_files import write_image
 from mmktn.visualization.panels import panel_row, prediction_panels
@@ -31,6 +34,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--img-dir", required=True, help="folder of the images")
     parser.add_argument("--out", default="work_dirs/dense_labels", help="folder for the pictures")
     parser.add_argument("--max-images", type=int, default=20, help="0 for all")
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     return parser.parse_args()
 
 
@@ -66,30 +70,31 @@ def draw_image(
     return panel_row([*panels, confidence.astype(np.uint8)], titles=titles)
 
 
+@one_line_errors("browse_dense_labels")
 def main() -> int:
     """Draw; returns the exit status."""
     args = parse_args()
+    folder = claim_folder(args.out)
     by_image = defaultdict(list)
-    try:
-        labels = DenseLabelFolder(args.labels)
-        for record in labels.records:
-            by_image[record["image_id"]].append(record)
-        images = json.loads(Path(args.ann_file).read_text(encoding="utf-8"))["images"]
-        chosen = [image for image in images if image["id"] in by_image]
-        chosen = chosen[: args.max_images] if args.max_images > 0 else chosen
-        for image in track(chosen, "drawing", disable=not sys.stderr.isatty()):
-            file = Path(args.img_dir) / image["file_name"]
-            try:
-                pixels = read_picture(file)
-            except PictureError as error:
-                raise ValueError(f"{file} {error}") from error
-            picture = draw_image(
-                cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), labels, by_image[image["id"]]
-            )
-            write_image(Path(args.out) / f"{Path(image['file_name']).stem}.png", picture)
-    except (OSError, ValueError) as error:
-        print(f"browse_dense_labels: {error}", file=sys.stderr)
-        return 1
+    labels = DenseLabelFolder(args.labels)
+    for record in labels.records:
+        by_image[record["image_id"]].append(record)
+    data = read_json(args.ann_file, "--ann-file")
+    problems = list(file_problems(data, args.ann_file, values=False))
+    if problems:
+        raise AnnotationError(problems)
+    chosen = [image for image in data["images"] if image["id"] in by_image]
+    chosen = chosen[: args.max_images] if args.max_images > 0 else chosen
+    for image in track(chosen, "drawing", disable=not sys.stderr.isatty()):
+        file = Path(args.img_dir) / image["file_name"]
+        target = folder / f"{file.stem}.png"
+        claim_output(target, inputs=[file, args.ann_file], overwrite=args.overwrite)
+        try:
+            pixels = read_picture(file)
+        except PictureError as error:
+            raise UserError(f"{file} {error}") from error
+        picture = draw_image(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), labels, by_image[image["id"]])
+        write_image(target, picture)
     print(f"{len(chosen)} pictures in {args.out}")
     return 0
 
