@@ -4,6 +4,7 @@ mmengine looks the names of such a base up in our scope, where a name of mmdet o
 by its prefix alone.
 """
 
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose
+from mmengine.fileio import load
 from mmengine.hub import get_config, get_model
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import (
@@ -48,15 +50,26 @@ CONFIGS = sorted(
 OPERATORS = {"nms", "RoIAlign"}
 
 
-@pytest.fixture(autouse=True)
-def _installed(tmp_path_factory, monkeypatch):
-    """Show mmengine this tree's configs as those of the installed package."""
+read_once = functools.cache(load)
+"""mmengine reads all metafiles anew for every config."""
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory) -> str:
+    """Folder like the installed package, with this tree's configs."""
     package = tmp_path_factory.mktemp("package")
     (package / ".mim").mkdir()
     for name in ("configs", "model-index.yml"):
         (package / ".mim" / name).symlink_to(ROOT / name)
+    return str(package)
+
+
+@pytest.fixture(autouse=True)
+def _installed(package, monkeypatch):
+    """Show mmengine this tree's configs as those of the installed package."""
     for module in ("mmengine.config.config", "mmengine.hub.hub"):
-        monkeypatch.setattr(f"{module}.get_installed_path", lambda _: str(package))
+        monkeypatch.setattr(f"{module}.get_installed_path", lambda _: package)
+    monkeypatch.setattr("mmengine.config.utils.load", read_once)
 
 
 def inherit(name: str, folder: Path) -> Config:
