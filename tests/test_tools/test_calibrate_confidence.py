@@ -138,7 +138,10 @@ def test_confidence_tool_writes_figures_and_picture(files, capsys):
     figures = json.loads((folder / "out/confidence.json").read_text())
     assert figures["points"] == 65
     assert cv2.imread(str(folder / "out/confidence.png")).shape[1] > 800
-    assert "decoder.uv_temperature=0.5" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "decoder.uv_temperature=0.5" in said
+    assert "uv_confidence: ranks 98.5 % of pairs right; min_confidence 0.900 keeps 50.8 %" in said
+    assert "chart_confidence: ranks 50.0 % of pairs right; no threshold keeps enough" in said
     # Nothing is written over.
     assert tool.main(arguments) == 1
     assert "--overwrite" in capsys.readouterr().err

@@ -220,10 +220,14 @@ def main(argv: list[str] | None = None) -> int:
     console.print(f"decoder.uv_temperature={figures['temperature']:.3g}")
     for name in NAMES:
         row = figures[name]
-        console.print(
-            f"{name}: ranks {100 * row['rank']:.1f} % of pairs right; keep from {row['least']:.3f} "
-            f"on ({100 * row['coverage']:.1f} % of the pixels)"
-        )
+        rank = "no pairs to rank"
+        if row["rank"] == row["rank"]:
+            rank = f"ranks {100 * row['rank']:.1f} % of pairs right"
+        keep = "no threshold keeps enough that is good"
+        if row["coverage"]:
+            share = 100 * row["coverage"]
+            keep = f"min_confidence {row['least']:.3f} keeps {share:.1f} % of the pixels"
+        console.print(f"{name}: {rank}; {keep}", soft_wrap=True)
     return 0
 
 
