@@ -59,6 +59,7 @@ class DensePoseCocoDataset(BaseDetDataset):
     """
 
     ann_file: str
+    person_ids: set[int]
 
     METAINFO = {
         "classes": ("person",),
@@ -105,6 +106,7 @@ class DensePoseCocoDataset(BaseDetDataset):
         if problems:
             raise AnnotationError(problems)
         person_ids = {entry["id"] for entry in data["categories"] if entry.get("name") == "person"}
+        self.person_ids = person_ids
         if not person_ids:
             raise ValueError(f"{self.ann_file}: field categories: none has the name 'person'")
         folder = ImageFolder(

@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 
 from mmktn.datasets.densepose_coco import DensePoseCocoDataset
 from mmktn.formats.annotation_checks import box_problems
+from mmktn.formats.shown import is_id
 from mmktn.registry import DATASETS
 
 _DETECTION_FIELDS = ("image_id", "category_id", "bbox", "score")
@@ -27,7 +28,8 @@ class TopdownDensePoseDataset(DensePoseCocoDataset):
     Args:
         *args: Of `DensePoseCocoDataset`.
         bbox_file: Detections that replace the annotated boxes at test: a JSON list of dicts with
-            `image_id`, `category_id`, `bbox` (x, y, w, h) and `score`. The result files of
+            `image_id`, `category_id` (the person's in the annotation file; others are left out),
+            `bbox` (x, y, w, h) and `score`. The result files of
             `DensePoseMetric` are such lists. None: the annotated boxes, score 1.
         bbox_score_thr: Detections at or below this score are left out.
         max_per_image: Detections kept for an image, the best ones; None: all. The metric looks at
@@ -96,7 +98,8 @@ class TopdownDensePoseDataset(DensePoseCocoDataset):
         for index, detection in enumerate(self._read_detections()):
             where = f"detection {index} of {self.bbox_file}"
             self._check_detection(detection, images, where)
-            if detection["category_id"] == 1 and detection["score"] > self.bbox_score_thr:
+            wanted = is_id(detection["category_id"]) and detection["category_id"] in self.person_ids
+            if wanted and detection["score"] > self.bbox_score_thr:
                 found[detection["image_id"]].append(detection)
         for image_id, detections in found.items():
             detections.sort(key=lambda detection: -detection["score"])

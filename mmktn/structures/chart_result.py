@@ -144,7 +144,11 @@ class ChartResult:
         return cls(labels=labels_uv[0], uv=(labels_uv[1:].double() / 255).float())
 
     def to_official(
-        self, image_id: int, box_xyxy: Tensor | NDArray[np.float64] | list[float], score: float
+        self,
+        image_id: int,
+        box_xyxy: Tensor | NDArray[np.float64] | list[float],
+        score: float,
+        category_id: int = 1,
     ) -> dict[str, Any]:
         """Make one entry of an official result file.
 
@@ -152,6 +156,7 @@ class ChartResult:
             image_id: COCO image id.
             box_xyxy: (4,) box in original image pixels.
             score: Detection score.
+            category_id: The person's number in the annotation file; COCO's by default.
 
         Returns:
             The official keys, and `confidence` of the person where the result has one.
@@ -168,7 +173,7 @@ class ChartResult:
         )
         return {
             "image_id": int(image_id),
-            "category_id": 1,
+            "category_id": int(category_id),
             "bbox": [x1, y1, *extent],
             "score": float(score),
             "uv_shape": list(iuv.shape),

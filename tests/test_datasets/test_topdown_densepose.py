@@ -1,6 +1,7 @@
 """One item per person: who is an item, where its box comes from, what is refused."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -65,6 +66,18 @@ def test_training_takes_persons_with_dense_pose_only(folder):
         104,
     ]
     assert len(found) == 3
+
+
+def test_detections_of_the_files_own_person_are_taken(folder, tmp_path):
+    folder = shutil.copytree(folder, tmp_path / "copy")
+    data = json.loads((folder / "annotations.json").read_text())
+    data["categories"] = [{"id": 1, "name": "dog"}, data["categories"][0] | {"id": 7}]
+    for record in data["annotations"]:
+        record["category_id"] = 7
+    (folder / "annotations.json").write_text(json.dumps(data))
+    boxes = [detection(1, 0.9, category_id=1), detection(1, 0.5, category_id=7)]
+    found = dataset(folder, bbox_file=written(folder, boxes), test_mode=True)
+    assert [float(found[i]["bbox_score"][0]) for i in range(len(found))] == [0.5]
 
 
 def test_detections_replace_the_boxes_best_first(folder):

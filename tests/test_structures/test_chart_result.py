@@ -84,6 +84,8 @@ def test_to_official_fields():
     assert entry["uv_shape"] == [3, 20, 10]
     assert (entry["image_id"], entry["category_id"], entry["score"]) == (7, 1, 0.75)
     json.dumps(entry)
+    other = ChartResult.from_iuv_uint8(iuv).to_official(7, [1.5, 2.0, 12.0, 22.25], 0.75, 9)
+    assert other == entry | {"category_id": 9}
     assert np.array_equal(ChartResult.from_official(entry).iuv_uint8(), iuv)
 
 

@@ -4,7 +4,6 @@ Source: DensePose paper section 2.3; the numbers are those of ``evaluation.funct
 Per image only the errors of its points are kept.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from mmktn.evaluation.metrics.sample_inputs import (
 )
 from mmktn.formats.json_files import read_json
 from mmktn.registry import METRICS
+from mmktn.utils.output_files import write_json
 
 _UV_STEPS = 65535
 
@@ -196,9 +196,8 @@ class PointwiseDensePoseMetric(BaseMetric):
             logger.info("note: %s", note)
         if self.outfile_prefix is not None:
             path = Path(f"{self.outfile_prefix}.pointwise.json")
-            path.parent.mkdir(parents=True, exist_ok=True)
             table = {"scores": scores.values(), "parts": part_errors(scores.points)}
-            path.write_text(json.dumps(table, indent=1), encoding="utf-8")
+            write_json(path, table, indent=1)
             logger.info("Wrote errors by part to %s", path)
         return scores.values()
 
