@@ -1,4 +1,4 @@
-"""Random backgrounds: plain, noise, clouds, meadow, room, street, blurred shapes.
+"""Random backgrounds: plain, noise, clouds, meadow, room, street, photograph, blurred shapes.
 
 All are (H, W, 3) float32 RGB in [0, 1] and hold no person. Some carry skin-coloured or limb-shaped
 distractors, so that colour alone does not tell a person.
@@ -20,6 +20,7 @@ from mmktn.synthetic.noise import (
     random_color,
     resized,
 )
+from mmktn.synthetic.surroundings import load_surroundings, photo_crop
 
 Image = NDArray[np.float32]
 
@@ -123,14 +124,21 @@ def blurred_shapes(shape_hw: tuple[int, int], rng: np.random.Generator, horizon:
     return blurred(image, rng.uniform(0.5, 5.0))
 
 
+def photograph(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) -> Image:
+    """Part of a photograph of something else."""
+    photos = load_surroundings().photos
+    return photo_crop(photos[int(rng.integers(len(photos)))], shape_hw, rng)
+
+
 _KINDS: tuple[tuple[Callable[..., Image], float], ...] = (
-    (plain, 0.12),
-    (white_noise, 0.06),
-    (clouds, 0.12),
+    (plain, 0.1),
+    (white_noise, 0.03),
+    (clouds, 0.07),
+    (photograph, 0.15),
     (meadow, 0.2),
     (room, 0.22),
     (street, 0.16),
-    (blurred_shapes, 0.12),
+    (blurred_shapes, 0.08),
 )
 
 

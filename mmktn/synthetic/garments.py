@@ -1,4 +1,4 @@
-"""What hangs off the body: loose tops, sleeves, trousers, skirts, coats, hair, hats, bags.
+"""What hangs off the body: tops, sleeves, trousers, skirts, coats, shoes, hair, hats, bags.
 
 Layers are meshes of their own around the posed body. They change what a picture shows, never what
 is labelled: labels are those of the body underneath. Two ways to make one: a shell lifts part of
@@ -44,7 +44,8 @@ class Rings:
 def dress_figure(template: Template, figure: Figure, outfit: Outfit) -> None:
     """Add the layers of an outfit to a posed figure, in place."""
     skin = _Skin(template, figure, outfit)
-    layers = [*skin.tops(), *skin.bottoms(), *skin.hair(), *skin.hats(), *skin.bags()]
+    parts = skin.tops, skin.bottoms, skin.shoes, skin.hair, skin.hats, skin.bags
+    layers = [layer for part in parts for layer in part()]
     figure.layers.extend(layer for layer in layers if layer is not None)
 
 
@@ -178,6 +179,13 @@ class _Skin:
             chosen = np.isin(self.charts, charts)
             made.append(self.tube(chosen, self.places[:, 1], rings, "bottom"))
         return made
+
+    def shoes(self) -> list[Layer | None]:
+        """Shoes without toes."""
+        if not self.outfit.shod:
+            return []
+        lift = np.full(len(self.charts), 0.009 * self.scale)
+        return [self.shell(self.zone.shoe, lift, "shoe", rounds=8)]
 
     def hair(self) -> list[Layer | None]:
         """Volume on the scalp and long hair down the neck."""

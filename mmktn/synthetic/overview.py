@@ -51,6 +51,25 @@ def overview_sheet(samples: list[Sample], *, scale: float = 1.0) -> NDArray[np.u
     return np.concatenate([_title_row(sheet.shape[1]), sheet])
 
 
+def contact_sheet(samples: list[Sample], *, columns: int = 8) -> NDArray[np.uint8]:
+    """The pictures alone, side by side.
+
+    Args:
+        samples: of one size; the last row is filled up with white.
+        columns: pictures a row.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    height, width = samples[0].picture.shape[:2]
+    rows = -(-len(samples) // columns)
+    sheet = np.full((rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP, 3), 255)
+    for k, sample in enumerate(samples):
+        top, left = k // columns * (height + _GAP), k % columns * (width + _GAP)
+        sheet[top : top + height, left : left + width] = sample.picture
+    return sheet.astype(np.uint8)
+
+
 def _colored(values: NDArray[np.floating], maps: DenseMaps, palette: int) -> NDArray[np.uint8]:
     """Colour-mapped labels on a dark ground."""
     colors = cv2.applyColorMap(values.astype(np.uint8), palette)

@@ -325,8 +325,10 @@ def _draw_person(
             "bottom": person.outfit.bottom.wrinkle,
         }.get(layer.part, 0.3)
     normal = folded(normal, person.outfit, place, cloth)
-    lit = _lit(vertices, faces, world, scene.light.direction)
-    shade = scene.light.shade(normal, lit)
+    light = scene.light
+    strong = light.shadow * light.key.mean() > 0.08
+    lit = _lit(vertices, faces, world, light.direction) if strong else None
+    shade = light.shade(normal, lit)
     crease = _creases(raster, scene.camera.focal * SUPERSAMPLING)[mask]
     canvas[window][mask] = colors * shade * crease[:, None]
     region[mask] = raster.depth[mask]
@@ -337,7 +339,7 @@ def _lit(
     faces: NDArray[np.int64],
     world: NDArray[np.float64],
     direction: NDArray[np.float64],
-    size: int = 144,
+    size: int = 112,
 ) -> NDArray[np.float32]:
     """(N,) share of the key light that reaches points of a mesh, by a shadow map."""
     across = np.cross(direction, [0.3, 1.0, 0.2])

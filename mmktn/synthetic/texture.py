@@ -67,7 +67,7 @@ def random_light(rng: np.random.Generator) -> Light:
 
     The latter comes from the camera's half space, hard or soft, slightly tinted.
     """
-    if rng.random() < 0.68:
+    if rng.random() < 0.75:
         return _light_of_place(rng)
     direction = np.array([rng.normal(0, 0.7), rng.uniform(0.1, 1.2), rng.uniform(0.1, 1.0)])
     direction /= np.linalg.norm(direction)
@@ -113,6 +113,11 @@ def surface_colors(
     for mask, cloth in ((zone.bottom, outfit.bottom), (zone.top, outfit.top)):
         colors[mask] = _cloth_colors(cloth, outfit, rest[mask])
     _draw_trim(colors, outfit, rest, zone.top, zone.bottom)
+    if outfit.open_front:  # a shirt under the open jacket
+        x, y, z = rest[:, :3].T
+        gap = (charts <= 2) & (z > 0) & (np.abs(x) < 1.2 * outfit.open_front)
+        gap &= ~zone.top & (y > outfit.hem) & (y < outfit.neckline)
+        colors[gap] = outfit.accent * (0.9 + 0.2 * grain[gap, None])
     colors[zone.shoe] = outfit.shoe * (0.85 + 0.3 * grain[zone.shoe, None])
     sole = zone.shoe & (rest[:, 1] < 0.018)
     colors[sole] = np.array([0.85, 0.85, 0.82], np.float32) * (1 - outfit.shoe.mean() * 0.6)
@@ -166,7 +171,7 @@ def layer_colors(outfit: Outfit, part: str, places: NDArray[np.float64]) -> NDAr
         strands = sample_noise(outfit, places[:, :3] * [1.0, 0.15, 1.0], per_metre=1500)
         return outfit.hair * (0.55 + 0.8 * strands[:, None])
     thread = sample_noise(outfit, places, per_metre=900)
-    return outfit.accent * (0.85 + 0.3 * thread[:, None])
+    return (outfit.shoe if part == "shoe" else outfit.accent) * (0.85 + 0.3 * thread[:, None])
 
 
 def folded(
@@ -223,15 +228,17 @@ def _draw_face(
     paint = colors[face]
     mouth = nose[1] - 0.035
     if outfit.beard:
-        paint[(y < nose[1] - 0.025) & (y > nose[1] - 0.12)] = outfit.hair * 0.9
+        chin = (y < nose[1] - 0.025) & (y > nose[1] - 0.12)
+        paint[chin] = 0.35 * paint[chin] + 0.65 * outfit.hair
     cheek = np.exp(-((x - 0.05) ** 2 + (y - nose[1] + 0.01) ** 2) / 0.025**2).astype(np.float32)
     paint *= 1 + cheek[:, None] * np.array([0.05, -0.06, -0.06], np.float32)
     paint[(y - mouth) ** 2 / 0.007**2 + (x / 0.026) ** 2 < 1] = _LIPS * outfit.skin.mean() * 1.4
     brow = (np.abs(y - eye[1] - 0.024) < 0.006) & (np.abs(x - eye[0]) < 0.02)
-    paint[brow & (z > 0.04)] = outfit.hair * 0.7
-    distance = ((x - eye[0]) / 0.017) ** 2 + ((y - eye[1]) / 0.010) ** 2
-    paint[(distance < 1) & (z > 0.04)] = np.array([0.92, 0.92, 0.9], np.float32)
-    iris = (x - eye[0]) ** 2 + (y - eye[1]) ** 2 < 0.0085**2
+    paint[brow & (z > 0.04)] = 0.5 * paint[brow & (z > 0.04)] + 0.4 * outfit.hair
+    distance = ((x - eye[0]) / 0.015) ** 2 + ((y - eye[1]) / 0.007) ** 2
+    white = np.array([0.85, 0.83, 0.8], np.float32) * (0.55 + 0.45 * outfit.skin.mean())
+    paint[(distance < 1) & (z > 0.04)] = white
+    iris = (x - eye[0]) ** 2 + (y - eye[1]) ** 2 < 0.007**2
     paint[iris & (z > 0.04)] = np.array([0.12, 0.09, 0.08], np.float32)
     if outfit.glasses:
         paint[(distance < 2.6) & (z > 0.03)] = np.array([0.07, 0.07, 0.09], np.float32)

@@ -95,6 +95,7 @@ class Outfit:
         bag: "", "backpack" or "hip".
         accent: RGB of hat and bag.
         phase: of folds, radians.
+        shod: wears shoes.
     """
 
     skin: Color
@@ -125,6 +126,7 @@ class Outfit:
     bag: str = ""
     accent: Color = field(default_factory=lambda: np.full(3, 0.3, np.float32))
     phase: float = 0.0
+    shod: bool = True
 
 
 def random_cloth(rng: np.random.Generator) -> Cloth:
@@ -159,7 +161,7 @@ def random_outfit(rng: np.random.Generator, traits: Mapping[str, float] | None =
     traits = traits or {}
     age, woman = traits.get("age", 0.75), traits.get("gender", 0.5) > 0.5
     tone = _SKIN_TONES[rng.integers(len(_SKIN_TONES))] * rng.uniform(0.88, 1.06)
-    hair = _HAIR_TONES[rng.integers(len(_HAIR_TONES) - 1)] * rng.uniform(0.6, 1.3)
+    hair = _HAIR_TONES[rng.choice(5, p=[0.36, 0.27, 0.18, 0.13, 0.06])] * rng.uniform(0.6, 1.3)
     if age > 0.83 and rng.random() < 0.6:
         hair = _HAIR_TONES[-1] * rng.uniform(0.8, 1.3)
     if rng.random() < 0.05:  # dyed hair
@@ -222,6 +224,7 @@ def random_outfit(rng: np.random.Generator, traits: Mapping[str, float] | None =
         bag=str(rng.choice(["", "backpack", "hip"], p=[0.9, 0.06, 0.04])),
         accent=random_color(rng, saturation=(0.0, 0.7)),
         phase=float(rng.uniform(0, 2 * np.pi)),
+        shod=rng.random() < 0.92,
     )
 
 
@@ -261,7 +264,7 @@ def zones(outfit: Outfit, rest: NDArray[np.float64], charts: NDArray[np.int64]) 
     bottom = (torso & (y < outfit.hem + 0.02)) | (leg & (y > outfit.leg_end))
     bottom |= torso & ~top & (y < 1.05)
     sock = (leg | feet) & (y < outfit.sock_top)
-    shoe = feet & (y < 0.105)
+    shoe = feet & (y < 0.105) & outfit.shod
     return Zones(bottom, top, sock, shoe, _hair_zone(outfit, rest, head, torso))
 
 

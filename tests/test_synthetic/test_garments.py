@@ -16,7 +16,15 @@ STANDING = PoseAngles(LimbAngles(25), LimbAngles(25))
 def plain_outfit(**changes):
     outfit = random_outfit(np.random.default_rng(0))
     plain = dict(
-        top_fit=0.0, leg_fit=0.0, skirt=False, bald=True, hat="", bag="", tail_end=2.0, pleats=0.0
+        top_fit=0.0,
+        leg_fit=0.0,
+        skirt=False,
+        bald=True,
+        hat="",
+        bag="",
+        tail_end=2.0,
+        pleats=0.0,
+        shod=False,
     )
     for name, value in {**plain, **changes}.items():
         setattr(outfit, name, value)

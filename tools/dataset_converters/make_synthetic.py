@@ -25,7 +25,7 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mmktn.synthetic.dataset import GENERATOR_VERSION, annotation_file, generate_split
-from mmktn.synthetic.overview import overview_sheet
+from mmktn.synthetic.overview import contact_sheet, overview_sheet
 from mmktn.synthetic.sample import (
     FORMATS,
     SPLITS,
@@ -93,6 +93,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--overview-images", type=int, nargs="+", default=(0, 1, 2), help="which training images"
     )
+    parser.add_argument(
+        "--pictures-only", action="store_true", help="let --overview show pictures without labels"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing data set")
     return parser.parse_args()
 
@@ -144,7 +147,8 @@ def draw_overview(args: argparse.Namespace, options: GeneratorOptions) -> None:
     if args.overview.suffix.lower() not in Image.registered_extensions():
         raise SystemExit(f"--overview {args.overview}: give a picture's name, such as sheet.png")
     samples = [make_sample(options, "train", index) for index in args.overview_images]
-    sheet = Image.fromarray(overview_sheet(samples, scale=0.6))
+    sheet = contact_sheet(samples) if args.pictures_only else overview_sheet(samples, scale=0.6)
+    sheet = Image.fromarray(sheet)
     if args.overview.suffix.lower() == ".png":
         sheet = sheet.quantize(255, dither=Image.Dither.NONE)
     args.overview.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from flatten import Flattening, boundary_loop
+from flatten import Flattening, boundary_loop, tutte
 from numpy.typing import NDArray
 from rich.console import Console
 from scipy import sparse
@@ -355,15 +355,14 @@ def flatten_again(layout: dict[str, np.ndarray], points: Array) -> Array:
         local[ids] = np.arange(len(ids))
         own = local[faces[chart_of[faces[:, 0]] == chart]]
         disc = Flattening(points[vertex[ids]], own)
-        start = old[ids] - 0.5
-        sign = np.array([np.sign(np.linalg.det(disc.jacobians(start)).sum()), 1.0])
-        for rounds in (60, 15, 4, 0):  # fingers that grow into each other: stop earlier
-            plane = disc.relax(start * sign, rounds=rounds) * sign
+        round_start = tutte(points[vertex[ids]], own)
+        for rounds in (60, 30, 15):  # later, fingers grow into each other
+            plane = disc.relax(round_start, rounds=rounds)
             if not rim_crosses_itself(plane, own):
                 break
-        left, _, right = np.linalg.svd(plane.T @ (start - start.mean(axis=0)))
-        turn = left @ np.diag([1.0, np.sign(np.linalg.det(left @ right))]) @ right
-        plane = plane @ turn
+        guide = old[ids] - old[ids].mean(axis=0)
+        left, _, right = np.linalg.svd(plane.T @ guide)
+        plane = plane @ (left @ right)
         if alone:
             plane = 0.5 * (plane + plane[local[twin[ids]]] * [1.0, -1.0])
         low, high = plane.min(axis=0), plane.max(axis=0)
