@@ -29,6 +29,7 @@ from mmktn.zoo.fetching import obtain
 from mmktn.zoo.named_weights import resolve_names, state_of, weights
 from mmktn.zoo.table import config_file, find_model
 from mmktn.zoo.trust import lock_file, trusted_sha256
+from tests.test_utils.test_checkpoints.official import official_weights
 
 ROOT = Path(__file__).parents[2]
 CONFIG = "td-hm_hrnet-w16n_cpu_synthcrowd-128x96"
@@ -181,6 +182,27 @@ def test_configs_of_baselines_build_the_networks_of_mmpose(name):
     assert model_shapes(Config.fromfile(str(theirs))) == model_shapes(
         read_config(str(config_file(model)))
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("densepose-rcnn-dl_r50_fpn_s1x", "d2_densepose_rcnn_R_50_FPN_DL_s1x"),
+        ("ktn2_r50_fpn_s1x", "ktnv2_r50"),
+        (
+            "stip_hrnet-w32_crowdpose-256x192",
+            "crowdpose_stipnet_stipnet_w32_256x192_adam_lr1e-3",
+        ),
+    ],
+)
+def test_rows_of_every_form_name_the_config_that_their_file_fills(name, keys):
+    """By the complete list of the published file's names and shapes, without its numbers."""
+    model = find_model(name)
+    config = config_file(model)
+    state, dropped = conversion._translate(model, official_weights(keys), config)
+    shapes = model_shapes(read_config(str(config)))
+    assert {n for n in shapes if n not in state and not n.endswith("num_batches_tracked")} == set()
+    assert all(dropped.values())
 
 
 class Payload:
