@@ -1,4 +1,5 @@
-# make quickstart   environment, synthetic data, a small KTN v2 trained, scored and drawn
+# make quickstart   environment, the shipped model on pictures (yours: PHOTOS=folder), its score, a short training
+# make train-demo   a small KTN v2 trained from random weights, scored and drawn
 # make test         the test suite (CPU); make test-fast leaves out the slow ones
 # make test-cuda    the tests that need a CUDA device
 # make env          only the environment: .venv from requirements/constraints.txt
@@ -28,10 +29,13 @@ TEST_ENV := OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1)
 # Up to four test processes, where pytest-xdist is installed.
 WORKERS = $(shell $(RUN) -c 'import os, xdist; print("-n", min(4, os.cpu_count() or 1), "--dist worksteal")' 2>/dev/null)
 
-.PHONY: quickstart test test-fast test-cuda env lint clean-env has-pytest
+.PHONY: quickstart train-demo test test-fast test-cuda env lint clean-env has-pytest
 
 quickstart: $(ENV)
-	$(RUN) tools/quickstart.py $(ARGS)
+	$(RUN) tools/quickstart.py $(if $(PHOTOS),--photos "$(PHOTOS)") $(ARGS)
+
+train-demo: $(ENV)
+	$(RUN) tools/train_demo.py $(ARGS)
 
 test: $(ENV) has-pytest
 	$(TEST_ENV) $(RUN) -m pytest $(WORKERS) $(ARGS)

@@ -1,145 +1,196 @@
-"""From nothing to a trained KTN v2: synthetic data, training, GPS AP before and after, pictures.
+"""The shipped model at work: on pictures, in figures, and as the start of a training.
 
-Usage: python tools/quickstart.py [--config CONFIG] [--data DIR] [--work-dir DIR]
-`make quickstart` calls this after it has made the environment.
-
-The people of its data set are easier than those of `make_synthetic.py` without options: one or two
-in a picture, turned to the camera, seldom behind an object. Minutes of training from random weights
-do not reach further; `--hard` takes the default scenes.
+Usage: python tools/quickstart.py [--photos FOLDER] [--work-dir DIR]
+`make quickstart [PHOTOS=folder]` calls this after it has made the environment. Without photos the
+model is shown rendered people that it has not seen. Everything is scored on these.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from mmktn.utils.config_path import read_config, require_config, require_parts
 from mmktn.utils.output_files import claim_folder, write_json
 from mmktn.utils.user_error import UserError, one_line_errors
+from mmktn.zoo.table import DEFAULT, find_model
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIG = "configs/densepose/ktn2_r18_fpn_cpu_dp-synth.py"
-EASY_SCENES = ("--people", "1", "2", "--max-yaw", "75", "--occluder-rate", "0.1")
+SEED = 20_000
+"""Of the rendered people; no picture of the model's own training has it."""
 console = Console()
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", default=str(ROOT / CONFIG))
     parser.add_argument(
-        "--data", default="data/synthetic_quickstart", help="synthetic set, made if missing"
+        "--photos", type=Path, help="folder of pictures, or one picture, to look at"
     )
-    parser.add_argument("--hard", action="store_true", help="the generator's default scenes")
-    parser.add_argument("--work-dir", default="work_dirs/quickstart")
-    parser.add_argument("--train-images", type=int, default=600)
-    parser.add_argument("--val-images", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(argv)
+    parser.add_argument("--data", type=Path, default=Path("data/quickstart_people"))
+    parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/quickstart"))
+    parser.add_argument("--train-images", type=int, default=16, metavar="N")
+    parser.add_argument("--val-images", type=int, default=24, metavar="N")
+    parser.add_argument("--iters", type=int, default=40, metavar="N", help="of training, even")
+    args = parser.parse_args(argv)
+    if args.photos and not args.photos.exists():
+        raise UserError(f"--photos {args.photos}: no such folder or picture")
+    for name in ("train_images", "val_images", "iters"):
+        if getattr(args, name) < 4:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(args, name)}: give at least 4")
+    return args
+
+
+class Clock:
+    """Says which step runs, and keeps how long each took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time one step; wall time."""
+        console.rule(f"[bold]{len(self.seconds) + 1}/6 {name}[/]")
+        start = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - start
 
 
 def make_data(args: argparse.Namespace) -> None:
-    """Render the synthetic set unless it is there already."""
-    if (Path(args.data) / "metadata.json").is_file():
-        console.print(f"data {args.data} is there already", markup=False)
+    """Render the people unless they are there already."""
+    if (args.data / "metadata.json").is_file():
+        console.print(f"{args.data} is there already", markup=False)
         return
-    script = ROOT / "tools/dataset_converters/make_synthetic.py"
-    command = [sys.executable, str(script), "--out", args.data]
+    command = [sys.executable, str(ROOT / "tools/dataset_converters/make_synthetic.py")]
+    command += ["--surface", "human", "--out", str(args.data), "--seed", str(SEED)]
     command += ["--train", str(args.train_images), "--val", str(args.val_images)]
-    command += ["--seed", str(args.seed), *(() if args.hard else EASY_SCENES)]
-    if subprocess.run(command).returncode:
-        raise UserError(f"{args.data}: the synthetic people could not be made, see above")
+    if subprocess.run(command, check=False).returncode:
+        raise UserError("the people could not be rendered; see above")
+
+
+def draw(inferencer: Any, photos: Path, out: Path) -> None:
+    """Draw what the model finds, one picture a file."""
+    for found in inferencer(photos, vis_out_dir=out, overwrite=True):
+        text = found.error or f"{len(found)} people"
+        console.print(f"{found.name}: {text}", markup=False, highlight=False)
+
+
+def config_for(args: argparse.Namespace, iters: int, *, resume: bool) -> Any:
+    """The shipped model's config on the rendered people."""
+    from mmengine.config import Config
+
+    from mmktn.zoo.named_weights import require_config
+
+    cfg = Config.fromfile(str(require_config(find_model(DEFAULT))))
+    cfg.work_dir = str(args.work_dir)
+    cfg.experiment_name = f"quickstart_{iters}_{resume}_{time.monotonic_ns()}"
+    cfg.resume = resume
+    if resume:
+        cfg.load_from = None
+    cfg.train_cfg.max_iters = iters
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    for loader in (cfg.train_dataloader, cfg.test_dataloader):
+        loader.dataset.data_root = str(args.data)
+    cfg.test_evaluator.ann_file = str(args.data / "annotations/densepose_val.json")
+    cfg.default_hooks.checkpoint.interval = args.iters // 2
+    cfg.default_hooks.logger.interval = 1
+    cfg.log_level = "WARNING"
+    cfg.log_processor.window_size = 1
+    return cfg
+
+
+def train(args: argparse.Namespace, iters: int, *, resume: bool) -> Any:
+    """Train up to an iteration, from the shipped weights or from the last checkpoint."""
+    from mmengine.runner import Runner
+
+    runner = Runner.from_cfg(config_for(args, iters, resume=resume))
+    runner.train()
+    return runner
+
+
+def losses_of(folder: Path) -> list[float]:
+    """The loss of every iteration, in order, from the logs of both runs."""
+    found: dict[int, float] = {}
+    for log in sorted(
+        folder.glob("*/vis_data/scalars.json"), key=lambda path: path.stat().st_mtime
+    ):
+        for line in log.read_text().splitlines():
+            entry = json.loads(line)
+            if "loss" in entry:
+                found[entry["step"]] = entry["loss"]
+    return [found[step] for step in sorted(found)]
+
+
+def report(
+    args: argparse.Namespace, clock: Clock, scores: dict[str, dict], losses: list[float]
+) -> None:
+    """Print scores, losses and times, and write them down."""
+    keys = [key for key in scores["shipped"] if key.endswith(("/AP", "/AR"))]
+    table = Table(title=f"{args.val_images} rendered pictures that no training saw, percent")
+    table.add_column("metric")
+    for name in scores:
+        table.add_column(name, justify="right")
+    for key in keys:
+        table.add_row(key, *(f"{100 * found[key]:.1f}" for found in scores.values()))
+    console.print(table)
+    fifth = max(1, len(losses) // 5)
+    first, last = (sum(part) / fifth for part in (losses[:fifth], losses[-fifth:]))
+    console.print(
+        f"training loss, mean of {fifth} iterations: {first:.2f} at first, {last:.2f} at last"
+    )
+    times = Table(title=f"{sum(clock.seconds.values()):.0f} s in all")
+    times.add_column("step")
+    times.add_column("s", justify="right")
+    for name, seconds in clock.seconds.items():
+        times.add_row(name, f"{seconds:.0f}")
+    console.print(times)
+    content = {"scores": scores, "losses": losses, "seconds": clock.seconds}
+    write_json(args.work_dir / "quickstart.json", content)
 
 
 @one_line_errors("quickstart")
-def main(argv: list[str] | None = None) -> None:
-    """Make data, train, score, draw."""
+def main(argv: list[str] | None = None) -> int:
+    """Run the six steps."""
     args = parse_args(argv)
-    require_config(args.config)
     claim_folder(args.work_dir)
-    start = time.monotonic()
+    clock = Clock()
+    with clock.step("rendered people"):
+        make_data(args)
+    with clock.step("the shipped model on pictures"):
+        from mmengine.runner import Runner
 
-    def step(text: str) -> None:
-        console.rule(f"[bold]{text}[/]  ({time.monotonic() - start:.0f} s so far)")
+        from mmktn.apis import DensePoseInferencer
 
-    step("1/5 synthetic people")
-    make_data(args)
-
-    step("2/5 geodesic distances of the body template (computed once, then cached)")
-    from mmktn.surface import load_surface
-
-    console.print(f"distances between {load_surface('procedural').geodesics.num_vertices} vertices")
-
-    from mmengine.runner import Runner
-
-    cfg = read_config(args.config)
-    require_parts(cfg, "train_dataloader", "val_dataloader", "test_dataloader")
-    cfg.work_dir = args.work_dir
-    cfg.randomness = {"seed": args.seed}
-    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-        loader.dataset.data_root = args.data
-    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
-        evaluator.ann_file = str(Path(args.data) / "annotations/densepose_val.json")
-    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-
-    step("3/5 score of the untrained model on held-out images")
-    runner = Runner.from_cfg(cfg)
-    untrained = runner.test()
-
-    step("4/5 training")
-    runner.train()
-
-    step("5/5 score of the trained model, and pictures")
-    trained = runner.test()
-    picture = draw_overview(runner, Path(args.work_dir) / "predictions.png")
-
-    table = Table(
-        title=f"{Path(args.config).stem} on {args.val_images} held-out synthetic images, percent"
+        inferencer = DensePoseInferencer()
+        pictures = args.work_dir / "pictures"
+        draw(inferencer, args.photos or args.data / "val", pictures)
+    with clock.step("its score on people that it has not seen"):
+        cfg = config_for(args, args.iters, resume=False)
+        shipped = Runner.from_cfg(cfg).test()
+    for old in args.work_dir.glob("iter_*.pth"):
+        old.unlink()
+    with clock.step("a short training from its weights, saved half way"):
+        train(args, args.iters // 2, resume=False)
+    with clock.step("the same resumed"):
+        runner = train(args, args.iters, resume=True)
+    with clock.step("score of what was trained"):
+        trained = runner.test()
+    report(
+        args,
+        clock,
+        {"shipped": shipped, "trained": trained},
+        losses_of(args.work_dir)[-args.iters :],
     )
-    for column in ("metric", "untrained", "trained"):
-        table.add_column(column, justify="left" if column == "metric" else "right")
-    for key in trained:
-        table.add_row(key, *(percent(scores.get(key)) for scores in (untrained, trained)))
-    console.print(table)
-    summary = {"untrained": untrained, "trained": trained, "seconds": time.monotonic() - start}
-    write_json(Path(args.work_dir, "quickstart.json"), summary, indent=1)
-    console.print(f"predictions on held-out images: {picture}", markup=False)
-    console.print(f"everything took {summary['seconds']:.0f} s")
-
-
-def percent(score: float | None) -> str:
-    """Write a fraction in percent; -1 means that there was nothing to score."""
-    return "-" if score is None or score < 0 else f"{100 * score:.1f}"
-
-
-def draw_overview(runner: object, path: Path, num_images: int = 6) -> Path:
-    """Draw truth and predictions of the first held-out images, one row per image."""
-    import cv2
-    import numpy as np
-
-    from mmktn.apis import DensePoseInferencer
-    from mmktn.visualization import ChartCanvas, make_overview, render_preset, write_image
-
-    dataset = runner.test_dataloader.dataset
-    files = [dataset.get_data_info(i)["img_path"] for i in range(min(num_images, len(dataset)))]
-    model = runner.model.eval()
-    model.cfg = runner.cfg
-    rows = []
-    for file, prediction in zip(files, DensePoseInferencer(model)(files), strict=True):
-        image = cv2.imread(file, cv2.IMREAD_COLOR)[..., ::-1].copy()
-        folder = Path(file).parent
-        with np.load(folder.parent / "dense" / folder.name / f"{Path(file).stem}.npz") as dense:
-            uv = [(dense[name].astype(np.int64) * 255 // 65535).astype(np.uint8) for name in "uv"]
-            canvas = ChartCanvas(np.stack([dense["chart"], *uv]), dense["instance"])
-        truth = render_preset(canvas, "overlay", image=image)
-        rows.append([truth, *prediction.panels(image)])
-    titles = ["true charts", "found people", "charts I", "U", "V"]
-    return write_image(path, make_overview(rows, titles=titles))
+    console.print(f"pictures: {pictures}", markup=False)
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,4 +1,4 @@
-# CPU-size twin of ktn2_r50_fpn_s1x_dp-coco.py; `make quickstart` trains it.
+# CPU-size twin of ktn2_r50_fpn_s1x_dp-coco.py; `make train-demo` trains it.
 _base_ = [
     "../_base_/models/ktn2_r18_fpn.py",
     "../_base_/datasets/densepose_synthetic.py",

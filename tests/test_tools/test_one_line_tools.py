@@ -77,12 +77,12 @@ def test_benchmarks_replace_nothing_untold(tool, monkeypatch, tmp_path):
 
 
 def test_quick_start_looks_before_it_renders(monkeypatch, tmp_path):
-    quickstart = load("quickstart", monkeypatch)
-    monkeypatch.setattr(quickstart, "make_data", lambda args: pytest.fail("rendered"))
+    train_demo = load("train_demo", monkeypatch)
+    monkeypatch.setattr(train_demo, "make_data", lambda args: pytest.fail("rendered"))
     place = ["--data", tmp_path / "data", "--work-dir", tmp_path / "w"]
-    refused(quickstart.main, ["--config", tmp_path / "no.py", *place], "config not found")
+    refused(train_demo.main, ["--config", tmp_path / "no.py", *place], "config not found")
     (tmp_path / "file").write_text("mine")
-    refused(quickstart.main, ["--work-dir", tmp_path / "file"], "file")
+    refused(train_demo.main, ["--work-dir", tmp_path / "file"], "file")
     assert (tmp_path / "file").read_text() == "mine"
 
 

@@ -120,6 +120,32 @@ def test_missing_weights_and_existing_files_are_named(tmp_path, capsys):
     assert publish_model.main([*arguments, "--unchecked", "--overwrite"]) == 0
 
 
+def test_halved_file_keeps_vectors_and_a_bare_one_nothing_of_the_run(tmp_path):
+    state = {
+        "conv.weight": torch.tensor([[1 / 3, 2.0]]),
+        "norm.running_var": torch.tensor([1 / 3]),
+        "norm.num_batches_tracked": torch.tensor(5),
+    }
+    meta = {"cfg": "data_root = '/home/me'", "dataset_meta": {"classes": ("person",)}}
+    torch.save({"state_dict": state, "meta": meta}, tmp_path / "run.pth")
+    written, _ = publish_model.publish(
+        tmp_path / "run.pth", tmp_path / "m.pth", half=True, bare=True
+    )
+    content = torch.load(written, weights_only=True)
+    assert set(content["meta"]) == {"dataset_meta", "mmktn_version"}
+    found = content["state_dict"]
+    assert found["conv.weight"].dtype == torch.float16
+    torch.testing.assert_close(
+        found["conv.weight"].float(), state["conv.weight"], rtol=1e-3, atol=0
+    )
+    assert torch.equal(found["norm.running_var"], state["norm.running_var"])
+    assert found["norm.num_batches_tracked"] == 5
+
+    torch.save({"state_dict": {"w": torch.full((1, 1), 1e6)}}, tmp_path / "large.pth")
+    with pytest.raises(ValueError, match=r"large\.pth: w is too large for float16"):
+        publish_model.publish(tmp_path / "large.pth", tmp_path / "m.pth", half=True)
+
+
 def test_publishing_names_what_is_wrong(tmp_path, capsys):
     torch.save({"state_dict": {"w": torch.ones(1)}}, tmp_path / "plain.pth")
     with pytest.raises(ValueError, match=r"plain\.pth: holds no averaged weights"):

@@ -1,10 +1,11 @@
 """Make a checkpoint ready to be handed out: weights and meta only, named by its hash.
 
-Usage: python tools/misc/publish_model.py IN.pth OUT.pth --config CONFIG [--ema]
+Usage: python tools/misc/publish_model.py IN.pth OUT.pth --config CONFIG [--ema] [--half] [--bare]
 
 Optimiser state and loss curves are left out. The file is written as OUT-<first 8 digits of its
 SHA-256>.pth, the name under which mmengine's downloads check a file. `--config` shows that no
-weight is missing; `--unchecked` goes without.
+weight is missing; `--unchecked` goes without. `--half` halves the file: kernels as float16, while
+biases and norms stay as they are.
 """
 
 import argparse
@@ -33,6 +34,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     which.add_argument("--config", help="config whose model the weights must fill")
     which.add_argument("--unchecked", action="store_true", help="do not look for missing weights")
     parser.add_argument("--ema", action="store_true", help="publish the averaged weights")
+    parser.add_argument("--half", action="store_true", help="write kernels as float16")
+    parser.add_argument(
+        "--bare", action="store_true", help="leave out the run's config, paths and times"
+    )
     parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     return parser.parse_args(argv)
 
@@ -74,12 +79,29 @@ def chosen_weights(
     return {key: other[key] for key in state}, "raw weights"
 
 
+def halved(state: Mapping[str, Tensor], *, source: str) -> dict[str, Tensor]:
+    """Weights with kernels in float16; vectors (biases, norms, statistics) as they are.
+
+    Raises:
+        UserError: A kernel has values that float16 does not hold.
+    """
+    found = {}
+    for key, value in state.items():
+        kernel = value.is_floating_point() and value.ndim > 1
+        found[key] = value.half() if kernel else value
+        if kernel and not bool(found[key].isfinite().all()):
+            raise UserError(f"{source}: {key} is too large for float16; leave --half out")
+    return found
+
+
 def publish(
     in_file: Path,
     out_file: Path,
     *,
     config: str | None = None,
     ema: bool = False,
+    half: bool = False,
+    bare: bool = False,
     overwrite: bool = False,
 ) -> tuple[Path, str]:
     """Write the slim checkpoint.
@@ -89,6 +111,8 @@ def publish(
         out_file: Where to write it; the hash is added to the name.
         config: Config whose model the weights must fill; None: not checked.
         ema: Take the exponential moving average that `EMAHook` saved.
+        half: Write kernels as float16.
+        bare: Keep of the run's meta information only what the data set says.
         overwrite: Replace an older file of the same name.
 
     Returns:
@@ -104,7 +128,12 @@ def publish(
     state, what = chosen_weights(content, ema=ema, source=str(in_file))
     if config is not None:
         check_complete(load_config(config), state, source=str(in_file))
-    meta = {**content.get("meta", {}), "mmktn_version": mmktn.__version__}
+    if half:
+        state = halved(state, source=str(in_file))
+    meta = dict(content.get("meta", {}))
+    if bare:
+        meta = {key: value for key, value in meta.items() if key == "dataset_meta"}
+    meta["mmktn_version"] = mmktn.__version__
     slim = {"meta": meta, "state_dict": {key: value.cpu() for key, value in state.items()}}
     buffer = io.BytesIO()
     torch.save(slim, buffer)
@@ -122,7 +151,13 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     register_all_modules()
     written, what = publish(
-        args.in_file, args.out_file, config=args.config, ema=args.ema, overwrite=args.overwrite
+        args.in_file,
+        args.out_file,
+        config=args.config,
+        ema=args.ema,
+        half=args.half,
+        bare=args.bare,
+        overwrite=args.overwrite,
     )
     print(f"{what} -> {written}")
     return 0

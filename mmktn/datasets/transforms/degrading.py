@@ -71,7 +71,8 @@ class RandomDegrade(BaseTransform):
     def _jpeg(self, image: np.ndarray) -> np.ndarray:
         quality = int(np.random.randint(25, 91))  # noqa: NPY002
         done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        return cv2.imdecode(data, cv2.IMREAD_COLOR) if done else image
+        spoiled = cv2.imdecode(data, cv2.IMREAD_COLOR) if done else None
+        return image if spoiled is None else spoiled
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in self.chances.items())})"

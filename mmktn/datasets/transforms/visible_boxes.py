@@ -49,14 +49,14 @@ class FitBoxesToVisible(BaseTransform):
             box = torch.minimum(frame.clamp(min=0), limit)
             if not self._large_enough(box):
                 continue
-            box = _visible_part(item, frame, box)
-            if box is None or not self._large_enough(box):
+            visible = _visible_part(item, frame, box)
+            if visible is None or not self._large_enough(visible):
                 continue
             if item.valid and self._points_lost(item, frame, limit):
                 continue
             kept.append(index)
-            boxes.append(box)
-            people.append(item.rebase(frame.float(), box.float()))
+            boxes.append(visible)
+            people.append(item.rebase(frame.float(), visible.float()))
         chosen = np.array(kept, dtype=np.int64)
         fitted = torch.stack(boxes).float() if boxes else torch.zeros(0, 4)
         results["gt_bboxes"] = HorizontalBoxes(fitted)
