@@ -74,7 +74,7 @@ model = dict(
                 uv_reference_images=8,
                 half_pixel=True,
             ),
-            decoder=dict(type="mmktn.ChartDecoder", mask_source="body_mask", mask_threshold=0.5),
+            decoder=dict(type="mmktn.ChartDecoder", mask_source="body_mask", mask_threshold=0.3),
         ),
     ),
     train_cfg=dict(
