@@ -32,8 +32,8 @@ def test_entries_name_the_weights_of_their_configs():
 def test_entries_have_the_names_of_the_table():
     for name, entry in ENTRIES.items():
         if "Weights" in entry:
-            assert find_model(entry["Weights"]) is FIRST[name]
-            assert all(find_model(alias) is FIRST[name] for alias in entry["Alias"])
+            assert find_model(entry["Weights"]) == FIRST[name]
+            assert all(find_model(alias) == FIRST[name] for alias in entry["Alias"])
             assert FIRST[name].name in (name, *entry["Alias"])
 
 
