@@ -90,7 +90,9 @@ def config_for(args: argparse.Namespace, iters: int, *, resume: bool) -> Any:
 
     cfg = Config.fromfile(str(require_config(find_model(DEFAULT))))
     cfg.work_dir = str(args.work_dir)
+    # A visualizer of its own: mmengine would go on with one of the same name, and its folder.
     cfg.experiment_name = f"quickstart_{iters}_{resume}_{time.monotonic_ns()}"
+    cfg.visualizer.name = cfg.experiment_name
     cfg.resume = resume
     if resume:
         cfg.load_from = None

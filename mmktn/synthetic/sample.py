@@ -206,7 +206,8 @@ def _records(
         "file_name": f"{image_id:012d}.jpg",
         "height": scene.camera.height,
         "width": scene.camera.width,
-        "crowdIndex": round(crowd_index(boxes, keypoints), 4),
+        # Of the keypoints as the file has them: pixel indices, half a pixel less.
+        "crowdIndex": round(crowd_index(boxes, keypoints - (0.5, 0.5, 0.0)), 4),
     }
     people = []
     for k, (body, outline, box) in enumerate(zip(bodies, outlines, boxes, strict=True)):

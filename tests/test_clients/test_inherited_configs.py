@@ -47,7 +47,7 @@ CONFIGS = sorted(
     if "_base_" not in path.parts
 )
 # Names that no registry holds under a scope: mmcv looks them up in its own tables.
-OPERATORS = {"nms", "RoIAlign"}
+OPERATORS = {"nms", "RoIAlign", "value"}  # `value`: a way to clip gradients
 
 
 read_once = functools.cache(load)

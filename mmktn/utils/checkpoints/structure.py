@@ -185,7 +185,7 @@ def _is_grouped(weights: Weights) -> bool:
 
 def _backbone_types(weights: Weights) -> tuple[str, ...]:
     if not _is_resnet(weights):
-        return ("HRNet", "StagedHRNet")
+        return ("HRNet", "CroppingHRNet", "StagedHRNet")
     return ("ResNeXt",) if _is_grouped(weights) else ("ResNet",)
 
 

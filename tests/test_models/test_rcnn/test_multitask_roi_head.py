@@ -103,7 +103,8 @@ def test_keypoints_lie_in_their_boxes_in_image_pixels(scale):
     assert people.keypoints.shape == (len(people), 17, 2)
     assert people.keypoint_scores.shape == (len(people), 17)
     low, high = people.bboxes[:, None, :2], people.bboxes[:, None, 2:]
-    assert ((people.keypoints > low) & (people.keypoints < high)).all()
+    points = people.keypoints + 0.5  # indices of pixels, whose centres lie half a pixel on
+    assert ((points > low) & (points < high)).all()
 
 
 @pytest.mark.parametrize(
