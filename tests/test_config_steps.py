@@ -29,7 +29,7 @@ CONFIGS = sorted(
     for path in ROOT.rglob("*.py")
     if not {"_base_", "stip"} & set(path.relative_to(ROOT).parts)
     and not ("-wc" in path.stem and "_r101_" in path.stem)
-    # After one step from averages its proposals overflow; the parity file and its twin train it.
+    # One step from averages makes its backbone overflow; the parity file and its twin train it.
     and not path.stem.startswith("densepose-rcnn-wc2m_r50")
 )
 IMAGE_HW = (96, 128)
