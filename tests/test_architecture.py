@@ -56,7 +56,6 @@ MAY_IMPORT = {
     "models.heads": NETWORK | {"surface"},
     "datasets": {"surface", "structures", "formats", "synthetic"},
     "engine": set(),
-    "testing": {"surface", "structures", "synthetic", "models"},
     "apis": {
         "surface",
         "structures",

@@ -18,8 +18,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 
 from mmktn.datasets.dense_labels import DenseLabelWriter
-from mmktn.testing import write_fake_dataset
 from mmktn.utils.setup_env import register_all_modules
+from tests.fake_annotations import write_fake_dataset
 
 ROOT = Path(__file__).parents[1] / "configs"
 # STIP's configs are trained and tested in tests/test_stip. Confidences on ResNet-101 are those on

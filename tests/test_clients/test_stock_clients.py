@@ -30,9 +30,9 @@ from mmpose.apis import (
 from mmpose.apis import init_model as init_pose_model
 
 from mmktn.apis.model_loading import build_model
-from mmktn.testing import write_fake_dataset
 from mmktn.utils.user_error import UserError
 from tests.command_line import run_script
+from tests.fake_annotations import write_fake_dataset
 
 ROOT = Path(__file__).parents[2]
 CONFIG = str(ROOT / "configs/densepose/densepose-rcnn_r18_fpn_cpu_dp-synth.py")

@@ -9,7 +9,7 @@ from mmktn.formats.annotation_checks import (
     file_problems,
     mask_problems,
 )
-from mmktn.testing import fake_coco_file
+from tests.fake_annotations import fake_coco_file
 
 from .malformed import CHEAP, EXPENSIVE, STRUCTURE
 

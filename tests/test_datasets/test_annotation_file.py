@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmktn.datasets.annotation_file import read_annotation_file
-from mmktn.testing import fake_coco_file
+from tests.fake_annotations import fake_coco_file
 
 
 def read(tmp_path, data):

@@ -18,7 +18,7 @@ from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.formats.annotation_sets import FORMATS, find_format
 from mmktn.formats.masks import merge_dp_masks
 from mmktn.surface.parts import COCO_KEYPOINT_NAMES
-from mmktn.testing import fake_coco_file
+from tests.fake_annotations import fake_coco_file
 
 FOLDER = Path(__file__).parents[2] / "configs" / "_base_" / "datasets"
 POSETRACK_NAMES = (

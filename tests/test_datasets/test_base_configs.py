@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 import mmktn.datasets  # noqa: F401  (registers)
-from mmktn.testing import fake_coco_file
+from tests.fake_annotations import fake_coco_file
 
 FOLDER = Path(__file__).parents[2] / "configs" / "_base_" / "datasets"
 

@@ -6,7 +6,7 @@ import re
 import cv2
 import pytest
 
-from mmktn.testing import write_fake_dataset
+from tests.fake_annotations import write_fake_dataset
 
 LOAD = [
     {"type": "mmktn.LoadImageFromFile"},

@@ -11,7 +11,7 @@ from mmktn.datasets import DensePoseCocoDataset
 from mmktn.datasets.dense_labels import DenseLabelFolder, DenseLabelWriter
 from mmktn.datasets.dense_truth import dense_map_of_truth, read_truth
 from mmktn.synthetic.annotate import DenseMaps
-from mmktn.testing import fake_coco_file
+from tests.fake_annotations import fake_coco_file
 
 BOX = (10.0, 20.5, 60.0, 90.0)
 

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from mmktn.datasets import DensePoseCocoDataset
 from mmktn.formats.annotation_checks import AnnotationError
-from mmktn.testing import fake_coco_file, write_fake_dataset
+from tests.fake_annotations import fake_coco_file, write_fake_dataset
 
 from .malformed import CHEAP, EXPENSIVE, STRUCTURE
 

@@ -7,7 +7,7 @@ import pytest
 from mmktn.datasets import DensePoseCocoDataset
 from mmktn.datasets.file_check import check_file
 from mmktn.formats.annotation_checks import AnnotationError
-from mmktn.testing import fake_coco_file, write_fake_dataset
+from tests.fake_annotations import fake_coco_file, write_fake_dataset
 
 from .malformed import CHEAP, EXPENSIVE, STRUCTURE
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmktn.datasets import TopdownDensePoseDataset
-from mmktn.testing import fake_coco_file, write_fake_dataset
+from tests.fake_annotations import fake_coco_file, write_fake_dataset
 
 
 @pytest.fixture(scope="module")

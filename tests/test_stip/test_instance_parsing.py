@@ -2,7 +2,11 @@ import torch
 
 from mmktn.models.stip import InstanceParsing
 from mmktn.models.stip.instance_parsing import coordinate_planes
-from mmktn.testing.direct_stip import direct_regression, enlarge
+from tests.tool_modules import tool_module
+
+_direct_stip = tool_module("benchmark/direct_stip.py")
+direct_regression = _direct_stip.direct_regression
+enlarge = _direct_stip.enlarge
 
 
 def module(**options):

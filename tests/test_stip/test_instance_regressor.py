@@ -7,8 +7,12 @@ from mmktn.models.stip.instance_regressor import (
     mean_generated_product,
     mean_squared_kernel,
 )
-from mmktn.testing.direct_stip import direct_regression
-from mmktn.testing.peak_memory import PeakMemoryMeter
+from tests.tool_modules import tool_module
+
+_direct_stip = tool_module("benchmark/direct_stip.py")
+_peak_memory = tool_module("benchmark/peak_memory.py")
+direct_regression = _direct_stip.direct_regression
+PeakMemoryMeter = _peak_memory.PeakMemoryMeter
 
 KEYPOINTS = 3
 

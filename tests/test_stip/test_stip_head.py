@@ -9,9 +9,13 @@ from mmpose.structures import PoseDataSample
 
 from mmktn.models.stip import STIPFeaturePyramid
 from mmktn.models.topdown import STIPHead
-from mmktn.testing.direct_stip import direct_forward_maps
-from mmktn.testing.peak_memory import PeakMemoryMeter
 from tests.test_stip.small_models import random_feats, random_targets, small_head
+from tests.tool_modules import tool_module
+
+_direct_stip = tool_module("benchmark/direct_stip.py")
+_peak_memory = tool_module("benchmark/peak_memory.py")
+direct_forward_maps = _direct_stip.direct_forward_maps
+PeakMemoryMeter = _peak_memory.PeakMemoryMeter
 
 FLIP = [1, 0, 2, 4, 3]
 DECODER = {

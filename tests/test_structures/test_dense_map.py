@@ -15,7 +15,7 @@ from mmktn.structures import (
     encode_dense_map,
 )
 from mmktn.surface import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, load_surface
-from mmktn.testing import fake_annotation
+from tests.fake_annotations import fake_annotation
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import torch
 from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations, FlipRules
 from mmktn.structures.box_grid import box_relative_to_image
 from mmktn.surface import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, load_surface
-from mmktn.testing import fake_annotation, fake_annotations
+from tests.fake_annotations import fake_annotation, fake_annotations
 
 
 @pytest.fixture(scope="module")

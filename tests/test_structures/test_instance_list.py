@@ -9,7 +9,7 @@ import torch
 from mmengine.structures import InstanceData
 
 from mmktn.structures import DensePoseAnnotations
-from mmktn.testing import fake_annotations
+from tests.fake_annotations import fake_annotations
 
 INDICES = {
     "slice": (slice(1, 3), [1, 2]),

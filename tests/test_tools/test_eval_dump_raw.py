@@ -14,8 +14,8 @@ from mmktn.evaluation.result_files import read_results
 from mmktn.models.postprocess import ChartDecoder
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput
-from mmktn.testing import write_fake_dataset
 from mmktn.utils.setup_env import register_all_modules
+from tests.fake_annotations import write_fake_dataset
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools/analysis_tools/eval_dump_raw.py"

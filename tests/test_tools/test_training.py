@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmktn.testing import write_fake_dataset
+from tests.fake_annotations import write_fake_dataset
 from tests.loopback import free_port
 from tests.test_tools import first_losses
 

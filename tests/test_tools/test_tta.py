@@ -11,10 +11,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmktn.registry import MODELS
-from mmktn.testing import write_fake_dataset
 from mmktn.utils.setup_env import register_all_modules
 from mmktn.utils.user_error import UserError
 from tests.command_line import run_script
+from tests.fake_annotations import write_fake_dataset
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs/densepose/smoke/densepose-rcnn_r18_fpn_smoke_dp-synth.py"

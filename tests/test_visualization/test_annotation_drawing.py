@@ -4,7 +4,6 @@ import numpy as np
 import torch
 
 from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations
-from mmktn.testing import fake_annotations
 from mmktn.visualization.annotation_drawing import (
     coarse_colours,
     draw_annotations,
@@ -13,6 +12,7 @@ from mmktn.visualization.annotation_drawing import (
     draw_points,
 )
 from mmktn.visualization.colormaps import chart_colours
+from tests.fake_annotations import fake_annotations
 
 GREY = np.full((120, 160, 3), 128, np.uint8)
 

@@ -7,7 +7,7 @@ Random weights and crops; every measurement in a process of its own, the variant
 the (B, K, D, H, W) kernels; it is the baseline of the ratios. 'direct-channels-last' differs from
 it in the layout alone, so the rest of the gain of 'ours' is that of the regressor. Modes:
 'predict' (final maps), 'all-maps' (everything training needs, no gradient), 'train' (forward,
-losses, backward). `head_peak_mb` counts live tensors made by the head (mmktn.testing.peak_memory);
+losses, backward). `head_peak_mb` counts live tensors made by the head (peak_memory.py);
 `largest_difference` compares with 'direct' on the same weights. On a shared machine trust
 `cpu_seconds` with --threads 1 (processor time of the process, what an idle machine would take).
 """
@@ -24,7 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from direct_stip import direct_forward_maps
 from measure import make_report, peak_cuda_mb, peak_rss_mb, run_worker, time_calls
+from peak_memory import PeakMemoryMeter
 from rich.console import Console
 from rich.table import Table
 from schema import check_report
@@ -32,8 +34,6 @@ from schema import check_report
 from mmktn.models.backbones.staged_hrnet import StagedHRNet
 from mmktn.models.stip import STIPLoss, STIPTargets
 from mmktn.models.topdown import STIPHead
-from mmktn.testing.direct_stip import direct_forward_maps
-from mmktn.testing.peak_memory import PeakMemoryMeter
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_json
 from mmktn.utils.user_error import one_line_errors
 

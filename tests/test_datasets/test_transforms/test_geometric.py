@@ -14,7 +14,7 @@ from mmktn.datasets.transforms import (
 )
 from mmktn.structures.box_grid import box_relative_to_image
 from mmktn.surface import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, load_surface
-from mmktn.testing import fake_coco_record
+from tests.fake_annotations import fake_coco_record
 
 HEIGHT, WIDTH = 80, 120
 

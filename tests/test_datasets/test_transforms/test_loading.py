@@ -7,7 +7,7 @@ import torch
 from mmktn.datasets.transforms import LoadDensePoseAnnotations, LoadImageFromFile
 from mmktn.formats.annotation_checks import AnnotationError
 from mmktn.registry import TRANSFORMS
-from mmktn.testing import fake_coco_record
+from tests.fake_annotations import fake_coco_record
 
 
 @pytest.fixture

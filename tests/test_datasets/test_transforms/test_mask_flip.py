@@ -9,7 +9,7 @@ from pycocotools import mask as coco_mask
 from mmktn.registry import TRANSFORMS
 from mmktn.structures.box_grid import box_relative_to_image
 from mmktn.surface import KEYPOINT_FLIP
-from mmktn.testing import fake_coco_record
+from tests.fake_annotations import fake_coco_record
 
 HEIGHT, WIDTH = 60, 100
 

@@ -14,7 +14,7 @@ from mmktn.datasets.transforms import (
     PackDensePoseInputs,
 )
 from mmktn.structures.box_grid import box_relative_to_image
-from mmktn.testing import fake_coco_record
+from tests.fake_annotations import fake_coco_record
 
 HW = (80, 120)
 

@@ -10,8 +10,8 @@ from mmktn.structures import DensePoseAnnotations
 from mmktn.structures.box_grid import box_relative_to_image, move_image_points
 from mmktn.structures.crop_grid import crop_matrix
 from mmktn.surface import CHART_FLIP
-from mmktn.testing import fake_annotation
 from mmktn.utils.setup_env import register_all_modules
+from tests.fake_annotations import fake_annotation
 
 SIZE = (48, 64)
 BOX = np.array([[20.0, 10.0, 50.0, 70.0]], np.float32)

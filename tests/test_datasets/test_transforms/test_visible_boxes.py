@@ -7,7 +7,7 @@ import torch
 from mmktn.datasets.transforms import FitBoxesToVisible, PackDensePoseInputs
 from mmktn.structures import DensePoseAnnotations
 from mmktn.structures.box_grid import box_relative_to_image
-from mmktn.testing import fake_annotation
+from tests.fake_annotations import fake_annotation
 
 
 def results_of(boxes, hw=(100, 120)):

@@ -19,7 +19,7 @@ from mmktn.datasets.transforms import (
 from mmktn.formats.annotation_checks import AnnotationError
 from mmktn.structures import DensePoseAnnotations
 from mmktn.structures.box_grid import box_relative_to_image
-from mmktn.testing import fake_annotation
+from tests.fake_annotations import fake_annotation
 
 HW = (120, 160)
 CELLS = [(60, 80), (128, 128), (200, 90)]

@@ -12,7 +12,7 @@ from mmktn.evaluation.functional.part_segmentation import evaluate_parts
 from mmktn.evaluation.functional.regions import RegionDetections
 from mmktn.evaluation.metrics import BodyMaskMetric, OKSMetric, PartSegmentationMetric
 from mmktn.structures import ChartResult, ChartResults, RegionResult, RegionResults
-from mmktn.testing import fake_coco_file
+from tests.fake_annotations import fake_coco_file
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from mmktn.models.flip_rules import surface_flip_rules
 from mmktn.models.targets import build_chart_targets
 from mmktn.registry import MODELS
 from mmktn.structures import ChartResult, DensePoseAnnotations
-from mmktn.testing import fake_annotation, fake_annotations
 from mmktn.utils.setup_env import register_all_modules
+from tests.fake_annotations import fake_annotation, fake_annotations
 
 HW = (48, 64)
 

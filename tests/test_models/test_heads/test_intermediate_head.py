@@ -4,8 +4,8 @@ import torch
 
 from mmktn.models.heads import DensePoseHead, IntermediateDensePoseHead, SupervisedOutput
 from mmktn.registry import MODELS
-from mmktn.testing import fake_annotations
 from mmktn.utils.setup_env import register_all_modules
+from tests.fake_annotations import fake_annotations
 
 TRUNK = {"type": "mmktn.MultiPathTrunk", "in_channels": 4, "channels": 8, "num_convs": 1}
 PREDICTOR = {

@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 
 from mmktn.registry import MODELS
-from mmktn.testing import fake_batch
+from tests.fake_annotations import fake_batch
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 NARROW = {

@@ -8,8 +8,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmktn.registry import MODELS
-from mmktn.testing import fake_batch
 from mmktn.utils.setup_env import register_all_modules
+from tests.fake_annotations import fake_batch
 
 SMOKE = Path(__file__).parents[3] / "configs/densepose/smoke"
 DENSEPOSE_KEYS = {"loss_fine_segm", "loss_u", "loss_v"}

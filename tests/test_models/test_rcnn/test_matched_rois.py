@@ -8,7 +8,7 @@ import torch
 from mmengine.structures import InstanceData
 
 from mmktn.models.rcnn.matched_rois import supervised_samples
-from mmktn.testing import fake_annotations
+from tests.fake_annotations import fake_annotations
 
 HEAD = SimpleNamespace(supervised=lambda people: people.valid)
 

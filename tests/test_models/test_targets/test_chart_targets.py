@@ -4,7 +4,7 @@ import torch
 
 from mmktn.models.targets import build_chart_targets
 from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations
-from mmktn.testing import fake_annotation
+from tests.fake_annotations import fake_annotation
 
 
 def annotation(points=((0.5, 0.5),), charts=(3,), *, coarse=None, keypoints=None, visible=None):

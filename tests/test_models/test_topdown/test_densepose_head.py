@@ -16,8 +16,8 @@ from mmktn.models.topdown import TopdownDensePoseHead
 from mmktn.registry import MODELS
 from mmktn.structures import DensePoseAnnotations
 from mmktn.structures.box_grid import box_relative_to_image
-from mmktn.testing import fake_annotation
 from mmktn.utils.setup_env import register_all_modules
+from tests.fake_annotations import fake_annotation
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 CROP_WH = (48, 64)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from mmktn.formats.annotation_checks import file_problems, mask_problems
-from mmktn.testing import fake_annotations, fake_batch, fake_coco_file
+from tests.fake_annotations import fake_annotations, fake_batch, fake_coco_file
 
 
 def test_fake_files_pass_all_checks_and_repeat():
