@@ -2,6 +2,7 @@
 # make train-demo   a small KTN v2 trained from random weights, scored and drawn
 # make test         the test suite (CPU); make test-fast leaves out the slow ones
 # make test-cuda    the tests that need a CUDA device
+# make docs         the documentation site, into site/; a warning is an error
 # make env          only the environment: .venv from requirements/constraints.txt
 # make lint         ruff, mypy, interrogate
 #
@@ -29,7 +30,7 @@ TEST_ENV := OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1)
 # Up to four test processes, where pytest-xdist is installed.
 WORKERS = $(shell $(RUN) -c 'import os, xdist; print("-n", min(4, os.cpu_count() or 1), "--dist worksteal")' 2>/dev/null)
 
-.PHONY: quickstart train-demo test test-fast test-cuda env lint clean-env has-pytest
+.PHONY: quickstart train-demo test test-fast test-cuda env lint docs clean-env has-pytest
 
 quickstart: $(ENV)
 	$(RUN) tools/quickstart.py $(if $(PHOTOS),--photos "$(PHOTOS)") $(ARGS)
@@ -56,6 +57,15 @@ lint: $(ENV)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(RUN) -m interrogate -q -c setup.cfg mmktn
+
+# The site reads sources and imports nothing, so a small environment of its own is enough.
+docs: .venv-docs/.complete
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
+
+.venv-docs/.complete: requirements/docs.txt
+	$(or $(BASE_PYTHON),python3) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet -r requirements/docs.txt
+	@touch $@
 
 env: .venv/.complete
 

@@ -1,4 +1,4 @@
-"""The worked examples of docs/architecture.md, run as a reader would run them.
+"""The worked examples of docs/tutorials/own-map.md, run as a reader would run them.
 
 The code is taken out of the page: a file that the page shows is a file that the test writes.
 """
@@ -47,7 +47,7 @@ def project(tmp_path_factory):
     (root / "configs").symlink_to(ROOT / "configs")
     place = root / "my_project"
     place.mkdir()
-    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "tutorials" / "own-map.md").read_text(encoding="utf-8")
     blocks = dict(BLOCK.findall(page))
     assert {"side_map.py", "side_r18.py", "residual_trunk.py", "residual_r18.py"} <= set(blocks)
     for name, text in blocks.items():

@@ -3,7 +3,7 @@
 A network predicts maps by name. Whatever is done to a map on its way (training, mirroring,
 averaging over views, decoding, writing, drawing) is asked of the object that is declared under its
 name, so that a map of your own needs one class and no change elsewhere
-(docs/architecture.md, "A map of your own").
+(docs/tutorials/own-map.md).
 """
 
 from __future__ import annotations
