@@ -157,11 +157,11 @@ def test_sdist_holds_what_its_makefile_and_pages_name(sdist_names):
 def test_index_page_shows_no_broken_picture_or_link(wheel):
     described = metadata(wheel, "METADATA").split("\n\n", 1)[1]
     assert described.startswith("# mmktn")
-    assert "pip install" in described
+    assert "make quickstart" in described
     assert "![" not in described
     assert re.findall(r"\]\((?!https?://)", described) == []
     # A link is told by its words and its path, a picture not at all.
-    assert "speed (docs/results.md)" in described
+    assert "model card (docs/model_card.md)" in described
     assert "docs/assets" not in described
     assert "Description-Content-Type: text/markdown" in metadata(wheel, "METADATA")
 

@@ -230,6 +230,6 @@ def test_named_models_without_weights_say_what_to_do():
 @needs_tools
 def test_mim_finds_mmdets_tools_under_the_name_that_the_readme_prints():
     """mim wants a distribution's name, and takes the tools of the package that it installs."""
-    name = re.search(r"mim train (\S+) PATH", (ROOT / "README.md").read_text()).group(1)
+    name = re.search(r"mim train (\S+) PATH", (ROOT / "docs/install.md").read_text()).group(1)
     package = (distribution(name).read_text("top_level.txt") or "").split()[0]
     assert Path(find_spec(package).origin).parent == MMDET_TOOLS.parents[1]
