@@ -14,6 +14,8 @@ import numpy as np
 
 from mmktn.synthetic.dataset import GeneratorOptions, Sample, make_sample
 from mmktn.synthetic.scene import SceneOptions
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_output
+from mmktn.utils.user_error import one_line_errors
 from mmktn.visualization import ChartCanvas, panel_row, render_preset, write_image
 from mmktn.visualization.panels import with_legend
 
@@ -33,6 +35,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="palette of a .png (0: all colours, several times larger)",
     )
     parser.add_argument("--size", nargs=2, type=int, default=[400, 320], metavar=("H", "W"))
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     return parser.parse_args(argv)
 
 
@@ -66,9 +69,11 @@ def draw_pipeline(seed: int, *, people: int, size_hw: tuple[int, int]) -> np.nda
     return panel_row(panels, titles=["image", "chart I", "U", "V", "", ""])
 
 
+@one_line_errors("figure_pipeline")
 def main(argv: list[str] | None = None) -> int:
     """Draw and write; returns the exit status."""
     args = parse_args(argv)
+    claim_output(args.out, overwrite=args.overwrite)
     picture = draw_pipeline(args.seed, people=args.people, size_hw=tuple(args.size))
     written = write_image(args.out, picture, colours=args.colours or None)
     print(f"{written}: {picture.shape[1]} x {picture.shape[0]}")

@@ -20,8 +20,11 @@ from mmktn.surface.body_surface import BodySurface
 from mmktn.surface.mesh import SurfaceMesh
 from mmktn.surface.parts import COARSE_PART_NAMES
 from mmktn.surface.rasterize import RasterResult
+from mmktn.utils.array_files import read_arrays
+from mmktn.utils.output_files import replace_atomically
 
 NUM_VIEWS = 6
+_MAX_SIZE = 4096
 _GRID_LINES = 8
 _CHART_TONES = np.array([[196.0, 208.0, 222.0], [224.0, 208.0, 188.0]])
 _DOT = np.array([214, 30, 60], np.uint8)
@@ -136,9 +139,8 @@ class PartViews:
     def save(self, path: str | Path) -> Path:
         """Write everything to an .npz, which `load` reads without the surface."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         values: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
-        with path.open("wb") as file:
+        with replace_atomically(path) as file:
             np.savez_compressed(file, **values)
         return path
 
@@ -150,13 +152,8 @@ class PartViews:
             FileNotFoundError: No such file.
             ValueError: Another kind of file.
         """
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"part views: no file {path}")
-        with np.load(path, allow_pickle=False) as stored:
-            absent = {field.name for field in fields(cls)} - set(stored)
-            if absent:
-                raise ValueError(f"{path}: not a file of part views, it lacks {sorted(absent)}")
-            values = {field.name: stored[field.name] for field in fields(cls)}
+        names = [field.name for field in fields(cls)]
+        values: dict[str, Any] = read_arrays(path, names, what="part views", max_bytes=1 << 30)
         return cls(**{**values, "part": int(values["part"])})
 
     def _shows(self, view: int, place: NDArray[np.float64], position: NDArray[np.float64]) -> bool:
@@ -184,8 +181,10 @@ def render_part_views(
         The views.
 
     Raises:
-        ValueError: Unknown part, or the surface has no mesh.
+        ValueError: Unknown part, another size, or the surface has no mesh.
     """
+    if not 16 <= size <= _MAX_SIZE:
+        raise ValueError(f"size {size}: pictures have 16 to {_MAX_SIZE} pixels a side")
     mesh = cast("SurfaceMesh", surface.require("mesh").mesh)
     ids = part_faces(surface, part)
     faces = surface.atlas.mesh_faces[ids]
@@ -203,7 +202,13 @@ def render_part_views(
 
 
 def part_title(part: int) -> str:
-    """Name of a part for file names, such as `06_upper_leg_right`."""
+    """Name of a part for file names, such as `06_upper_leg_right`.
+
+    Raises:
+        ValueError: Unknown part.
+    """
+    if not 1 <= part < len(COARSE_PART_NAMES):
+        raise ValueError(f"part {part}: coarse parts are 1 to {len(COARSE_PART_NAMES) - 1}")
     return f"{part:02d}_{COARSE_PART_NAMES[part].lower().replace(' ', '_')}"
 
 

@@ -7,18 +7,23 @@ checked when it is read. The format is this project's own (DensePose, section 3.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from mmktn.formats.json_files import parse_json
+from mmktn.formats.masks import number_list
+from mmktn.formats.pictures import PictureError, read_pixels
+from mmktn.formats.shown import is_id, shown
 from mmktn.structures.box_grid import ANNOTATION_GRID
 from mmktn.structures.dense_map import DENSE_CHANNELS
 from mmktn.surface.parts import NUM_CHARTS
+from mmktn.utils.output_files import claim_folder, replace_atomically, write_json
+from mmktn.utils.user_error import UserError
 
 FORMAT, VERSION, INDEX = "mmktn dense labels", 1, "index.json"
 _RECORD_FIELDS = ("id", "image_id", "bbox", "file")
@@ -29,6 +34,19 @@ _HEAD = {
     "side": ANNOTATION_GRID,
     "channels": list(DENSE_CHANNELS),
 }
+
+
+def claim_labels(folder: str | Path) -> Path:
+    """Check, before any work is done, that labels may be written into a folder.
+
+    Raises:
+        FileExistsError: It holds labels already.
+        UserError: It is no folder and cannot be made.
+    """
+    claimed = claim_folder(folder)
+    if (claimed / INDEX).exists():
+        raise FileExistsError(f"{claimed / INDEX} exists: choose another folder")
+    return claimed
 
 
 class DenseLabelWriter:
@@ -43,9 +61,7 @@ class DenseLabelWriter:
     """
 
     def __init__(self, folder: str | Path, source: dict[str, Any]) -> None:
-        self.folder = Path(folder)
-        if (self.folder / INDEX).exists():
-            raise FileExistsError(f"{self.folder / INDEX} exists: choose another folder")
+        self.folder = claim_labels(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.source = source
         self._records: list[dict[str, Any]] = []
@@ -75,9 +91,9 @@ class DenseLabelWriter:
         name = f"{annotation_id % 1000:03d}/{annotation_id}.png"
         _check_map(dense_map, f"annotation {annotation_id}")
         path = self.folder / name
-        path.parent.mkdir(exist_ok=True)
         pixels = np.ascontiguousarray(dense_map.transpose(1, 2, 0))
-        Image.fromarray(pixels, mode="RGBA").save(path, compress_level=6)
+        with replace_atomically(path) as handle:
+            Image.fromarray(pixels, mode="RGBA").save(handle, format="png", compress_level=6)
         labelled = dense_map[0] > 0
         x1, y1, x2, y2 = (float(value) for value in box_xyxy)
         self._records.append(
@@ -101,10 +117,8 @@ class DenseLabelWriter:
             Its path.
         """
         content = {**_HEAD, "source": self.source, "annotations": self._records}
-        path, part = self.folder / INDEX, self.folder / f"{INDEX}.part"
-        part.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        part.replace(path)
-        return path
+        write_json(self.folder / INDEX, content, indent=1)
+        return self.folder / INDEX
 
 
 class DenseLabelFolder:
@@ -189,15 +203,12 @@ class DenseLabelFolder:
         return self._read_picture(self.folder / record["file"])
 
     def _read_picture(self, path: Path) -> NDArray[np.uint8]:
-        if not path.is_file():
+        if not path.exists():
             raise FileNotFoundError(f"{path} is missing, {self._index_file} names it")
         try:
-            with Image.open(path) as picture:
-                mode, pixels = picture.mode, np.asarray(picture)
-        except (UnidentifiedImageError, OSError, SyntaxError) as error:
-            raise ValueError(f"{path}: not a readable PNG ({error})") from error
-        if mode != "RGBA":
-            raise ValueError(f"{path}: picture of mode {mode}, not RGBA (I, U, V, confidence)")
+            pixels = read_pixels(path, modes=("RGBA",), max_pixels=ANNOTATION_GRID**2)
+        except PictureError as error:
+            raise UserError(f"{path} {error}; labels are RGBA: I, U, V, confidence") from error
         dense_map = np.ascontiguousarray(pixels.transpose(2, 0, 1))
         _check_map(dense_map, str(path))
         return dense_map
@@ -208,10 +219,7 @@ class DenseLabelFolder:
                 f"dense labels not found: {self._index_file}; write them with "
                 "tools/dataset_converters/write_dense_labels.py (docs/distillation.md)"
             )
-        try:
-            content = json.loads(self._index_file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{self._index_file}: not a complete JSON file ({error})") from error
+        content = parse_json(self._index_file.read_bytes(), str(self._index_file))
         if not isinstance(content, dict):
             raise ValueError(f"{self._index_file}: holds a {type(content).__name__}, not a dict")
         for field, expected in _HEAD.items():
@@ -229,11 +237,16 @@ class DenseLabelFolder:
         for field in _RECORD_FIELDS:
             if not isinstance(record, dict) or field not in record:
                 raise ValueError(f"{place}: field {field}: missing")
-        box = record["bbox"]
-        if not isinstance(box, list) or len(box) != 4 or not min(box[2:]) > 0:
-            raise ValueError(f"{place}: field bbox: {box!r}, not [x, y, width, height]")
-        if not isinstance(record["id"], int) or record["id"] in self._records:
-            raise ValueError(f"{place}: field id: {record['id']!r} is no number or occurs twice")
+        box = number_list(record["bbox"])
+        if box is None or box.shape != (4,) or not np.isfinite(box).all() or min(box[2:]) <= 0:
+            text = shown(record["bbox"])
+            raise ValueError(f"{place}: field bbox: {text}, not [x, y, width, height]")
+        if not is_id(record["id"]) or record["id"] in self._records:
+            text = shown(record["id"])
+            raise ValueError(f"{place}: field id: {text} is no number or occurs twice")
+        name = record["file"]
+        if not isinstance(name, str) or not name or ".." in Path(name).parts:
+            raise ValueError(f"{place}: field file: {shown(name)} is no name in this folder")
 
 
 def _check_map(dense_map: NDArray[np.uint8], place: str) -> None:

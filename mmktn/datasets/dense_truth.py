@@ -5,7 +5,6 @@ The upper bound of distillation, and what a teacher's labels are measured agains
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,8 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmktn.formats.annotation_checks import AnnotationError, file_problems
+from mmktn.formats.json_files import read_json
 from mmktn.structures.box_grid import ANNOTATION_GRID
 from mmktn.synthetic.annotate import DenseMaps
+from mmktn.utils.array_files import read_arrays
+from mmktn.utils.user_error import UserError
 
 
 def dense_map_of_truth(
@@ -59,9 +62,10 @@ def read_truth(
         FileNotFoundError: A file is missing; it is named.
         ValueError: An .npz lacks a map or is of another size than the image.
     """
-    if not Path(ann_file).is_file():
-        raise FileNotFoundError(f"annotation file not found: {ann_file}")
-    content = json.loads(Path(ann_file).read_text(encoding="utf-8"))
+    content = read_json(ann_file, "annotation file")
+    problems = list(file_problems(content, str(ann_file)))
+    if problems:
+        raise AnnotationError(problems)
     people = defaultdict(list)
     for record in content["annotations"]:
         people[record["image_id"]].append(record)
@@ -73,14 +77,14 @@ def read_truth(
 
 
 def _read_maps(path: Path, image: dict[str, Any]) -> DenseMaps:
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"dense truth not found: {path} (of image {image['id']})")
-    with np.load(path, allow_pickle=False) as arrays:
-        missing = {"instance", "chart", "u", "v"} - set(arrays.files)
-        if missing:
-            raise ValueError(f"{path}: field {min(missing)}: missing")
-        maps = DenseMaps(*(arrays[name] for name in ("instance", "chart", "u", "v")))
-    if maps.chart.shape != (image["height"], image["width"]):
-        raise ValueError(f"{path}: field chart: {maps.chart.shape}, image {image['id']} has "
-                         f"{(image['height'], image['width'])}")  # fmt: skip
-    return maps
+    names = ("instance", "chart", "u", "v")
+    arrays = read_arrays(path, names, what="dense truth", max_bytes=1 << 31)
+    for name, array in arrays.items():
+        if array.shape != (image["height"], image["width"]) or array.dtype.kind not in "uif":
+            raise UserError(
+                f"{path}: field {name}: {array.dtype} {array.shape}, image {image['id']} has "
+                f"{(image['height'], image['width'])}"
+            )
+    return DenseMaps(*(arrays[name] for name in names))

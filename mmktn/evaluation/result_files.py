@@ -8,9 +8,6 @@ official example does. Maps stay coded until they are asked for.
 import base64
 import binascii
 import io
-import math
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,16 +19,15 @@ from PIL import Image, UnidentifiedImageError
 from mmktn.evaluation.functional.detections import DenseDetections, IuvMap, result_hw
 from mmktn.evaluation.functional.ground_truth import numbers, whole_id
 from mmktn.formats.json_files import read_json
-from mmktn.formats.limits import MAX_FILE_BYTES, MAX_MAP_PIXELS
+from mmktn.formats.limits import MAX_MAP_PIXELS
 from mmktn.formats.shown import shown
+from mmktn.utils.array_files import read_arrays
 from mmktn.utils.output_files import replace_atomically
 from mmktn.utils.user_error import UserError
 
 # Ids pass through float64, which is exact up to here.
 _EXACT_IDS = 2**53
 _NPZ_DIMS = {"bbox": 2, "iuv_shape": 2}
-_NPZ_ERRORS = (ValueError, zipfile.BadZipFile, zlib.error, OSError, EOFError, TypeError,
-               OverflowError, AttributeError, NotImplementedError, RuntimeError)  # fmt: skip
 NPZ_FIELDS = ("image_id", "category_id", "bbox", "score", "iuv_shape", "iuv_offset", "iuv")
 
 
@@ -176,17 +172,7 @@ def read_npz(path: Path) -> DenseDetections:
         FileNotFoundError: There is no such file.
         ValueError: A field is missing or does not fit.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"results (--results): no file {path}")
-    try:
-        check_npz(path, NPZ_FIELDS)
-        with np.load(path, allow_pickle=False) as data:
-            missing = [name for name in NPZ_FIELDS if name not in data.files]
-            if missing:
-                raise ValueError(f"no field {missing}; wanted are {list(NPZ_FIELDS)}")
-            fields = {name: data[name] for name in NPZ_FIELDS}
-    except _NPZ_ERRORS as error:
-        raise UserError(f"{path}: no result .npz ({error})") from error
+    fields = read_arrays(path, NPZ_FIELDS, what="results")
     for name, array in fields.items():
         kinds, dims = ("iuf" if name in ("bbox", "score") else "iu"), _NPZ_DIMS.get(name, 1)
         if array.dtype.kind not in kinds or array.ndim != dims:
@@ -219,32 +205,6 @@ def read_npz(path: Path) -> DenseDetections:
         category_ids=fields["category_id"],
         name=str(path),
     )
-
-
-def check_npz(path: Path, names: Sequence[str]) -> None:
-    """Check, before anything is unpacked, that the arrays of an .npz are not larger than said.
-
-    Args:
-        path: The file.
-        names: Arrays that will be read.
-
-    Raises:
-        UserError: An array would unpack to more than its header says, or to more than 8 GiB.
-    """
-    with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
-            if entry.filename.removesuffix(".npy") not in names:
-                continue
-            with archive.open(entry) as stored:
-                version = np.lib.format.read_magic(stored)
-                read = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
-                shape, _, dtype = read(stored)
-            wanted = math.prod(shape) * dtype.itemsize
-            if wanted > min(MAX_FILE_BYTES, entry.file_size):
-                raise UserError(
-                    f"array {entry.filename} announces {wanted} bytes, the file holds "
-                    f"{entry.file_size}, at most {MAX_FILE_BYTES} are read"
-                )
 
 
 class _FlatMaps(Sequence[IuvMap]):

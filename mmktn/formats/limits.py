@@ -6,6 +6,9 @@ MAX_IMAGE_PIXELS = 1 << 28
 MAX_MAP_PIXELS = 1 << 26
 """Pixels of the map of one detection: 8192 x 8192."""
 
+MAX_OUTLINE_PIXELS = 1 << 22
+"""Pixels along the outlines of all polygons of a person. Drawing takes 80 bytes for each."""
+
 MAX_FILE_BYTES = 1 << 33
 """Bytes of a JSON file: 8 GiB."""
 

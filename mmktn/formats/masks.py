@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from mmktn.formats.annotation_sets import DENSEPOSE_COCO, AnnotationFormat
-from mmktn.formats.limits import MAX_IMAGE_PIXELS
+from mmktn.formats.limits import MAX_IMAGE_PIXELS, MAX_OUTLINE_PIXELS
 from mmktn.formats.shown import shown
 from mmktn.utils.user_error import UserError
 
@@ -116,8 +116,10 @@ def check_polygons(polygons: Sequence[Any], image_hw: tuple[int, int]) -> None:
         image_hw: Size of the image; points may lie outside by as much as its size.
 
     Raises:
-        UserError: One is not; it is named by its place.
+        UserError: One is not, which is named by its place; or their outlines are so long that
+            drawing them would take memory and time out of proportion.
     """
+    outline = 0.0
     low = -np.array(image_hw[::-1], dtype=np.float64)
     for place, polygon in enumerate(polygons):
         values = number_list(polygon)
@@ -132,6 +134,13 @@ def check_polygons(polygons: Sequence[Any], image_hw: tuple[int, int]) -> None:
             raise UserError(f"polygon {place} is not finite")
         if (points < low).any() or (points > -2 * low).any():
             raise UserError(f"polygon {place} lies far outside the image of {image_hw} (h, w)")
+        steps = np.abs(points - np.roll(points, 1, axis=0)).max(axis=1)
+        outline += float(steps.sum()) + len(points)
+        if outline > MAX_OUTLINE_PIXELS:
+            raise UserError(
+                f"polygons have outlines of more than {MAX_OUTLINE_PIXELS} pixels, at polygon "
+                f"{place} of {len(points)} points; leave points out, or write a run-length code"
+            )
 
 
 def segmentation_mask(segmentation: Any, image_hw: tuple[int, int]) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ import os
 import stat
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
@@ -105,6 +105,36 @@ def decode_picture(data: bytes, *, max_pixels: int | None = None) -> NDArray[np.
         PictureError: Empty, cut short, no picture, or larger than allowed.
     """
     return _decoded(io.BytesIO(data), MAX_PIXELS if max_pixels is None else max_pixels)
+
+
+def read_pixels(
+    path: str | os.PathLike[str], *, modes: Sequence[str], max_pixels: int | None = None
+) -> NDArray[np.uint8]:
+    """Read stored bytes that are labels, not colours: nothing is converted, scaled or turned.
+
+    Args:
+        path: File.
+        modes: PIL's names of the kinds of pixels that are taken, such as "L" and "RGBA".
+        max_pixels: As in `read_picture`.
+
+    Returns:
+        (H, W) or (H, W, C) uint8.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        PictureError: As `read_picture`; or the pixels are of another kind.
+    """
+    limit = MAX_PIXELS if max_pixels is None else max_pixels
+    with _opened(path, None) as file:
+        start = file.read(32)
+        file.seek(0)
+        with _pil_limit(limit), _named_decoding_errors(start), _opened_by_pil(file) as picture:
+            width, height = picture.size
+            _check_size(width, height, limit)
+            if picture.mode not in modes:
+                wanted = " or ".join(modes)
+                raise PictureError(f"has pixels of mode {picture.mode}, not {wanted} (PIL's names)")
+            return np.array(picture)
 
 
 def picture_digest(path: str | os.PathLike[str]) -> str:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mmktn.utils.array_files import read_array
+
 if TYPE_CHECKING:
     from mmktn.surface.body_surface import BodySurface
 
@@ -76,7 +78,7 @@ class BodyPoints:
             ValueError: The table is not (V,) whole numbers from -1.
         """
         if isinstance(correspondence, str | Path):
-            table = np.load(correspondence, allow_pickle=False)
+            table = read_array(correspondence, what="vertices")
         else:
             table = np.asarray(correspondence)
         count = self.surface.num_mesh_vertices

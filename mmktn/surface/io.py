@@ -1,6 +1,5 @@
 """Surface files: our own .npz, the reference body, and the entry to the official files."""
 
-import zipfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,9 @@ from mmktn.surface.official_files import import_official_folder
 from mmktn.surface.shapes import BodyShapes
 from mmktn.surface.skeleton import SyntheticSkeleton
 from mmktn.surface.symmetry import ChartSymmetry
+from mmktn.utils.array_files import read_arrays
 from mmktn.utils.output_files import replace_atomically
+from mmktn.utils.user_error import UserError
 
 FORMAT_VERSION = 1
 _WEIGHT_STEPS = 65535
@@ -117,7 +118,7 @@ def load_surface_file(path: str | Path) -> BodySurface:
         return surface_from_reference_body(file)
     if "format_version" not in fields:
         raise ValueError(f"{file}: no field 'format_version'; not a surface of mmktn")
-    version = int(fields["format_version"])
+    version = fields["format_version"]
     if version != FORMAT_VERSION:
         raise ValueError(
             f"{file}: format version {version}, this mmktn reads {FORMAT_VERSION}; "
@@ -125,18 +126,14 @@ def load_surface_file(path: str | Path) -> BodySurface:
         )
     try:
         return _surface_from_fields(fields, file)
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{file}: {error}") from error
+    except KeyError as error:
+        raise UserError(f"{file}: field {error} is missing; not a surface of mmktn") from error
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
+        raise UserError(f"{file}: {error}") from error
 
 
 def _read_npz(file: Path) -> dict[str, NDArray[Any]]:
-    if not file.is_file():
-        raise FileNotFoundError(f"surface: no file {file}")
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{file}: not an .npz file of arrays ({error})") from error
+    return read_arrays(file, what="a surface", max_bytes=1 << 30)
 
 
 def _surface_from_fields(fields: Mapping[str, NDArray[Any]], file: Path) -> BodySurface:
@@ -250,8 +247,8 @@ def surface_from_reference_body(path: str | Path) -> BodySurface:
         )
         metres = (steps.astype(np.float64) * float(fields["dist_unit_m"])).astype(np.float32)
         geodesics = GeodesicTable(metres, mesh.num_vertices)
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from error
+    except (ValueError, TypeError, IndexError) as error:
+        raise UserError(f"{file}: {error}") from error
     return BodySurface(
         atlas, mesh.num_vertices, name=f"reference body {file.name}", mesh=mesh, geodesics=geodesics
     )

@@ -8,6 +8,7 @@ fills only one side ('official' keeps it).
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from mmktn.surface.relations import (
     keypoint_rules,
     part_rules,
 )
+from mmktn.utils.user_error import UserError
 
 Matrix = NDArray[np.float64]
 
@@ -107,6 +109,8 @@ KEYPOINT_NODES: tuple[tuple[str, str], ...] = (
 )
 # which of the two charts of a word the published expansion of leg and arm rows fills
 _OFFICIAL_SIDES = {"upper": ("left", "back"), "lower": ("right", "front")}
+# Characters of the relations of one image; the largest of Visual Genome have some 100 000.
+_LONGEST_ELEMENT = 1 << 26
 
 
 def iterate_relation_words(path: str | Path) -> Iterator[frozenset[str]]:
@@ -128,30 +132,31 @@ def iterate_relation_words(path: str | Path) -> Iterator[frozenset[str]]:
     if not file.is_file():
         raise FileNotFoundError(f"Visual Genome relationships: no file {file}")
     for number, image in enumerate(_stream_list(file)):
-        if not isinstance(image, dict) or "relationships" not in image:
-            raise ValueError(f"{file}: image {number} has no field 'relationships'")
-        for place, relation in enumerate(image["relationships"]):
+        relations = image.get("relationships") if isinstance(image, dict) else None
+        if not isinstance(relations, list):
+            raise UserError(f"{file}: image {number} has no list 'relationships'")
+        for place, relation in enumerate(relations):
             where = f"{file}: image {number}, relationship {place}"
             yield frozenset(_name(relation, role, where) for role in ("subject", "object"))
 
 
 def _name(relation: Mapping[str, Any], role: str, where: str) -> str:
-    thing = relation.get(role)
+    thing = relation.get(role) if isinstance(relation, dict) else None
     if isinstance(thing, dict):
         if thing.get("name"):
             return str(thing["name"])
-        if thing.get("names"):
+        if thing.get("names") and isinstance(thing["names"], list):
             return str(thing["names"][0])
-    raise ValueError(f"{where}: {role!r} has neither 'name' nor 'names'")
+    raise UserError(f"{where}: {role!r} has neither 'name' nor 'names'")
 
 
 def _stream_list(file: Path, block: int = 1 << 20) -> Iterator[Any]:
     """Elements of a JSON list without holding the whole list."""
     decoder = json.JSONDecoder()
-    with open(file, encoding="utf-8") as handle:
+    with _named_text_errors(file), open(file, encoding="utf-8-sig") as handle:
         text = handle.read(block).lstrip()
         if not text.startswith("["):
-            raise ValueError(f"{file}: expected a JSON list")
+            raise UserError(f"{file}: expected a JSON list")
         text = text[1:]
         while True:
             text = text.lstrip().removeprefix(",").lstrip()
@@ -161,12 +166,23 @@ def _stream_list(file: Path, block: int = 1 << 20) -> Iterator[Any]:
                 element, end = decoder.raw_decode(text)
             except json.JSONDecodeError as error:
                 more = handle.read(block)
-                if not more:
-                    raise ValueError(f"{file}: JSON ends early or is damaged ({error})") from error
+                if not more or len(text) > _LONGEST_ELEMENT:
+                    raise UserError(f"{file}: JSON ends early or is damaged ({error})") from error
                 text += more
                 continue
             yield element
             text = text[end:]
+
+
+@contextmanager
+def _named_text_errors(file: Path) -> Iterator[None]:
+    """Name the file of text that is no UTF-8 or nested without end."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: no text in UTF-8 at byte {error.start}") from error
+    except RecursionError as error:
+        raise UserError(f"{file}: lists are nested too deep") from error
 
 
 def count_relations(words: Iterable[frozenset[str]]) -> dict[str, Matrix]:
@@ -309,20 +325,22 @@ def load_word_vectors(path: str | Path) -> dict[str, NDArray[np.float64]]:
         raise FileNotFoundError(f"word vectors: no file {file}")
     wanted = needed_words()
     found: dict[str, NDArray[np.float64]] = {}
-    with open(file, encoding="utf-8") as handle:
+    with _named_text_errors(file), open(file, encoding="utf-8") as handle:
         for number, line in enumerate(handle, 1):
             word, _, rest = line.partition(" ")
             if word in wanted:
                 try:
                     found[word] = np.array(rest.split(), dtype=np.float64)
                 except ValueError as error:
-                    raise ValueError(f"{file}: line {number} is no word vector") from error
+                    raise UserError(f"{file}: line {number} is no word vector") from error
+                if not np.isfinite(found[word]).all() or not found[word].any():
+                    raise UserError(f"{file}: line {number} holds no finite vector beside 0")
     missing = sorted(wanted - set(found))
     if missing:
-        raise ValueError(f"{file}: no vector for {', '.join(missing)}")
+        raise UserError(f"{file}: no vector for {', '.join(missing)}")
     sizes = {len(vector) for vector in found.values()}
     if len(sizes) != 1 or 0 in sizes:
-        raise ValueError(f"{file}: vectors of different lengths: {sorted(sizes)}")
+        raise UserError(f"{file}: vectors of different lengths: {sorted(sizes)}")
     return found
 
 

@@ -6,7 +6,6 @@ workers, and a longer set begins with the shorter one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -26,6 +25,7 @@ from mmktn.synthetic.sample import (
     Sample,
     make_sample,
 )
+from mmktn.utils.output_files import replace_atomically, write_json
 
 GENERATOR_VERSION = 2
 _JPEG_QUALITY = 93
@@ -43,16 +43,12 @@ def write_sample(out: Path, split: str, sample: Sample) -> None:
     )
     if not ok:
         raise OSError(f"{image['file_name']}: OpenCV cannot encode the picture")
-    (out / split / image["file_name"]).write_bytes(code.tobytes())
+    with replace_atomically(out / split / image["file_name"]) as handle:
+        handle.write(code.tobytes())
     maps = sample.labels.maps
     name = Path(image["file_name"]).with_suffix(".npz").name
-    np.savez_compressed(
-        out / "dense" / split / name,
-        instance=maps.instance,
-        chart=maps.chart,
-        u=maps.u,
-        v=maps.v,
-    )
+    with replace_atomically(out / "dense" / split / name) as handle:
+        np.savez_compressed(handle, instance=maps.instance, chart=maps.chart, u=maps.u, v=maps.v)
 
 
 def generate_split(
@@ -92,7 +88,7 @@ def generate_split(
             files[name]["annotations"].extend(people)
         on_image()
     for name, content in files.items():
-        annotation_file(out, name, split).write_text(json.dumps(content), encoding="utf-8")
+        write_json(annotation_file(out, name, split), content)
     return files
 
 

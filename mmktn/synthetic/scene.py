@@ -22,6 +22,8 @@ from mmktn.synthetic.wardrobe import Outfit, random_outfit
 
 _BODY_HEIGHT_M = 1.7
 _MIN_GAP_M = 0.42
+# The renderer keeps some dozen numbers for each pixel.
+_MAX_PIXELS = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class SceneOptions:
     def __post_init__(self) -> None:
         if min(self.size_hw) < 64:
             raise ValueError(f"size_hw {self.size_hw}: images need at least 64 rows and columns")
+        if self.size_hw[0] * self.size_hw[1] > _MAX_PIXELS:
+            raise ValueError(f"size_hw {self.size_hw}: more than {_MAX_PIXELS} pixels")
         if not 1 <= self.people[0] <= self.people[1] <= 20:
             raise ValueError(f"people {self.people}: need 1 <= least <= greatest <= 20")
         if not 0 <= self.occluder_rate <= 1:

@@ -100,7 +100,7 @@ def test_files_answer_clicks_without_the_surface(tmp_path, views_of):
     )  # fmt: skip
     assert read.part == 5
     np.savez(tmp_path / "other.npz", a=1)
-    with pytest.raises(ValueError, match="not a file of part views"):
+    with pytest.raises(ValueError, match=r"not an \.npz file of part views"):
         PartViews.load(tmp_path / "other.npz")
     with pytest.raises(FileNotFoundError):
         PartViews.load(tmp_path / "none.npz")

@@ -9,7 +9,15 @@ import pytest
 from PIL import Image
 
 from mmktn.annotation.part_views import PartViews
+from tests.command_line import refused
 
+WRONG_PARTS = {
+    "text.png": b"no picture",
+    "cut.npy": b"\x93NUMPY\x01\x00",
+    "promise.npy": b"\x93NUMPY\x01\x00v\x00"
+    + b"{'descr': '|u1', 'fortran_order': False, 'shape': (99999, 999999), }".ljust(117)
+    + b"\n",
+}
 TOOLS = Path(__file__).parents[2] / "tools" / "annotation"
 
 
@@ -40,8 +48,16 @@ def test_points_of_a_part_picture(tmp_path, capsys):
     assert "torso" in capsys.readouterr().out
     with Image.open(tmp_path / "p.png") as picture:
         assert picture.size == (11 * 29, 11 * 57)  # the box and two pixels around it, 640 / 57
-    with pytest.raises(SystemExit, match="no file"):
-        tool("sample_points").main([str(tmp_path / "none.png"), "--out", str(tmp_path / "x.json")])
+    sample = tool("sample_points").main
+    refused(sample, arguments, "p.json and 1 more files exist")
+    refused(sample, [tmp_path / "none.png", "--out", tmp_path / "x.json"], "none.png: No such file")
+    refused(sample, [tmp_path / "parts.png", "--out", tmp_path / "parts.png"], "is an input")
+    for name in WRONG_PARTS:
+        (tmp_path / name).write_bytes(WRONG_PARTS[name])
+        refused(sample, [tmp_path / name, "--out", tmp_path / "x.json"], name)
+    Image.new("RGB", (9, 9)).save(tmp_path / "colour.png")
+    refused(sample, [tmp_path / "colour.png", "--out", tmp_path / "x.json"], "mode RGB, not L or P")
+    assert not (tmp_path / "x.json").exists()
 
 
 def test_views_and_a_click(tmp_path, capsys):
@@ -63,8 +79,16 @@ def test_views_and_a_click(tmp_path, capsys):
     assert f"I = {point.chart}, U = {point.u:.3f}" in capsys.readouterr().out
     with Image.open(tmp_path / "14_head.png") as picture:
         assert picture.size == (192, 128)
-    with pytest.raises(SystemExit, match="outside the picture"):
-        tool("render_part_views").main([*arguments[:-2], "99", "0"])
+    render = tool("render_part_views").main
+    refused(render, arguments, "14_head.npz and 1 more files exist")
+    again = [*arguments, "--overwrite"]
+    refused(render, [*again[:-3], "99", "0", "--overwrite"], "--click: .*outside the picture")
+    refused(render, ["--out", tmp_path, "--parts", 99], "99")
+    refused(render, ["--out", tmp_path / "14_head.npz", "--parts", 1], "is a file")
+    refused(render, ["--out", tmp_path / "new", "--parts", 1, "--size", -4], "size")
+    refused(render, ["--out", tmp_path / "new", "--surface", tmp_path / "14_head.npz"], "surface")
+    assert not (tmp_path / "new").exists()
+    assert PartViews.load(tmp_path / "14_head.npz").pick(0, 32, 32).chart == point.chart
 
 
 def test_pairs_of_people_are_measured(tmp_path, capsys):
@@ -76,8 +100,16 @@ def test_pairs_of_people_are_measured(tmp_path, capsys):
     assert json.loads((out / "errors.json").read_text())["mean_m"] == 0
     assert (out / "error.png").stat().st_size > 0
     (tmp_path / "pairs.json").write_text('[{"image": "a"}]')
-    with pytest.raises(SystemExit, match="not a list of pairs"):
-        tool("annotator_error").main(arguments)
+    measure = tool("annotator_error").main
+    refused(measure, arguments, "exist")
+    for content in ('[{"image": "a"}]', '[{"image": "a", "true": [[]], "annotated": "x"}]', "{}"):
+        (tmp_path / "pairs.json").write_text(content)
+        refused(measure, [*arguments, "--overwrite"], "pairs")
+    (tmp_path / "pairs.json").write_text('[{"image": "a", "true": [9999999], "annotated": [1]}]')
+    refused(measure, [*arguments, "--overwrite"], "a: .*vert")
+    (tmp_path / "pairs.json").write_text("[" * 10**5)
+    refused(measure, [*arguments, "--overwrite"], "nested too deep")
+    assert json.loads((out / "errors.json").read_text())["mean_m"] == 0
 
 
 @pytest.mark.slow

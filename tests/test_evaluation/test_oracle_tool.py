@@ -45,7 +45,7 @@ def test_table_has_a_row_per_combination(tool, arguments, tmp_path, capsys):
 def test_raw_outputs_must_cover_every_detection(tool, arguments, tmp_path, capsys):
     np.savez(tmp_path / "raw.npz", fine_segm_0=np.zeros((25, 4, 4)))
     assert tool.main([*arguments, "--raw", str(tmp_path / "raw.npz"), "--quiet"]) == 1
-    assert "has no field coarse_segm_0" in capsys.readouterr().err
+    assert "no field 'coarse_segm_0'" in capsys.readouterr().err
     assert tool.main([*arguments, "--raw", str(tmp_path / "none.npz")]) == 1
     assert "no file" in capsys.readouterr().err
 

@@ -113,7 +113,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no file .*a\.json"):
         read_results(tmp_path / "a.json")
     (tmp_path / "b.npz").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match=r"b\.npz: no result \.npz"):
+    with pytest.raises(ValueError, match=r"b\.npz: not an \.npz file of results"):
         read_results(tmp_path / "b.npz")
     np.savez(tmp_path / "c.npz", image_id=np.arange(2))
     with pytest.raises(ValueError, match="no field"):

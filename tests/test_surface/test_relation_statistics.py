@@ -178,7 +178,7 @@ def test_long_files_are_read_in_pieces(tmp_path):
     [
         ("{}", "JSON list"),
         ('[{"relationships": []}', "ends early"),
-        ('[{"image_id": 1}]', "image 0 has no field"),
+        ('[{"image_id": 1}]', "image 0 has no list"),
         ('[{"relationships": [{"subject": {"name": "a"}}]}]', "relationship 0: 'object'"),
     ],
 )

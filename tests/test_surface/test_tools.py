@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from mmktn.surface import load_surface
 from mmktn.surface.io import surface_from_reference_body
 from mmktn.surface.relation_statistics import needed_words
+from tests.command_line import refused, run_script
 from tests.test_surface.official_writer import write_official_folder
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,11 @@ REFERENCE = ROOT / "tests" / "data" / "reference" / "metrics" / "body.npz"
 
 def _run(monkeypatch, name: str, *arguments: object) -> None:
     monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-    runpy.run_path(str(ROOT / "tools" / "surface" / f"{name}.py"), run_name="__main__")
+    run_script(ROOT / "tools" / "surface" / f"{name}.py")
+
+
+def _main(name: str):
+    return runpy.run_path(str(ROOT / "tools" / "surface" / f"{name}.py"))["main"]
 
 
 def test_official_folder_becomes_one_file_with_distances_beside(monkeypatch, tmp_path):
@@ -39,9 +43,14 @@ def test_official_folder_becomes_one_file_with_distances_beside(monkeypatch, tmp
     assert np.abs(gap).max() <= 2**-10
 
 
-def test_import_error_is_one_line(monkeypatch, tmp_path):
-    with pytest.raises(SystemExit, match=r"error: .*SMPL_subdiv\.mat is missing"):
-        _run(monkeypatch, "import_surface", tmp_path, "--out", tmp_path / "x.npz")
+def test_import_error_is_one_line(tmp_path):
+    main = _main("import_surface")
+    refused(main, [tmp_path, "--out", tmp_path / "x.npz"], r"SMPL_subdiv\.mat is missing")
+    (tmp_path / "SMPL_subdiv.mat").write_bytes(b"mine")
+    refused(main, [tmp_path, "--out", tmp_path / "SMPL_subdiv.mat"], "is an input")
+    (tmp_path / "SMPL_SUBDIV_TRANSFORM.mat").write_bytes(b"mine")
+    refused(main, [tmp_path, "--out", tmp_path / "x.npz", "--overwrite"], r"SMPL_\w+\.mat")
+    assert (tmp_path / "SMPL_subdiv.mat").read_bytes() == b"mine"
 
 
 def test_relations_are_written(monkeypatch, tmp_path):
@@ -57,6 +66,13 @@ def test_relations_are_written(monkeypatch, tmp_path):
             "part": (15, 25),
             "box": (6, 25),
         }
+    main = _main("build_relations")
+    refused(main, [words, vectors, "--out", tmp_path / "r.npz"], "exists")
+    refused(main, [words, vectors, "--out", words, "--overwrite"], "is an input")
+    for content in ("[" * 10**5, "{}", '[{"relationships": [1]}]', '[{"relationships": 5}]'):
+        words.write_text(content)
+        refused(main, [words, vectors, "--out", tmp_path / "x.npz"], "relationships.json")
+    assert not (tmp_path / "x.npz").exists()
 
 
 def test_pictures_show_the_right_hand_on_the_left_in_front(monkeypatch, tmp_path):
@@ -64,6 +80,13 @@ def test_pictures_show_the_right_hand_on_the_left_in_front(monkeypatch, tmp_path
     with Image.open(tmp_path / "charts.png") as picture:
         assert picture.height == 160
     assert (tmp_path / "charts_uv.png").is_file()
+    main = _main("draw_charts")
+    refused(main, ["--out", tmp_path], "exist")
+    refused(main, ["--out", tmp_path / "charts.png"], "is a file")
+    refused(main, ["--out", tmp_path / "x", "--height", 0], "--height 0")
+    refused(main, ["--out", tmp_path / "x", "--surface", tmp_path / "charts.png"], "charts.png")
+    (tmp_path / "made.npz").write_bytes(b"mine")
+    refused(_main("build_surface"), ["--out", tmp_path / "made.npz"], "exists")
     tool = runpy.run_path(str(ROOT / "tools" / "surface" / "draw_charts.py"))
     body = load_surface()
     _, raster = tool["view"](body, back=False, height=160)

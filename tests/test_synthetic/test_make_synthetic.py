@@ -1,10 +1,13 @@
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 from PIL import Image
+
+from tests.command_line import refused
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "dataset_converters" / "make_synthetic.py"
@@ -47,7 +50,7 @@ def test_writes_a_set_once_and_says_why_not_twice(tmp_path):
 def test_bad_arguments_end_with_one_line(tmp_path):
     bad = run("--out", tmp_path / "x", "--people", 3, 1)
     assert bad.returncode == 1
-    assert bad.stderr.startswith("error: people (3, 1)")
+    assert bad.stderr.startswith("make_synthetic: people (3, 1)")
 
 
 def test_overview_is_written_as_png_and_as_jpg(tmp_path):
@@ -63,3 +66,19 @@ def test_overview_is_written_as_png_and_as_jpg(tmp_path):
     assert bad.returncode == 1
     assert "sheet.what" in bad.stderr
     assert "Traceback" not in bad.stderr
+
+
+def test_what_is_no_set_of_this_command_stays(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "mine.jpg").write_bytes(b"mine")
+    (tmp_path / "sheet.png").write_bytes(b"mine")
+    main = runpy.run_path(str(TOOL))["main"]
+    refused(main, ["--out", tmp_path, "--overwrite"], "was not made by this command")
+    refused(main, ["--out", tmp_path / "sheet.png"], "is a file")
+    refused(main, ["--out", tmp_path / "new", "--train", -1], "--train -1")
+    refused(main, ["--out", tmp_path / "new", "--size", 10**6, 10**6], "pixels")
+    refused(main, ["--out", tmp_path / "new", "--surface", tmp_path / "sheet.png"], "sheet.png")
+    refused(main, ["--overview", tmp_path / "sheet.png"], "exists")
+    assert (tmp_path / "train" / "mine.jpg").read_bytes() == b"mine"
+    assert (tmp_path / "sheet.png").read_bytes() == b"mine"
+    assert not (tmp_path / "new").exists()

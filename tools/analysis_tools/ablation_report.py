@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmktn.formats.json_files import read_json
-from mmktn.utils.output_files import claim_output
+from mmktn.utils.output_files import claim_output, replace_atomically
 from mmktn.utils.user_error import UserError
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def draw_arms(path: Path, title: str, arms: Mapping[str, Sequence[float]], *, la
     axes.set_xlabel(label)
     axes.set_title(title, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    with replace_atomically(path) as handle:
+        figure.savefig(handle, format="png", dpi=110)
 
 
 def test_in_annotated_boxes(runner: Runner) -> dict[str, float]:

@@ -41,6 +41,7 @@ from mmktn.evaluation.functional.pair_scorer import METRICS
 from mmktn.evaluation.functional.protocol import DENSEPOSE_PROTOCOLS
 from mmktn.evaluation.result_files import read_results
 from mmktn.surface import load_surface
+from mmktn.utils.array_files import check_arrays
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_json
 from mmktn.utils.user_error import one_line_errors
 
@@ -61,13 +62,9 @@ class RawFile:
     """
 
     def __init__(self, path: str | Path, count: int) -> None:
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"--raw: no file {path}")
-        self.data = np.load(path, allow_pickle=False)
         names = [f"{f}_{k}" for k in range(count) for f in ("fine_segm", "coarse_segm", "u", "v")]
-        missing = [name for name in names if name not in self.data.files]
-        if missing:
-            raise ValueError(f"--raw: {path} has no field {missing[0]} ({len(missing)} missing)")
+        check_arrays(path, names, what="--raw")
+        self.data = np.load(path, allow_pickle=False)
 
     def __call__(self, index: int) -> RawHeads:
         """Raw outputs of one detection."""

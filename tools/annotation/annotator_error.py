@@ -10,7 +10,6 @@ pairs.json (when simulated) and error.png.
 """
 
 import argparse
-import json
 from functools import partial
 from pathlib import Path
 
@@ -24,8 +23,18 @@ from mmktn.annotation.annotator_error import AnnotatedImage, AnnotatorError, mea
 from mmktn.annotation.error_picture import draw_vertex_values
 from mmktn.annotation.part_views import render_part_views
 from mmktn.annotation.simulated_annotator import AnnotatorNoise, SimulatedAnnotator
+from mmktn.formats.json_files import read_json
+from mmktn.formats.shown import shown
 from mmktn.surface import BodySurface, load_surface
 from mmktn.synthetic import GeneratorOptions, SceneOptions, make_sample
+from mmktn.utils.output_files import (
+    OVERWRITE_HELP,
+    claim_folder,
+    claim_outputs,
+    replace_atomically,
+    write_json,
+)
+from mmktn.utils.user_error import UserError, one_line_errors
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -44,6 +53,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--view-size", type=int, default=256, help="pixels of the part views")
     parser.add_argument("--upper", type=float, help="metres of the last colour; default: maximum")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     return parser.parse_args(argv)
 
 
@@ -71,10 +81,12 @@ def read_pairs(path: Path) -> list[AnnotatedImage]:
     """Read a file of pairs.
 
     Raises:
-        SystemExit: No such file or not the documented form.
+        UserError: No such file or not the documented form.
     """
+    entries = read_json(path, "--pairs")
+    if not isinstance(entries, list) or not entries:
+        raise UserError(f"{path}: not a list of pairs but {shown(entries)}")
     try:
-        entries = json.loads(path.read_text())
         return [
             AnnotatedImage(
                 str(entry["image"]),
@@ -83,8 +95,8 @@ def read_pairs(path: Path) -> list[AnnotatedImage]:
             )
             for entry in entries
         ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SystemExit(f"annotator_error: {path}: not a list of pairs ({error!r})") from error
+    except (ValueError, OverflowError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a list of pairs ({error!r})") from error
 
 
 def report(error: AnnotatorError) -> Table:
@@ -96,20 +108,23 @@ def report(error: AnnotatorError) -> Table:
     return table
 
 
+@one_line_errors("annotator_error")
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, write; returns the exit status."""
     args = parse_args(argv)
-    try:
-        surface = load_surface(args.surface)
-        images = read_pairs(args.pairs) if args.pairs else simulate(args, surface)
-        error = measure_error(images, surface)
-    except (ValueError, FileNotFoundError) as problem:
-        raise SystemExit(f"annotator_error: {problem}") from problem
+    names = ["errors.json", "error.png", *([] if args.pairs else ["pairs.json"])]
+    claim_outputs(
+        [claim_folder(args.out) / name for name in names],
+        inputs=[args.surface, *([args.pairs] if args.pairs else [])],
+        overwrite=args.overwrite,
+    )
+    surface = load_surface(args.surface)
+    images = read_pairs(args.pairs) if args.pairs else simulate(args, surface)
+    error = measure_error(images, surface)
     console = Console()
     console.print(report(error))
     count = sum(part.points for part in error.parts)
     console.print(f"{error.images} images, {count} points, mean {100 * error.mean_m:.2f} cm")
-    args.out.mkdir(parents=True, exist_ok=True)
     summary = {
         "images": error.images,
         "points": count,
@@ -117,18 +132,19 @@ def main(argv: list[str] | None = None) -> int:
         "parts": [vars(part) for part in error.parts],
         "vertices_m": error.vertices_m.round(5).tolist(),
     }
-    (args.out / "errors.json").write_text(json.dumps(summary))
+    write_json(args.out / "errors.json", summary)
     if not args.pairs:
         pairs = [
             {"image": i.name, "true": i.true.tolist(), "annotated": i.annotated.tolist()}
             for i in images
         ]
-        (args.out / "pairs.json").write_text(json.dumps(pairs))
+        write_json(args.out / "pairs.json", pairs)
     upper = args.upper or float(error.vertices_m.max())
     picture = Image.fromarray(draw_vertex_values(surface, error.vertices_m, upper=upper))
     palette = picture.quantize(255, Image.Quantize.MAXCOVERAGE, kmeans=2)
-    palette.save(args.out / "error.png", optimize=True)
-    console.print(f"{args.out}: errors.json, error.png (scale 0..{100 * upper:.1f} cm)")
+    with replace_atomically(args.out / "error.png") as handle:
+        palette.save(handle, format="png", optimize=True)
+    print(f"{args.out}: errors.json, error.png (scale 0..{100 * upper:.1f} cm)")
     return 0
 
 

@@ -18,6 +18,8 @@ from rich.progress import track
 from mmktn.annotation.part_views import PartViews, part_title, render_part_views
 from mmktn.surface import load_surface
 from mmktn.surface.parts import NUM_COARSE
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_folder, claim_outputs, replace_atomically
+from mmktn.utils.user_error import UserError, one_line_errors
 
 _PER_ROW = 3
 
@@ -34,6 +36,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--click", type=float, nargs=3, metavar=("VIEW", "X", "Y"), help="view from 0, pixels"
     )
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     return parser.parse_args(argv)
 
 
@@ -59,26 +62,33 @@ def click(views: PartViews, where: list[float]) -> tuple[str, np.ndarray]:
     return text, views.mark(point.position)
 
 
+@one_line_errors("render_part_views")
 def main(argv: list[str] | None = None) -> int:
     """Render and write; returns the exit status."""
     args = parse_args(argv)
     progress = Console(stderr=True)
-    try:
-        surface = load_surface(args.surface)
-        for part in track(
-            list(args.parts), "parts", console=progress, disable=not progress.is_terminal
-        ):
-            views = render_part_views(surface, part, size=args.size)
-            pictures, text = views.pictures, ""
-            if args.click is not None:
+    bases = {part: claim_folder(args.out) / part_title(part) for part in args.parts}
+    claim_outputs(
+        [base.with_suffix(suffix) for base in bases.values() for suffix in (".npz", ".png")],
+        inputs=[args.surface],
+        overwrite=args.overwrite,
+    )
+    surface = load_surface(args.surface)
+    for part, base in track(
+        list(bases.items()), "parts", console=progress, disable=not progress.is_terminal
+    ):
+        views = render_part_views(surface, part, size=args.size)
+        pictures, text = views.pictures, ""
+        if args.click is not None:
+            try:
                 text, pictures = click(views, args.click)
-            base = args.out / part_title(part)
-            views.save(base.with_suffix(".npz"))
-            palette = sheet(pictures).quantize(96, Image.Quantize.MAXCOVERAGE, kmeans=2)
-            palette.save(base.with_suffix(".png"), optimize=True)
-            print(f"{base}.png, .npz" + (f": {text}" if text else ""))
-    except (ValueError, IndexError, FileNotFoundError) as error:
-        raise SystemExit(f"render_part_views: {error}") from error
+            except IndexError as error:
+                raise UserError(f"--click: {error}") from error
+        views.save(base.with_suffix(".npz"))
+        palette = sheet(pictures).quantize(96, Image.Quantize.MAXCOVERAGE, kmeans=2)
+        with replace_atomically(base.with_suffix(".png")) as handle:
+            palette.save(handle, format="png", optimize=True)
+        print(f"{base}.png, .npz" + (f": {text}" if text else ""))
     return 0
 
 

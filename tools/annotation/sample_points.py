@@ -7,14 +7,17 @@ PARTS.png is an 8-bit single-channel picture whose values are coarse parts, 0 ba
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from mmktn.annotation.points import MAX_POINTS_PER_PART, SampledPoints, sample_part_map
+from mmktn.formats.pictures import PictureError, read_pixels
 from mmktn.surface.parts import COARSE_PART_NAMES, NUM_COARSE
+from mmktn.utils.array_files import read_array
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_outputs, replace_atomically, write_json
+from mmktn.utils.user_error import UserError, one_line_errors
 
 _SIDE = 640
 """Pixels of the longer side of the drawn person."""
@@ -30,6 +33,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--box", type=float, nargs=4, metavar=("X", "Y", "W", "H"), help="default: tight box"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     return parser.parse_args(argv)
 
 
@@ -37,17 +41,14 @@ def read_parts(path: Path) -> np.ndarray:
     """The map of a file.
 
     Raises:
-        SystemExit: No such file, or a colour picture.
+        UserError: No such file, not readable, too large, or a colour picture.
     """
-    if not path.is_file():
-        raise SystemExit(f"sample_points: no file {path}")
     if path.suffix == ".npy":
-        return np.load(path, allow_pickle=False)
-    with Image.open(path) as picture:
-        values = np.array(picture)
-    if values.ndim != 2:
-        raise SystemExit(f"sample_points: {path} has {values.ndim} axes; save one channel of parts")
-    return values
+        return read_array(path, what="parts")
+    try:
+        return read_pixels(path, modes=("L", "P"))
+    except PictureError as error:
+        raise UserError(f"{path} {error}") from error
 
 
 def as_json(points: SampledPoints) -> dict:
@@ -79,22 +80,25 @@ def draw_points(parts: np.ndarray, points: SampledPoints) -> Image.Image:
     return Image.fromarray(picture)
 
 
+@one_line_errors("sample_points")
 def main(argv: list[str] | None = None) -> int:
     """Sample, write, draw; returns the exit status."""
     args = parse_args(argv)
+    outputs = [args.out, *([args.picture] if args.picture else [])]
+    claim_outputs(outputs, inputs=[args.parts], overwrite=args.overwrite)
     parts = read_parts(args.parts)
     try:
         points = sample_part_map(parts, rng=np.random.default_rng(args.seed), box_xywh=args.box)
     except ValueError as error:
-        raise SystemExit(f"sample_points: {args.parts}: {error}") from error
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(as_json(points)))
+        raise UserError(f"{args.parts}: {error}") from error
+    write_json(args.out, as_json(points))
     for part, count in zip(*np.unique(points.parts, return_counts=True), strict=True):
         print(f"{COARSE_PART_NAMES[part]:<18} {count:>2} of at most {MAX_POINTS_PER_PART}")
     print(f"{args.out}: {len(points.parts)} points")
     if args.picture:
-        args.picture.parent.mkdir(parents=True, exist_ok=True)
-        draw_points(parts, points).quantize(64).save(args.picture, optimize=True)
+        drawn = draw_points(parts, points).quantize(64)
+        with replace_atomically(args.picture) as handle:
+            drawn.save(handle, format="png", optimize=True)
     return 0
 
 

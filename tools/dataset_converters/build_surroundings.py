@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from mmktn.synthetic.surroundings import harmonics, panorama_directions
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, replace_atomically
+from mmktn.utils.user_error import one_line_errors
 
 Array = NDArray[np.float64]
 # skimage.data names: colour photographs, and grey textures
@@ -89,13 +90,14 @@ def jpeg(picture: NDArray[np.uint8], quality: int = 88) -> NDArray[np.uint8]:
     return np.asarray(code.ravel(), np.uint8)
 
 
-def main() -> None:
-    """Command line."""
+@one_line_errors("build_surroundings")
+def main(argv: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("hdri", type=Path, help="folder with *.exr.js of @pmndrs/assets")
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     target = claim_output(arguments.out, inputs=[arguments.hdri], overwrite=arguments.overwrite)
     from skimage import data
 
@@ -128,7 +130,8 @@ def main() -> None:
     with replace_atomically(target) as handle:
         np.savez(handle, **fields)
     print(f"wrote {target}, {target.stat().st_size / 1e6:.2f} MB, {len(names)} panoramas")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -34,7 +34,17 @@ from mmktn.synthetic.sample import (
     make_sample,
 )
 from mmktn.synthetic.scene import SceneOptions
+from mmktn.utils.output_files import (
+    claim_folder,
+    claim_output,
+    replace_atomically_by_name,
+    write_text,
+)
+from mmktn.utils.user_error import UserError, one_line_errors
 from mmktn.version import __version__
+
+_MARK = b"# Synthetic people with exact DensePose ground truth"
+"""First line of the notes by which a set of this command is known."""
 
 README = """# Synthetic people with exact DensePose ground truth
 
@@ -59,7 +69,7 @@ in a picture is annotated; whoever would show too little has been taken out of t
 """
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -96,8 +106,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--pictures-only", action="store_true", help="let --overview show pictures without labels"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing data set")
-    return parser.parse_args()
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a data set of this command, or --overview"
+    )
+    return parser.parse_args(argv)
 
 
 def options_from(args: argparse.Namespace) -> GeneratorOptions:
@@ -114,11 +126,24 @@ def options_from(args: argparse.Namespace) -> GeneratorOptions:
 
 
 def clear_output(out: Path, overwrite: bool) -> None:
-    """Make room for the data set; refuse to mix two of them."""
-    parts = [out / name for name in (*SPLITS, "dense", "annotations")]
-    existing = [part for part in parts if part.exists()]
+    """Make room for the data set; refuse to mix two of them, and to remove what is no such set.
+
+    Raises:
+        UserError: Files stand there, and they may not or must not be replaced.
+    """
+    parts = [claim_folder(out) / name for name in (*SPLITS, "dense", "annotations")]
+    existing = [part for part in parts if part.exists() or part.is_symlink()]
     if existing and not overwrite:
-        raise FileExistsError(f"{existing[0]} exists: name another --out or add --overwrite")
+        raise UserError(f"{existing[0]} exists: name another --out or add --overwrite")
+    notes = out / "README.md"
+    if existing and not (notes.is_file() and notes.read_bytes().startswith(_MARK)):
+        raise UserError(
+            f"{existing[0]} was not made by this command ({notes} does not say so), so it is not "
+            "replaced; name another --out"
+        )
+    for part in existing:
+        if part.is_symlink() or not part.is_dir():
+            raise UserError(f"{part} is no folder of this command; name another --out")
     for part in existing:
         shutil.rmtree(part)
     (out / "metadata.json").unlink(missing_ok=True)
@@ -145,26 +170,43 @@ def draw_overview(args: argparse.Namespace, options: GeneratorOptions) -> None:
     from PIL import Image
 
     if args.overview.suffix.lower() not in Image.registered_extensions():
-        raise SystemExit(f"--overview {args.overview}: give a picture's name, such as sheet.png")
+        raise UserError(f"--overview {args.overview}: give a picture's name, such as sheet.png")
+    claim_output(args.overview, inputs=[args.surface], overwrite=args.overwrite)
+    if min(args.overview_images) < 0:
+        raise UserError(f"--overview-images {min(args.overview_images)}: pictures count from 0")
     samples = [make_sample(options, "train", index) for index in args.overview_images]
     sheet = contact_sheet(samples) if args.pictures_only else overview_sheet(samples, scale=0.6)
     sheet = Image.fromarray(sheet)
     if args.overview.suffix.lower() == ".png":
         sheet = sheet.quantize(255, dither=Image.Dither.NONE)
-    args.overview.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(args.overview, optimize=True)
+    with replace_atomically_by_name(args.overview) as name:
+        sheet.save(name, optimize=True)
     print(f"{args.overview}: {len(samples)} images")
 
 
-def main() -> None:
-    """Entry point."""
-    args = parse_args()
+@one_line_errors("make_synthetic")
+def main(argv: list[str] | None = None) -> int:
+    """Render; returns the exit status."""
+    args = parse_args(argv)
     options = options_from(args)
     if args.overview:
         draw_overview(args, options)
-        return
+        return 0
+    if min(args.train, args.val) < 0:
+        raise UserError(f"--train {args.train} --val {args.val}: numbers of images are 0 or more")
     template = load_template(options.surface)
     clear_output(args.out, args.overwrite)
+    command = " ".join(
+        [
+            "python tools/dataset_converters/make_synthetic.py",
+            *(sys.argv[1:] if argv is None else argv),
+        ]
+    )
+    # First, so that an interrupted set is known as one of this command.
+    write_text(
+        args.out / "README.md",
+        README.format(version=__version__, generator=GENERATOR_VERSION, command=command),
+    )
     counts = dict(zip(SPLITS, (args.train, args.val), strict=True))
     summary = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -189,18 +231,12 @@ def main() -> None:
         },
         "splits": summary,
     }
-    command = " ".join(["python tools/dataset_converters/make_synthetic.py", *sys.argv[1:]])
-    (args.out / "README.md").write_text(
-        README.format(version=__version__, generator=GENERATOR_VERSION, command=command)
-    )
-    (args.out / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
+    write_text(args.out / "metadata.json", json.dumps(metadata, indent=2) + "\n")
     for split, numbers in summary.items():
         files = ", ".join(str(annotation_file(args.out, f, split)) for f in options.formats)
         print(f"{split}: {numbers} -> {files}")
+    return 0
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError, RuntimeError) as error:
-        sys.exit(f"error: {error}")
+    sys.exit(main())

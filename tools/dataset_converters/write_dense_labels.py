@@ -22,12 +22,13 @@ from torch.utils.data import DataLoader
 
 from mmktn.apis import load_model
 from mmktn.apis.test_pipeline import find_test_pipeline
-from mmktn.datasets.dense_labels import DenseLabelWriter
+from mmktn.datasets.dense_labels import DenseLabelWriter, claim_labels
 from mmktn.datasets.dense_truth import read_truth
 from mmktn.utils.setup_env import register_all_modules
+from mmktn.utils.user_error import UserError, one_line_errors
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config", nargs="?", help="config of the teacher")
@@ -46,7 +47,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--max-persons", type=int, default=0, help="0 for all")
     parser.add_argument("--from-truth", metavar="DENSE_DIR", help="label with the synthetic truth")
     parser.add_argument("--ann-file", help="annotation file, with --from-truth")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.from_truth is not None and args.ann_file is None:
         parser.error("--from-truth needs --ann-file")
     if args.from_truth is None and args.checkpoint is None:
@@ -69,10 +70,20 @@ def person_datasets(cfg: Config, split: str, *, all_persons: bool) -> list[Any]:
 
 def label_with_teacher(args: argparse.Namespace) -> int:
     """Label the persons of a split; returns their number."""
+    bad = [scale for scale in args.scales if not 0.1 <= scale <= 4]
+    if bad or args.batch_size < 1:
+        wrong = f"--scales {bad[0]:g}: 0.1 to 4 are" if bad else "--batch-size: 1 or more is"
+        raise UserError(f"{wrong} possible")
+    claim_labels(args.out)
     register_all_modules(init_default_scope=False)
     model = load_model(args.config, args.checkpoint, device=args.device)
     cfg = model.cfg
     init_default_scope(cfg.get("default_scope", "mmdet"))
+    if not hasattr(model, "label_persons"):
+        raise UserError(
+            f"{args.config}: a {type(model).__name__} labels no persons; give the config of a "
+            "teacher (configs/fcn)"
+        )
     model.test_cfg.update(
         scales=tuple(args.scales),
         flip=not args.no_flip,
@@ -123,15 +134,11 @@ def label_with_truth(args: argparse.Namespace) -> int:
     return done
 
 
-def main() -> int:
+@one_line_errors("write_dense_labels")
+def main(argv: list[str] | None = None) -> int:
     """Write; returns the exit status."""
-    args = parse_args()
-    try:
-        done = label_with_teacher(args) if args.from_truth is None else label_with_truth(args)
-    except (OSError, ValueError, KeyError) as error:
-        text = error.args[0] if isinstance(error, KeyError) else error
-        print(f"write_dense_labels: {text}", file=sys.stderr)
-        return 1
+    args = parse_args(argv)
+    done = label_with_teacher(args) if args.from_truth is None else label_with_truth(args)
     print(f"dense labels of {done} persons in {args.out}")
     return 0
 

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import yaml
 
+from mmktn.utils.output_files import write_text
+from mmktn.utils.user_error import one_line_errors
+
 ROOT = Path(__file__).resolve().parents[2]
 ABLATION = ROOT / "docs/results/densepose_ablation_synthetic.json"
 RESULTS = ROOT / "docs/results.md"
@@ -185,16 +188,17 @@ def renewed(page: Path) -> str:
     return text
 
 
-def main() -> int:
+@one_line_errors("make_tables")
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     stale = []
     for page in [*(ROOT / "configs").rglob("README.md"), RESULTS]:
         if START in page.read_text() and renewed(page) != page.read_text():
             stale.append(page)
             if not args.check:
-                page.write_text(renewed(page))
+                write_text(page, renewed(page))
     for page in stale:
         print(f"{page.relative_to(ROOT)}: {'out of date' if args.check else 'written'}")
     return int(args.check and bool(stale))

@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+from mmktn.utils.user_error import one_line_errors
+
 ROOT = Path(__file__).resolve().parents[2]
 SUITES = {
     "mmcv operators": "mmcv/tests/test_ops",
@@ -139,6 +141,7 @@ def parse_suites(entries: list[str], parser: argparse.ArgumentParser) -> dict[st
     return suites or SUITES
 
 
+@one_line_errors("peer_suites")
 def main(argv: list[str] | None = None) -> int:
     """Run the suites and print the table and the reasons."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

@@ -23,6 +23,7 @@ from scipy.spatial import cKDTree
 
 from mmktn.surface.symmetry import CHART_FLIP
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, replace_atomically
+from mmktn.utils.user_error import one_line_errors
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -535,15 +536,16 @@ def keypoints_of(
     return symmetric(places, np.array([names.index(_other_side(name)) for name in names]))
 
 
-def main() -> None:
-    """Command line."""
+@one_line_errors("build_body")
+def main(argv: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     parser.add_argument("--people", type=int, default=256, help="people to draw for the basis")
     parser.add_argument("--components", type=int, default=24, help="shape directions to keep")
     parser.add_argument("--seed", type=int, default=0, help="of the drawn people")
     parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     target = claim_output(arguments.out, inputs=[LAYOUT_FILE], overwrite=arguments.overwrite)
     with np.load(LAYOUT_FILE) as archive:
         layout = {name: archive[name] for name in archive.files}
@@ -552,7 +554,8 @@ def main() -> None:
     with replace_atomically(target) as handle:
         np.savez_compressed(handle, **fields)
     Console().print(f"wrote {target}, {target.stat().st_size / 1e6:.2f} MB", markup=False)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

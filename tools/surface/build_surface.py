@@ -27,6 +27,8 @@ from body_builder.sizing import edge_length
 from mmktn.surface import BodySurface, ChartAtlas, ChartSymmetry, SurfaceMesh
 from mmktn.surface.io import save_surface
 from mmktn.surface.procedural import DATA_FILE
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_output
+from mmktn.utils.user_error import one_line_errors
 
 LOW, HIGH = (0.0, -0.0313, -0.2617), (0.74, 1.74, 0.30)
 
@@ -93,19 +95,25 @@ def build(voxel: float, rounds: int) -> BodySurface:
     )
 
 
-def main() -> None:
-    """Command line."""
+@one_line_errors("build_surface")
+def main(argv: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=DATA_FILE, help="file to write")
     parser.add_argument("--voxel", type=float, default=0.004, help="first mesh, metres")
     parser.add_argument("--rounds", type=int, default=9, help="rounds of remeshing")
-    arguments = parser.parse_args()
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
+    arguments = parser.parse_args(argv)
+    claim_output(arguments.out, overwrite=arguments.overwrite)
     surface = build(arguments.voxel, arguments.rounds)
     save_surface(surface, arguments.out)
     console = Console()
     console.print(f"{surface.num_mesh_vertices} vertices, {surface.atlas.num_vertices} with seams")
-    console.print(f"wrote {arguments.out}, {arguments.out.stat().st_size / 1e6:.2f} MB")
+    console.print(
+        f"wrote {arguments.out}, {arguments.out.stat().st_size / 1e6:.2f} MB", markup=False
+    )
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

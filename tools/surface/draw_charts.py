@@ -16,6 +16,13 @@ from rich.console import Console
 from mmktn.surface import BodySurface, load_surface
 from mmktn.surface.parts import CHART_NAMES, NUM_CHARTS
 from mmktn.surface.rasterize import RasterResult, rasterize
+from mmktn.utils.output_files import (
+    OVERWRITE_HELP,
+    claim_folder,
+    claim_outputs,
+    replace_atomically,
+)
+from mmktn.utils.user_error import UserError, one_line_errors
 
 # hue of each limb; left is darker than right, a back half is more muted than a front half
 _HUES = {"torso": 208, "hand": 48, "foot": 20, "upper leg": 130, "lower leg": 165, "upper arm": 275}
@@ -166,18 +173,27 @@ def _layout_tile(corners: np.ndarray, colour: np.ndarray, size: int, gap: int) -
 def save_small(picture: np.ndarray, path: Path, *, colours: int) -> None:
     """Save as PNG with a palette."""
     palette = Image.fromarray(picture).quantize(colours, method=Image.Quantize.MEDIANCUT, kmeans=3)
-    palette.save(path, optimize=True)
+    with replace_atomically(path) as handle:
+        palette.save(handle, format="png", optimize=True)
 
 
-def main() -> None:
-    """Command line."""
+@one_line_errors("draw_charts")
+def main(argv: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--surface", default="procedural", help="as load_surface takes it")
     parser.add_argument("--out", type=Path, default=Path("docs/assets"), help="folder")
     parser.add_argument("--height", type=int, default=900, help="height of charts.png")
-    arguments = parser.parse_args()
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
+    arguments = parser.parse_args(argv)
+    if arguments.height < 60:
+        raise UserError(f"--height {arguments.height}: the pictures need 60 pixels or more")
+    claim_outputs(
+        [claim_folder(arguments.out) / name for name in ("charts.png", "charts_uv.png")],
+        inputs=[arguments.surface],
+        overwrite=arguments.overwrite,
+    )
     surface = load_surface(arguments.surface)
-    arguments.out.mkdir(parents=True, exist_ok=True)
     console = Console()
     for name, picture, colours in (
         ("charts.png", draw_body(surface, arguments.height), 256),
@@ -185,8 +201,9 @@ def main() -> None:
     ):
         save_small(picture, arguments.out / name, colours=colours)
         size = (arguments.out / name).stat().st_size
-        console.print(f"wrote {arguments.out / name}, {size / 1000:.0f} kB")
+        console.print(f"wrote {arguments.out / name}, {size / 1000:.0f} kB", markup=False)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -14,10 +14,13 @@ from rich.console import Console
 from mmktn.surface.io import import_official_folder, save_surface
 from mmktn.surface.official_distances import convert_official_distances
 from mmktn.surface.official_files import DISTANCES
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_outputs
+from mmktn.utils.user_error import UserError, one_line_errors
 
 
-def main() -> None:
-    """Command line."""
+@one_line_errors("import_surface")
+def main(argv: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder with the official files")
     parser.add_argument("--out", type=Path, required=True, help="surface file to write (.npz)")
@@ -27,31 +30,35 @@ def main() -> None:
         default="float32",
         help="type of the distance file; float16 halves it and rounds to about 1 mm",
     )
-    arguments = parser.parse_args()
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
+    arguments = parser.parse_args(argv)
+    source, distances = arguments.folder / DISTANCES, None
+    if arguments.distances != "none" and source.is_file():
+        distances = arguments.out.with_suffix(".geodesics.npy")
+    claim_outputs(
+        [arguments.out, *([distances] if distances else [])],
+        inputs=arguments.folder.glob("*"),
+        overwrite=arguments.overwrite,
+    )
     console = Console()
-    try:
-        surface = import_official_folder(arguments.folder)
-        distances = None
-        source = arguments.folder / DISTANCES
-        if arguments.distances != "none" and source.is_file():
-            distances = arguments.out.with_suffix(".geodesics.npy")
-            with console.status(f"converting {source}"):
-                count = convert_official_distances(source, distances, dtype=arguments.distances)
-            if count != surface.num_mesh_vertices:
-                distances.unlink()
-                raise ValueError(
-                    f"{source}: distances of {count} vertices, the mesh has "
-                    f"{surface.num_mesh_vertices}"
-                )
-        save_surface(surface, arguments.out, geodesics_file=distances)
-    except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from error
+    surface = import_official_folder(arguments.folder)
+    if distances:
+        with console.status("converting the distances"):
+            count = convert_official_distances(source, distances, dtype=arguments.distances)
+        if count != surface.num_mesh_vertices:
+            distances.unlink()
+            raise UserError(
+                f"{source}: distances of {count} vertices, the mesh has {surface.num_mesh_vertices}"
+            )
+    save_surface(surface, arguments.out, geodesics_file=distances)
     console.print(
         f"{surface.num_mesh_vertices} vertices, {surface.atlas.num_vertices} with seams, "
-        f"symmetry: {surface.symmetry is not None}, distances: {distances or 'none'}"
+        f"symmetry: {surface.symmetry is not None}, distances: {distances or 'none'}",
+        markup=False,
     )
-    console.print(f"wrote {arguments.out}")
+    console.print(f"wrote {arguments.out}", markup=False)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -5,7 +5,6 @@ Similarities are computed per image in ``process`` on every rank, so what is kep
 small matrices, not maps.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +31,7 @@ from mmktn.evaluation.metrics.sample_inputs import (
 from mmktn.evaluation.result_files import official_entry
 from mmktn.evaluation.text_table import score_table
 from mmktn.registry import METRICS
+from mmktn.utils.output_files import write_json
 
 
 @METRICS.register_module()
@@ -169,9 +169,8 @@ class DensePoseMetric(BaseMetric):
         unique = list({record["img_id"]: record for record in reversed(results)}.values())[::-1]
         if self.outfile_prefix is not None:
             path = Path(f"{self.outfile_prefix}.densepose.json")
-            path.parent.mkdir(parents=True, exist_ok=True)
             entries = [entry for record in unique for entry in record["entries"]]
-            path.write_text(json.dumps(entries), encoding="utf-8")
+            write_json(path, entries)
             logger.info("Wrote %d detections of %d images to %s", len(entries), len(unique), path)
         if self.format_only:
             return {}

@@ -27,7 +27,9 @@ from mmktn.evaluation.metrics.sample_inputs import (
 )
 from mmktn.formats.json_files import read_json
 from mmktn.registry import METRICS
+from mmktn.utils.array_files import read_arrays
 from mmktn.utils.output_files import write_json
+from mmktn.utils.user_error import UserError
 
 _UV_STEPS = 65535
 
@@ -147,10 +149,16 @@ class PointwiseDensePoseMetric(BaseMetric):
     ) -> PointDistances:
         assert self.dense_dir is not None
         file = self.dense_dir / Path(self._file_names[image_id]).with_suffix(".npz").name
-        if not file.is_file():
-            raise FileNotFoundError(f"dense_dir: no file {file} for image {image_id}")
-        with np.load(file, allow_pickle=False) as maps:
-            charts, uv = maps["chart"], np.stack([maps["u"], maps["v"]])
+        what = f"dense_dir, image {image_id}"
+        maps = read_arrays(file, ("chart", "u", "v"), what=what, max_bytes=1 << 31)
+        image = self.truth.images[image_id]
+        for name, array in maps.items():
+            if array.shape != (image.height, image.width) or array.dtype.kind not in "uif":
+                raise UserError(
+                    f"{file}: field {name}: {array.dtype} {array.shape}, image {image_id} has "
+                    f"{(image.height, image.width)}"
+                )
+        charts, uv = maps["chart"], np.stack([maps["u"], maps["v"]])
         if uv.dtype == np.uint16:
             uv = uv / _UV_STEPS
         painted = paint(

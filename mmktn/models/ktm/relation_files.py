@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmktn.utils.array_files import read_array, read_arrays
 from mmktn.utils.restricted_unpickler import load_plain_pickle
 
 
@@ -42,13 +43,6 @@ def load_relation(path: str | Path, *, key: str) -> NDArray[np.float32]:
 def _read(path: Path, key: str) -> NDArray[Any]:
     if path.suffix in (".pkl", ".pickle"):
         return np.asarray(load_plain_pickle(path))
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path}: not a .npy, .npz or .pkl file ({error})") from error
-    if isinstance(loaded, np.ndarray):
-        return loaded
-    with loaded:
-        if key not in loaded:
-            raise ValueError(f"{path}: no array {key!r}, only {sorted(loaded)}")
-        return loaded[key]
+    if path.suffix == ".npy":
+        return read_array(path, what="relations")
+    return read_arrays(path, (key,), what="relations", max_bytes=1 << 30)[key]

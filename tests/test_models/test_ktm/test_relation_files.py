@@ -45,7 +45,7 @@ def test_absent_file_and_absent_array_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"'part'.*nowhere\.pkl.*structural"):
         load_relation(tmp_path / "nowhere.pkl", key="part")
     np.savez(tmp_path / "a.npz", keypoint=MATRIX)
-    with pytest.raises(ValueError, match="no array 'part'"):
+    with pytest.raises(ValueError, match="no field 'part'"):
         load_relation(tmp_path / "a.npz", key="part")
 
 

@@ -1,0 +1,73 @@
+"""What holds for every command, read from the source: its errors are one line, its files atomic."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from mmktn.__main__ import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [
+    path
+    for folder in ("tools", "demo", "mmktn")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if "/.mim/" not in str(path)
+]
+SCRIPTS = [path for path in SOURCES if '__name__ == "__main__"' in path.read_text()]
+NAMES = {"cli": "evaluate"}
+# The mechanism itself, and files that grow while a run goes on.
+GROWING = (
+    "mmktn/apis/run_record.py",  # lines are added
+    "mmktn/utils/file_lock.py",  # empty
+    "mmktn/utils/partial_download.py",  # goes on where it stopped
+)
+WRITER = ROOT / "mmktn/utils/output_files.py"
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=name)
+def test_a_command_ends_with_one_line(path):
+    (main,) = [
+        node
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef) and node.name == "main"
+    ]
+    guards = [ast.unparse(decorator) for decorator in main.decorator_list]
+    # `python -m mmktn` wraps each of its commands.
+    command = NAMES.get(path.stem, path.stem)
+    assert path.name == "__main__.py" or f"one_line_errors('{command}')" in guards
+    ends = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Raise)]
+    texts = [ast.unparse(end.exc) for end in ends if end.exc is not None]
+    assert {text for text in texts if "SystemExit" in text} <= {"SystemExit(main())"}
+
+
+def test_the_commands_of_the_package_are_known():
+    assert {"doctor", "evaluate", "hook", "models", "predict", "report"} <= set(COMMANDS)
+    assert len(SCRIPTS) > 30
+
+
+@pytest.mark.parametrize("call", ["write_text", "write_bytes", "imwrite", "open"])
+def test_files_are_written_by_one_mechanism(call):
+    found = []
+    for path in SOURCES:
+        if path == WRITER or "/testing/" in str(path) or f"{call}(" not in path.read_text():
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            text = ast.unparse(node.func)
+            if text == "write_text" or text.split(".")[-1] != call:
+                continue
+            modes = [a.value for a in node.args if isinstance(a, ast.Constant)]
+            modes += [k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)]
+            writes = call != "open" or any(
+                isinstance(mode, str) and set(mode) & set("wax") and set(mode) <= set("wax+bt")
+                for mode in modes
+            )
+            if writes:
+                found.append(f"{name(path)}:{node.lineno}: {ast.unparse(node)[:60]}")
+    assert [line for line in found if line.partition(":")[0] not in GROWING] == []
