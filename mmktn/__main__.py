@@ -12,6 +12,7 @@ from mmktn.utils.user_error import one_line_errors
 
 # Command -> function `(argv) -> exit status`, as module:function, and what it does.
 COMMANDS = {
+    "annotate": ("mmktn.annotator.command:main", "label dense pose on a local web page"),
     "doctor": ("mmktn.doctor:main", "what is installed, in use and missing"),
     "models": ("mmktn.zoo.command:main", "published weights by name, and which are here"),
     "predict": ("mmktn.apis.predict_command:main", "dense pose of many pictures, resumable"),

@@ -53,6 +53,8 @@ EXTRAS = (
     Extra("embreex", "mesh", "fast ray casting"),
     Extra("potpourri3d", "mesh", "geodesic distances, heat method"),
     Extra("pygeodesic", "mesh", "geodesic distances, exact"),
+    Extra("starlette", "annotate", "the page for annotators"),
+    Extra("uvicorn", "annotate", "its server"),
     Extra("faster_coco_eval", "eval", "faster COCO evaluation"),
 )
 

@@ -66,6 +66,7 @@ MAY_IMPORT = {
         "formats",
         "zoo",
     },
+    "annotator": {"surface", "formats", "annotation", "synthetic", "apis"},
     "doctor": {"doctor_checks", "surface"},
     "doctor_checks": {"surface", "formats"},
     "__main__": set(),

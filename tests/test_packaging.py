@@ -128,6 +128,7 @@ def test_config_names_are_unique_among_all_files(names, folder):
 def test_package_data_is_there(names):
     assert "mmktn/py.typed" in names
     assert "mmktn/surface/data/procedural_body.npz" in names
+    assert {"mmktn/annotator/web/index.html", "mmktn/annotator/web/main.js"} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "docs/"))]
 
 
@@ -195,11 +196,11 @@ def test_every_requirement_is_pinned_for_make(file):
     assert requirement_names(f"{file}.txt") <= requirement_names("constraints.txt")
 
 
-def test_optional_list_is_the_mesh_and_eval_extras():
+def test_optional_list_is_the_mesh_eval_and_annotate_extras():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     extras = config["options.extras_require"]
-    listed = f"{extras['mesh']}\n{extras['eval']}".split()
+    listed = {line for name in ("mesh", "eval", "annotate") for line in extras[name].split()}
     assert sorted(listed) == sorted((ROOT / "requirements" / "optional.txt").read_text().split())
 
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mmktn.annotation.body_parts import PartScheme, coarse_scheme
 from mmktn.surface.body_surface import BodySurface
 from mmktn.surface.geodesic import GeodesicTable
-from mmktn.surface.parts import CHART_TO_COARSE, COARSE_PART_NAMES, NUM_COARSE
 
 POWER = 2.0
 _BLOCK = 2**22
@@ -41,10 +41,10 @@ class AnnotatedImage:
 
 @dataclass(frozen=True)
 class PartError:
-    """Annotator error of a coarse part.
+    """Annotator error of a part.
 
     Attributes:
-        part: 1..14.
+        part: From 1.
         name: Its name.
         points: Number of annotated points on it.
         mean_m: Mean error of these points, metres; nan without any.
@@ -66,7 +66,7 @@ class AnnotatorError:
 
     Attributes:
         vertices_m: (V,) interpolated error of each mesh vertex, mean over images, metres.
-        parts: One entry a coarse part.
+        parts: One entry a part.
         images: Number of images.
         mean_m: Mean of all annotated points.
     """
@@ -77,12 +77,15 @@ class AnnotatorError:
     mean_m: float
 
 
-def measure_error(images: Sequence[AnnotatedImage], surface: BodySurface) -> AnnotatorError:
+def measure_error(
+    images: Sequence[AnnotatedImage], surface: BodySurface, scheme: PartScheme | None = None
+) -> AnnotatorError:
     """Measure how far annotators are off.
 
     Args:
         images: What they made of each image; images without points are not counted.
         surface: Body with geodesic distances and, for areas, a mesh.
+        scheme: Parts of the table; None: the 14 coarse ones.
 
     Returns:
         The error over the surface and by part.
@@ -101,7 +104,7 @@ def measure_error(images: Sequence[AnnotatedImage], surface: BodySurface) -> Ann
     every = np.concatenate(errors)
     true = np.concatenate([image.true for image in images])
     mean = total / len(images)
-    parts = _part_table(true, every, mean, surface)
+    parts = _part_table(true, every, mean, surface, scheme or coarse_scheme())
     return AnnotatorError(mean, parts, len(images), float(every.mean()))
 
 
@@ -162,19 +165,20 @@ def _part_table(
     errors: NDArray[np.float64],
     vertices_m: NDArray[np.float64],
     surface: BodySurface,
+    scheme: PartScheme,
 ) -> tuple[PartError, ...]:
     """Errors by the part of the true vertex."""
-    part_of_vertex = vertex_parts(surface)
+    part_of_vertex = scheme.vertex_parts(surface)
     areas = np.ones(len(vertices_m)) if surface.mesh is None else surface.mesh.vertex_areas
     table = []
-    for part in range(1, NUM_COARSE + 1):
-        own = errors[part_of_vertex[true] == part]
-        members = part_of_vertex == part
+    for part in scheme.parts:
+        own = errors[part_of_vertex[true] == part.number]
+        members = part_of_vertex == part.number
         weight = areas[members].sum()
         table.append(
             PartError(
-                part,
-                COARSE_PART_NAMES[part],
+                part.number,
+                part.name,
                 len(own),
                 float(own.mean()) if len(own) else float("nan"),
                 float(np.median(own)) if len(own) else float("nan"),
@@ -186,7 +190,4 @@ def _part_table(
 
 def vertex_parts(surface: BodySurface) -> NDArray[np.int64]:
     """(V,) coarse part of each mesh vertex; on a seam the one whose atlas vertex comes first."""
-    parts = np.zeros(surface.num_mesh_vertices, np.int64)
-    atlas = surface.atlas
-    parts[atlas.mesh_vertex[::-1]] = CHART_TO_COARSE[atlas.charts[::-1]]
-    return parts
+    return coarse_scheme().vertex_parts(surface)

@@ -19,7 +19,7 @@ _RAMP = np.array([[38, 52, 120], [44, 140, 150], [240, 210, 90], [190, 40, 40]],
 def draw_vertex_values(
     surface: BodySurface, values: ArrayLike, *, upper: float, height: int = 480
 ) -> NDArray[np.uint8]:
-    """Draw front and back side by side, with the scale at the right.
+    """Draw the two broad sides (front and back of a person), with the scale at the right.
 
     Args:
         surface: A surface with a mesh.
@@ -43,9 +43,12 @@ def draw_vertex_values(
         raise ValueError(f"upper must be positive, got {upper}")
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
     scale = 0.95 * height / (high[1] - low[1])
-    width = int((high[0] - low[0]) * scale + 0.05 * height)
+    # An animal on four legs is broad when seen from its side.
+    wide = 0 if high[0] - low[0] >= high[2] - low[2] else 2
+    width = int((high[wide] - low[wide]) * scale + 0.05 * height)
     panels = []
-    for direction in ((0.0, 0.0, 1.0), (0.0, 0.0, -1.0)):
+    for sign in (1.0, -1.0):
+        direction = (0.0, 0.0, sign) if wide == 0 else (sign, 0.0, 0.0)
         axes = look_from(direction, (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
         view = OrthographicView(axes, (low + high) / 2, scale, height, width)
         panels.append(draw(view, mesh, mesh.faces, _paint(mesh, numbers / upper)))

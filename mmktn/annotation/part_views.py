@@ -7,6 +7,7 @@ answer a click without the mesh: chart, U, V, nearest vertex and position of eve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
@@ -167,13 +168,19 @@ class PartViews:
 
 
 def render_part_views(
-    surface: BodySurface, part: int, *, size: int = 256, count: int = NUM_VIEWS
+    surface: BodySurface,
+    part: int,
+    *,
+    charts: Sequence[int] | None = None,
+    size: int = 256,
+    count: int = NUM_VIEWS,
 ) -> PartViews:
     """Draw a part from several sides, cut out of the body.
 
     Args:
         surface: A surface with a mesh.
-        part: Coarse part 1..14.
+        part: Coarse part 1..14, or any number with `charts`.
+        charts: Charts of the part; None: those of the coarse part.
         size: Side of the square pictures in pixels.
         count: Number of views.
 
@@ -186,7 +193,7 @@ def render_part_views(
     if not 16 <= size <= _MAX_SIZE:
         raise ValueError(f"size {size}: pictures have 16 to {_MAX_SIZE} pixels a side")
     mesh = cast("SurfaceMesh", surface.require("mesh").mesh)
-    ids = part_faces(surface, part)
+    ids = part_faces(surface, part, charts)
     faces = surface.atlas.mesh_faces[ids]
     views = choose_views(mesh, faces, count=count, size=size)
     maps = [_pick_maps(view, surface, mesh.vertices, ids) for view in views]

@@ -70,20 +70,22 @@ def sample_parts(
     cell_size: tuple[float, float],
     *,
     rng: np.random.Generator,
+    num_parts: int = NUM_COARSE,
 ) -> NDArray[np.int64]:
     """Pick pixels of every part of a person.
 
     Args:
-        parts: (N,) coarse part 1..14 of each of the person's pixels; 0 is left out.
+        parts: (N,) part 1..num_parts of each of the person's pixels; 0 is left out.
         pixels_xy: (N, 2) integer x, y of these pixels.
         cell_size: as in `simulate_points`.
         rng: source of the seeds.
+        num_parts: 14 coarse parts, or those of another body.
 
     Returns:
         (P,) different rows, grouped by part.
     """
     chosen: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
-    for part in range(1, NUM_COARSE + 1):
+    for part in range(1, num_parts + 1):
         members = np.nonzero(parts == part)[0]
         if len(members):
             chosen.append(members[simulate_points(pixels_xy[members], cell_size, rng=rng)])
@@ -108,7 +110,11 @@ class SampledPoints:
 
 
 def sample_part_map(
-    part_map: ArrayLike, *, rng: np.random.Generator, box_xywh: ArrayLike | None = None
+    part_map: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    box_xywh: ArrayLike | None = None,
+    num_parts: int = NUM_COARSE,
 ) -> SampledPoints:
     """Choose the points that annotators would be asked about, from a map of one person's parts.
 
@@ -116,6 +122,7 @@ def sample_part_map(
         part_map: (H, W) coarse parts 0..14 of the image's pixels (stage 1 of the annotation).
         rng: Source of the seeds.
         box_xywh: The person's box in pixels; by default the tight box of the parts.
+        num_parts: 14 coarse parts, or those of another body.
 
     Returns:
         At most 14 points per part.
@@ -128,10 +135,8 @@ def sample_part_map(
         raise ValueError(
             f"part_map must be (H, W) whole numbers, got {values.shape} {values.dtype}"
         )
-    if values.size and (values.min() < 0 or values.max() > NUM_COARSE):
-        raise ValueError(
-            f"part_map holds {values.min()}..{values.max()}, parts are 0..{NUM_COARSE}"
-        )
+    if values.size and (values.min() < 0 or values.max() > num_parts):
+        raise ValueError(f"part_map holds {values.min()}..{values.max()}, parts are 0..{num_parts}")
     rows, columns = np.nonzero(values)
     if not len(rows):
         raise ValueError("part_map shows no part")
@@ -144,7 +149,7 @@ def sample_part_map(
     cell_size = (float(GRID / box[2]), float(GRID / box[3]))
     pixels = np.stack([columns, rows], axis=1).astype(np.int64)
     parts = values[rows, columns].astype(np.int64)
-    order = sample_parts(parts, pixels, cell_size, rng=rng)
+    order = sample_parts(parts, pixels, cell_size, rng=rng, num_parts=num_parts)
     grid = (pixels[order] + 0.5 - box[:2]) * cell_size
     return SampledPoints(pixels[order], grid, parts[order], box)
 

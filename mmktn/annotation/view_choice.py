@@ -7,6 +7,7 @@ the part's own frame): each next view adds most to how frontally the surface is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -23,19 +24,27 @@ _GRAZING = 0.15
 """A vertex whose normal is nearer than this (cosine) to the picture plane is not seen."""
 
 
-def part_faces(surface: BodySurface, part: int) -> NDArray[np.int64]:
-    """Ids of the atlas faces of a coarse part.
+def part_faces(
+    surface: BodySurface, part: int, charts: Sequence[int] | None = None
+) -> NDArray[np.int64]:
+    """Ids of the atlas faces of a part.
 
     Args:
         surface: The body.
         part: 1..14.
+        charts: Charts of the part; None: those of the coarse part.
 
     Raises:
-        ValueError: Unknown part.
+        ValueError: Unknown part, or the body has no face on these charts.
     """
-    if part not in COARSE_TO_CHARTS:
-        raise ValueError(f"part must be one of {sorted(COARSE_TO_CHARTS)}, got {part}")
-    return np.flatnonzero(np.isin(surface.atlas.face_charts, COARSE_TO_CHARTS[part]))
+    if charts is None:
+        if part not in COARSE_TO_CHARTS:
+            raise ValueError(f"part must be one of {sorted(COARSE_TO_CHARTS)}, got {part}")
+        charts = COARSE_TO_CHARTS[part]
+    faces = np.flatnonzero(np.isin(surface.atlas.face_charts, charts))
+    if not len(faces):
+        raise ValueError(f"{surface.name} has no face on the charts {list(charts)}")
+    return faces
 
 
 def choose_views(
