@@ -292,7 +292,7 @@ def check_data(root: Path) -> Iterator[Finding]:
     """
     places = (
         ("DensePose-COCO", DENSEPOSE_COCO, "layout and links in docs/datasets.md"),
-        ("official surface files", SURFACE_FOLDER, "docs/surface.md; not needed for 'procedural'"),
+        ("official surface files", SURFACE_FOLDER, "docs/surface.md; not needed for 'human'"),
         ("synthetic data", SYNTHETIC, MAKE_SYNTHETIC),
     )
     for name, place, advice in places:

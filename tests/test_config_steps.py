@@ -63,7 +63,7 @@ def walk(node: Any):
 
 
 SMALL = {
-    "surface": "procedural",  # instead of the user's own official files
+    "surface": "human",  # instead of the user's own official files
     "crop_size": (96, 96),
     "longer_side": 96,
     "input_size": (96, 128),

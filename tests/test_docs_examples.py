@@ -121,7 +121,7 @@ def test_views_of_a_map_of_your_own_are_turned_back_by_its_own_rule(project):
     head = model.roi_head.densepose_head
     assert head.decoded_fields == ("fine_segm", "u", "v", "coarse_segm", "side")
     maps = head.eval().predictor(torch.rand(2, head.predictor.in_channels, 8, 8))
-    rules = surface_flip_rules("procedural")
+    rules = surface_flip_rules("human")
     torch.testing.assert_close(maps.flip(rules)["side"], -maps["side"].flip(-1))
     mean = average_views([maps, maps.flip(rules)], mirrored=[False, True], rules=lambda: rules)
     torch.testing.assert_close(mean["side"], maps["side"])
@@ -144,9 +144,9 @@ def test_a_map_of_your_own_passes_flip_tests(system, project, folder):  # noqa: 
     cfg, model = build(path)
     if system == "top-down":
         model.test_cfg["flip_test"] = True
-        model.head.surface = "procedural"
+        model.head.surface = "human"
     else:
-        model.test_cfg.update(flip=True, scales=(0.75, 1.0), surface="procedural")
+        model.test_cfg.update(flip=True, scales=(0.75, 1.0), surface="human")
     people = people_of(cfg, model, folder)
     assert people.densepose[0].fields["side"].abs().max() <= 1
 

@@ -43,7 +43,7 @@ from mmktn.surface import load_surface
 from mmktn.synthetic import GeneratorOptions, make_sample
 from mmktn.visualization import paint_people, render_preset
 
-surface = load_surface("procedural")
+surface = load_surface("human")
 scores = evaluate("gt.json", "results.json", surface=surface)
 assert scores.surface == surface.name
 assert any("same surface" in note for note in scores.notes)

@@ -127,7 +127,7 @@ def test_config_names_are_unique_among_all_files(names, folder):
 
 def test_package_data_is_there(names):
     assert "mmktn/py.typed" in names
-    assert "mmktn/surface/data/procedural_body.npz" in names
+    assert "mmktn/surface/data/human_body.npz" in names
     assert {"mmktn/annotator/web/index.html", "mmktn/annotator/web/main.js"} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "docs/"))]
 

@@ -69,7 +69,7 @@ def make_data(args: argparse.Namespace) -> None:
         console.print(f"{args.data} is there already", markup=False)
         return
     command = [sys.executable, str(ROOT / "tools/dataset_converters/make_synthetic.py")]
-    command += ["--surface", "human", "--out", str(args.data), "--seed", str(SEED)]
+    command += ["--out", str(args.data), "--seed", str(SEED)]
     command += ["--train", str(args.train_images), "--val", str(args.val_images)]
     if subprocess.run(command, check=False).returncode:
         raise UserError("the people could not be rendered; see above")

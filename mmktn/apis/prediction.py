@@ -65,7 +65,7 @@ class ImagePrediction:
     image: np.ndarray | None = None
     further: dict[str, Any] = field(default_factory=dict)
     picture: np.ndarray | None = None
-    surface: str = "procedural"
+    surface: str = "human"
     min_confidence: float = 0.0
 
     def __len__(self) -> int:

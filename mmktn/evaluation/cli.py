@@ -91,8 +91,8 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gt", required=True, help="annotations (DensePose-COCO, COCO, CrowdPose)")
     parser.add_argument(
         "--surface",
-        default="procedural",
-        help="'procedural', an .npz, or the folder with the official surface files",
+        default="human",
+        help="'human', an .npz, or the folder with the official surface files",
     )
     parser.add_argument(
         "--normaliser", nargs="+", choices=NORMALISERS, default=["per_part"],
@@ -135,7 +135,7 @@ def report_main(argv: Sequence[str] | None = None) -> int:
 def _finish(args: argparse.Namespace) -> int:
     """Score, print, write; exit status."""
     inputs = [args.gt, args.results]
-    inputs += [args.surface] if args.surface != "procedural" else []
+    inputs += [args.surface] if args.surface != "human" else []
     for path in (args.out, args.report):
         if path:
             claim_output(path, inputs=inputs, overwrite=args.overwrite)

@@ -15,7 +15,7 @@ def evaluate(
     annotations: str | Path,
     results: str | Path,
     *,
-    surface: str | Path | SurfaceLike = "procedural",
+    surface: str | Path | SurfaceLike = "human",
     metrics: Sequence[str] = METRICS,
     protocol: str = "official",
 ) -> DensePoseScores:

@@ -149,17 +149,17 @@ class BodySurface:
             value = getattr(self, part)
             if value is None or (part == "keypoints" and not value):
                 raise ValueError(
-                    f"surface {self.name!r} has no {part}; the procedural body has, and "
+                    f"surface {self.name!r} has no {part}; the human body has, and "
                     "docs/surface.md says which official file brings it"
                 )
         return self
 
 
-def load_surface(name_or_path: str | Path = "procedural") -> BodySurface:
+def load_surface(name_or_path: str | Path = "human") -> BodySurface:
     """Open a body surface.
 
     Args:
-        name_or_path: "procedural", "human", an .npz written by ``save_surface``, a reference
+        name_or_path: "human", an .npz written by ``save_surface``, a reference
             ``body.npz``, or a folder with the official files.
 
     Returns:
@@ -170,20 +170,17 @@ def load_surface(name_or_path: str | Path = "procedural") -> BodySurface:
         ValueError: A file is malformed.
     """
     from mmktn.surface import io
-    from mmktn.surface.procedural import make_human_body, make_procedural_body
+    from mmktn.surface.human import load_human_body
 
-    if str(name_or_path) == "procedural":
-        return make_procedural_body()
     if str(name_or_path) == "human":
-        return make_human_body()
+        return load_human_body()
     path = Path(name_or_path)
     if path.is_dir():
         return io.import_official_folder(path)
     if path.is_file():
         return io.load_surface_file(path)
     raise FileNotFoundError(
-        f"surface {str(name_or_path)!r}: not 'procedural', not 'human', nor an .npz "
-        "file, nor a folder. The "
+        f"surface {str(name_or_path)!r}: not 'human', nor an .npz file, nor a folder. The "
         "official surface files belong in such a folder: SMPL_subdiv.mat and "
         "SMPL_SUBDIV_TRANSFORM.mat, for scores also Pdist_matrix.pkl, for flips in training "
         "UV_symmetry_transforms.mat (docs/surface.md, 'Official files'). Training without them: "

@@ -1,4 +1,4 @@
-"""Joints and skinning weights of the procedural body, for posing it.
+"""Joints and skinning weights of a body, for posing it.
 
 Linear blend skinning: each vertex follows a weighted mean of the rigid motions of the joints.
 """

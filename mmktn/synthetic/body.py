@@ -1,9 +1,4 @@
-"""Figures: the template with a shape of its own, put into a pose.
-
-Linear blend skinning as in `mmktn.surface.skeleton`, with one addition: every joint also stretches
-its part along and across the bone, and the stretch of a parent carries its children along, so that
-long legs, broad shoulders or a child's large head come out without gaps.
-"""
+"""Figures: the template with a shape of its own, put into a pose by linear blend skinning."""
 
 from __future__ import annotations
 
@@ -20,13 +15,6 @@ from mmktn.surface.mesh import SurfaceMesh, vertex_normals_of
 from mmktn.surface.shapes import BodyShapes, point_weights
 from mmktn.surface.skeleton import SyntheticSkeleton
 
-_BONE_END = {
-    "shoulder": "elbow",
-    "elbow": "wrist",
-    "hip": "knee",
-    "knee": "ankle",
-}
-
 
 @dataclass
 class Template:
@@ -39,7 +27,7 @@ class Template:
         face_uv: (F, 3, 2) U and V at the corners of each face.
         keypoints: name -> (3,) rest position.
         keypoint_joints: name -> joint index.
-        shapes: how people differ, None for a body of one shape.
+        shapes: how people differ.
         keypoint_weights: (K, V) of the vertices that carry the keypoints, in the order of
             `keypoints`.
         garment: (V, 4) places on which clothes are cut: x, y and z with the joints at the heights
@@ -54,7 +42,7 @@ class Template:
     face_uv: NDArray[np.float64]
     keypoints: dict[str, NDArray[np.float64]]
     keypoint_joints: dict[str, int]
-    shapes: BodyShapes | None
+    shapes: BodyShapes
     keypoint_weights: NDArray[np.float64]
     garment: NDArray[np.float64]
     vertex_charts: NDArray[np.int64]
@@ -70,7 +58,7 @@ class Template:
         """Collect the tables of a surface.
 
         Args:
-            surface: a surface with mesh, skeleton and keypoints.
+            surface: a surface with mesh, skeleton, keypoints and shapes.
 
         Returns:
             The template.
@@ -78,7 +66,7 @@ class Template:
         Raises:
             ValueError: the surface lacks one of them, or its atlas and mesh list other faces.
         """
-        surface.require("mesh", "skeleton", "keypoints")
+        surface.require("mesh", "skeleton", "keypoints", "shapes")
         mesh = cast(SurfaceMesh, surface.mesh)
         skeleton = cast(SyntheticSkeleton, surface.skeleton)
         atlas = surface.atlas
@@ -98,7 +86,7 @@ class Template:
             face_uv=atlas.uv[atlas.faces],
             keypoints={name: np.asarray(p, float) for name, p in surface.keypoints.items()},
             keypoint_joints=joints,
-            shapes=surface.shapes,
+            shapes=cast(BodyShapes, surface.shapes),
             keypoint_weights=point_weights(
                 mesh.vertices, np.stack(list(surface.keypoints.values()))
             ),
@@ -149,21 +137,15 @@ def _garment_places(
 
 @dataclass
 class Shape:
-    """Body proportions relative to the template.
+    """Who a person is.
 
     Attributes:
-        coefficients: (k,) of the template's shapes; None leaves the rest body as it is.
+        coefficients: (k,) of the template's shapes; None is the rest body.
         traits: what the person is, by trait name.
-        size: overall scale.
-        length: joint name without side -> stretch along the bone (missing: 1).
-        girth: joint name without side -> stretch across the bone (missing: 1).
     """
 
     coefficients: NDArray[np.float64] | None = None
     traits: dict[str, float] = field(default_factory=dict)
-    size: float = 1.0
-    length: dict[str, float] = field(default_factory=dict)
-    girth: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -175,7 +157,7 @@ class Layer:
         normals: (N, 3) unit.
         faces: (F, 3) vertex ids.
         places: (N, 4) where the cloth's pattern is looked up, as in `Template.garment`.
-        part: "top", "bottom", "hair", "hat" or "bag".
+        part: "top", "bottom", "shoe", "hair", "hat" or "bag".
     """
 
     vertices: NDArray[np.float64]
@@ -228,43 +210,8 @@ class Figure:
 
 
 def random_shape(template: Template, rng: np.random.Generator) -> Shape:
-    """Draw proportions: of the template's population, or stretches where it has none.
-
-    Either way mostly adults between 1.5 m and 1.95 m, slim to stout, and some children.
-    """
-    if template.shapes is not None:
-        coefficients, traits = template.shapes.draw(rng)
-        return Shape(coefficients, traits)
-    child = rng.random() < 0.12
-    size = rng.uniform(0.62, 0.85) if child else np.clip(rng.normal(1.0, 0.06), 0.87, 1.15)
-    stout = np.exp(rng.normal(0.0, 0.13))
-    limbs = stout**0.6
-    arms, legs = rng.normal(1.0, 0.04), rng.normal(1.0, 0.04)
-    belly = stout * np.exp(rng.normal(0.0, 0.06))
-    length = {
-        "shoulder": arms,
-        "elbow": arms,
-        "hip": legs,
-        "knee": legs,
-        "spine": rng.normal(1.0, 0.03),
-        "chest": rng.normal(1.0, 0.03),
-    }
-    girth = {
-        "pelvis": stout * np.exp(rng.normal(0, 0.04)),
-        "spine": belly,
-        "chest": stout**0.8 * np.exp(rng.normal(0, 0.04)),
-        "clavicle": stout**0.5 * np.exp(rng.normal(0, 0.04)),
-        "neck": limbs,
-        "shoulder": limbs * np.exp(rng.normal(0, 0.06)),
-        "elbow": limbs,
-        "hip": limbs * np.exp(rng.normal(0, 0.05)),
-        "knee": limbs,
-    }
-    head = (1.0 + 0.55 * (0.95 - size) if child else 1.0) * np.exp(rng.normal(0, 0.03))
-    hands = np.exp(rng.normal(0, 0.04))
-    for table in (length, girth):
-        table.update(head=head, wrist=hands, ankle=hands)
-    return Shape(size=float(size), length=length, girth=girth)
+    """Draw a person: mostly adults, slim to stout, and some children."""
+    return Shape(*template.shapes.draw(rng))
 
 
 def make_figure(
@@ -283,11 +230,11 @@ def make_figure(
     """
     rest, places = template.mesh.vertices, template.skeleton.joint_positions
     keypoints = np.stack(list(template.keypoints.values()))
-    if shape.coefficients is not None and template.shapes is not None:
+    if shape.coefficients is not None:
         moved = template.shapes.displacements(shape.coefficients)
         keypoints = keypoints + template.keypoint_weights @ moved[: len(rest)]
         rest, places = rest + moved[: len(rest)], places + moved[len(rest) :]
-    motion = _joint_motions(template.skeleton, places, shape, rotations)
+    motion = _joint_motions(template.skeleton, places, rotations)
     blended = template.skeleton.weights @ motion.reshape(len(motion), 12)
     blended = blended.reshape(-1, 3, 4)
     vertices = np.einsum("vij,vj->vi", blended[:, :, :3], rest) + blended[:, :, 3]
@@ -301,43 +248,16 @@ def make_figure(
     points = {name: p - origin for name, p in points.items()}
     vertices = vertices - origin
     normals = vertex_normals_of(vertices, template.mesh.faces)
-    size = float(np.ptp(rest[:, 1])) * shape.size / 1.7
+    size = float(np.ptp(rest[:, 1])) / 1.7
     return Figure(vertices, normals, points, joints - origin, size)
 
 
 def _joint_motions(
     skeleton: SyntheticSkeleton,
     places: NDArray[np.float64],
-    shape: Shape,
     rotations: dict[str, NDArray[np.float64]],
 ) -> NDArray[np.float64]:
-    """(J, 3, 4) affine maps of rest positions, joints at `places`, to posed positions."""
-    count = len(places)
-    turns, stretched, positions = np.zeros((count, 3, 3)), np.zeros((count, 3, 3)), places.copy()
-    for joint, name in enumerate(skeleton.joint_names):
-        parent = int(skeleton.parents[joint])
-        turns[joint] = rotations.get(name, np.eye(3))
-        if parent >= 0:
-            turns[joint] = turns[parent] @ turns[joint]
-            offset = places[joint] - places[parent]
-            positions[joint] = positions[parent] + stretched[parent] @ offset
-        stretched[joint] = turns[joint] @ _stretch(skeleton, name, shape)
-    motion = np.zeros((count, 3, 4))
-    motion[:, :, :3] = stretched
-    motion[:, :, 3] = positions - np.einsum("jik,jk->ji", stretched, places)
-    return motion
-
-
-def _stretch(skeleton: SyntheticSkeleton, name: str, shape: Shape) -> NDArray[np.float64]:
-    """(3, 3) stretch of one part in rest axes."""
-    side, _, plain = name.rpartition("_")
-    length = shape.length.get(plain, 1.0) * shape.size
-    girth = shape.girth.get(plain, 1.0) * shape.size
-    axis = np.array([0.0, 1.0, 0.0])
-    if plain in _BONE_END:
-        places = skeleton.joint_positions
-        end = places[skeleton.joint_index(f"{side}_{_BONE_END[plain]}")]
-        axis = end - places[skeleton.joint_index(name)]
-        axis = axis / np.linalg.norm(axis)
-    along = np.outer(axis, axis)
-    return girth * (np.eye(3) - along) + length * along
+    """(J, 3, 4) motions of rest positions, joints at `places`, to posed positions."""
+    own = replace(skeleton, joint_positions=places)
+    turns = np.stack([rotations.get(name, np.eye(3)) for name in skeleton.joint_names])
+    return own.joint_transforms(turns)

@@ -76,7 +76,7 @@ class GeneratorOptions:
     crowd: bool = False
     annotated_fraction: float = 1.0
     formats: tuple[str, ...] = ("coco",)
-    surface: str = "procedural"
+    surface: str = "human"
 
     def __post_init__(self) -> None:
         unknown = set(self.formats) - set(FORMATS)
@@ -111,7 +111,7 @@ class Sample:
     records: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def load_template(surface: str) -> Template:
     """The tables of a surface, once per process."""
     return Template.from_surface(load_surface(surface))

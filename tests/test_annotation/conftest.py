@@ -6,7 +6,7 @@ from mmktn.surface import load_surface
 
 @pytest.fixture(scope="session")
 def body():
-    return load_surface("procedural")
+    return load_surface("human")
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ def test_people_have_their_own_maps(prediction):
 
 def test_vertices_of_pixels_and_of_given_points(prediction):
     person = prediction.people[0]
-    body = load_surface("procedural")
+    body = load_surface("human")
     points = person.vertices(surface=body)
     assert len(points) == 48
     assert points.xy[0].tolist() == [4, 2]

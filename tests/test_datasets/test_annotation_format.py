@@ -101,7 +101,7 @@ def load(name, root):
         for dataset in loader.dataset.get("datasets", [loader.dataset]):
             dataset.data_root = str(root)
             for step in dataset.pipeline:
-                step.update({k: "procedural" for k in ("surface",) if k in step})
+                step.update({k: "human" for k in ("surface",) if k in step})
                 step.update({k: [(64, 48)] for k in ("scales",) if k in step})
     return config
 

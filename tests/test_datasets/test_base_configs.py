@@ -68,9 +68,7 @@ def test_densepose_coco(tmp_path, train, minival):
         tmp_path, folder + train.format("valminusminival"), "val2014", "COCO_val2014_", seed=2
     )
     write_layout(tmp_path, folder + minival.format("minival"), "val2014", "COCO_val2014_", seed=3)
-    config = load(
-        "densepose_coco.py", tmp_path, surface="procedural", scales=[(90, 60)], scale=(90, 60)
-    )
+    config = load("densepose_coco.py", tmp_path, surface="human", scales=[(90, 60)], scale=(90, 60))
     ids = assert_trains(first_batches(config.train_dataloader, 2), 2)
     assert {i // 1000 for i in ids} <= {1, 2}
     (batch,) = first_batches(config.val_dataloader, 1)
@@ -98,6 +96,6 @@ def test_densepose_real_takes_its_folder_from_the_environment(tmp_path, monkeypa
 
 @pytest.mark.parametrize("name", ["densepose_coco.py", "densepose_synthetic.py"])
 def test_missing_files_say_what_to_get(tmp_path, name):
-    config = load(name, tmp_path, surface="procedural")
+    config = load(name, tmp_path, surface="human")
     with pytest.raises(FileNotFoundError, match=r"docs/datasets\.md"):
         Runner.build_dataloader(config.val_dataloader, seed=0)

@@ -9,9 +9,7 @@ from mmktn.surface import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, load_surface
 
 @pytest.fixture(scope="module")
 def rules():
-    return FlipRules(
-        CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, load_surface("procedural").symmetry.flip_uv
-    )
+    return FlipRules(CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, load_surface("human").symmetry.flip_uv)
 
 
 def maps(seed=0):

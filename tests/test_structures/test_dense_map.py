@@ -20,9 +20,7 @@ from tests.fake_annotations import fake_annotation
 
 @pytest.fixture(scope="module")
 def rules():
-    return FlipRules(
-        CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, load_surface("procedural").symmetry.flip_uv
-    )
+    return FlipRules(CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, load_surface("human").symmetry.flip_uv)
 
 
 def random_dense_map(seed=0):
@@ -75,7 +73,7 @@ def test_flip_by_hand():
 def test_flip_twice_is_the_identity(rules):
     item = person()
     back = item.flip(rules).flip(rules)
-    # Bytes below 255 are exact: the tables of the procedural body hold the middles of their cells.
+    # Bytes below 255 are exact: the tables of the human body hold the middles of their cells.
     assert torch.equal(back.dense_map, item.dense_map)
     assert not torch.equal(item.flip(rules).dense_map, item.dense_map)
 

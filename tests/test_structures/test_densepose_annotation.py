@@ -12,9 +12,7 @@ from tests.fake_annotations import fake_annotation, fake_annotations
 
 @pytest.fixture(scope="module")
 def rules():
-    return FlipRules(
-        CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, load_surface("procedural").symmetry.flip_uv
-    )
+    return FlipRules(CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, load_surface("human").symmetry.flip_uv)
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_maps_of_different_numbers_of_instances_are_refused():
 
 def test_labels_are_mirrored_by_their_map_and_survive_workers():
     annotations = DensePoseAnnotations([person()])
-    flipped = annotations.flip(surface_flip_rules("procedural"))[0].label_maps["shade_of_test"]
+    flipped = annotations.flip(surface_flip_rules("human"))[0].label_maps["shade_of_test"]
     assert torch.equal(flipped, -person().label_maps["shade_of_test"].flip(-1))
     copy = pickle.loads(pickle.dumps(annotations))[0].label_maps["shade_of_test"]
     assert torch.equal(copy, person().label_maps["shade_of_test"])

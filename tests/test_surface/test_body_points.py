@@ -10,7 +10,7 @@ CORNERS = 40  # pixels of each made map
 
 @pytest.fixture(scope="module")
 def surface() -> BodySurface:
-    return load_surface("procedural")
+    return load_surface("human")
 
 
 def painted(surface, seed=0, origin=(3, 5)):

@@ -50,7 +50,7 @@ def test_missing_parts_are_named():
 
 
 def test_missing_folder_says_what_belongs_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"data': not 'procedural'") as error:
+    with pytest.raises(FileNotFoundError, match=r"data': not 'human'") as error:
         load_surface(tmp_path / "data")
     for hint in ("SMPL_subdiv.mat", "UV_symmetry_transforms.mat", "docs/surface.md", "uv_symmetry"):
         assert hint in str(error.value)
@@ -73,5 +73,5 @@ def test_load_surface_takes_names_files_and_folders(tmp_path, body):
     assert load_surface() is body
     save_surface(body, tmp_path / "body.npz")
     assert load_surface(tmp_path / "body.npz").mesh.hash == body.mesh.hash
-    with pytest.raises(FileNotFoundError, match="'smpl': not 'procedural'"):
+    with pytest.raises(FileNotFoundError, match="'smpl': not 'human'"):
         load_surface("smpl")

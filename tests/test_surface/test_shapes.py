@@ -8,7 +8,7 @@ from mmktn.surface.shapes import BodyShapes, point_weights
 
 @pytest.fixture(scope="module")
 def human():
-    return load_surface("human")
+    return load_surface()
 
 
 def _heights(human, coefficients):

@@ -12,9 +12,15 @@ from mmktn.synthetic.pose import (
     random_pose,
 )
 
+LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+
 
 def keypoints(template, pose):
-    return make_figure(template, Shape(), joint_rotations(template.skeleton, pose)).keypoints
+    """Keypoints, those of the limbs at the joints themselves."""
+    figure = make_figure(template, Shape(), joint_rotations(template.skeleton, pose))
+    names = [f"{side}_{limb}" for side in ("left", "right") for limb in LIMBS]
+    joints = {name: figure.joints[template.skeleton.joint_index(name)] for name in names}
+    return figure.keypoints | joints
 
 
 def direction(points, start, end):
@@ -86,6 +92,8 @@ def test_mirrored_pose_gives_the_mirrored_body(template):
         pose.right_leg,
         pose.left_leg,
         *[(a[0], -a[1], -a[2]) for a in (pose.lean, pose.torso, pose.head)],
+        pose.right_curl,
+        pose.left_curl,
     )
     one, other = (
         make_figure(template, Shape(), joint_rotations(template.skeleton, p))
@@ -124,14 +132,14 @@ def test_unknown_style_is_an_error():
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_limbs_bent_at_rest_hang_straight_and_bend_forward(human, side):
-    index = human.skeleton.joint_index
+def test_limbs_bent_at_rest_hang_straight_and_bend_forward(template, side):
+    index = template.skeleton.joint_index
 
     def places(**limbs):
         pose = PoseAngles()
         for name, angles in limbs.items():
             setattr(pose, f"{side}_{name}", angles)
-        joints = make_figure(human, Shape(), joint_rotations(human.skeleton, pose)).joints
+        joints = make_figure(template, Shape(), joint_rotations(template.skeleton, pose)).joints
         return {
             n: joints[index(f"{side}_{n}")] for n in ("shoulder", "elbow", "wrist", "hip", "ankle")
         }
@@ -147,11 +155,11 @@ def test_limbs_bent_at_rest_hang_straight_and_bend_forward(human, side):
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_fingers_curl_into_the_palm(human, side):
+def test_fingers_curl_into_the_palm(template, side):
     def tip(angle):
         pose = PoseAngles(**{f"{side}_curl": (0.0, *[angle] * 4)})
-        joints = make_figure(human, Shape(), joint_rotations(human.skeleton, pose)).joints
-        place = {n: joints[human.skeleton.joint_index(f"{side}_{n}")] for n in names}
+        joints = make_figure(template, Shape(), joint_rotations(template.skeleton, pose)).joints
+        place = {n: joints[template.skeleton.joint_index(f"{side}_{n}")] for n in names}
         return place["middle_3"] - place["wrist"], place
 
     names = ("wrist", "middle_1", "middle_3", "index_1", "little_1", "thumb_3")

@@ -10,7 +10,6 @@ from mmktn.synthetic.camera import Camera
 from mmktn.synthetic.occluder import Occluder
 from mmktn.synthetic.pose import LimbAngles, PoseAngles, joint_rotations
 from mmktn.synthetic.render import labelled_keypoints, render_image, render_labels
-from mmktn.synthetic.sample import load_template
 from mmktn.synthetic.scene import Person, Scene
 from mmktn.synthetic.texture import random_light
 from mmktn.synthetic.wardrobe import random_outfit
@@ -49,17 +48,15 @@ def board(x, y, half_width, half_height, depth):
     return Occluder(centre, half, 0.0, 60.0, 0.0, 0.0, depth, colors)
 
 
-@pytest.mark.parametrize("name", ["procedural", "human"])
-def test_labels_lead_back_to_the_surface_point_seen_through_the_pixel(name):
+def test_labels_lead_back_to_the_surface_point_seen_through_the_pixel(template):
     """(I, U, V) of a pixel, looked up on the posed body, projects onto that pixel's centre."""
-    template = load_template(name)
     scene = build(template, (0.1, 0.0, 0.5))
     maps = render_labels(scene, template, min_pixels=30).maps
     rows, columns = np.nonzero(maps.instance)
     pick = np.random.default_rng(0).permutation(len(rows))[:600]
     rows, columns = rows[pick], columns[pick]
     u, v = maps.u[rows, columns] / UV_STEPS, maps.v[rows, columns] / UV_STEPS
-    atlas = load_surface(name).atlas
+    atlas = load_surface().atlas
     faces, weights = atlas.locate(maps.chart[rows, columns], u, v)
     world = atlas.points(faces, weights, scene.people[0].figure.vertices)
     image = scene.camera.project(world)
@@ -76,7 +73,7 @@ def test_convention_right_hand_of_a_facing_person_is_chart_3_left_in_the_picture
     assert columns[3] < WIDTH / 2 < columns[4]
     assert columns[6] < WIDTH / 2 < columns[5]
     assert (labels.maps.chart == 2).sum() > 100
-    assert (labels.maps.chart == 1).sum() == 0
+    assert (labels.maps.chart == 1).sum() < 10  # at most along the seams of the sides
 
 
 def test_convention_mirror_image_has_mirrored_charts(template):

@@ -32,8 +32,13 @@ def test_sleeves_end_at_their_length(template, face_centres):
     arm = (charts >= 15) & (charts <= 22)
     np.testing.assert_array_equal(zone.top[arm], rest[arm, 3] < 0.2)
     places, index = template.skeleton.joint_positions, template.skeleton.joint_index
-    length = np.linalg.norm(places[index("right_elbow")] - places[index("right_shoulder")])
-    assert template.garment_at("right_elbow")[3] == pytest.approx(length, abs=0.03)
+    shoulder, elbow, wrist = (
+        places[index(f"right_{name}")] for name in ("shoulder", "elbow", "wrist")
+    )
+    upper, lower = np.linalg.norm(elbow - shoulder), np.linalg.norm(wrist - elbow)
+    # sleeves are measured on an arm of 0.534 m
+    wanted = 0.534 * upper / (upper + lower)
+    assert template.garment_at("right_elbow")[3] == pytest.approx(wanted, abs=0.03)
 
 
 def test_traits_shift_what_is_drawn():

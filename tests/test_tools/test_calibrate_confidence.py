@@ -79,7 +79,7 @@ def result_for(person):
 def points():
     person = annotation()
     truth = DensePoseTruth.from_coco(coco(person)).all_persons()[0]
-    return tool.read_points(truth, result_for(person), load_surface("procedural"))
+    return tool.read_points(truth, result_for(person), load_surface("human"))
 
 
 def test_confidence_is_read_at_the_pixels_of_the_points(points):

@@ -113,7 +113,7 @@ def test_a_teacher_labels_the_outline_of_each_person(root, teacher_labels):
 
 def test_truth_against_itself_has_no_error(root):
     truth = DenseLabelFolder(root / "truth")
-    found = dense_label_errors.measure(truth, truth, surface=load_surface("procedural"), stride=8)
+    found = dense_label_errors.measure(truth, truth, surface=load_surface("human"), stride=8)
     assert found["labelled"] == found["chart_right"] == found["AUC10"] == 1
     assert found["extra"] == found["mean_m"] == 0
     assert found["persons"] == len(truth)
@@ -130,7 +130,7 @@ def test_errors_of_labels_by_hand(root, tmp_path):
         writer.add(record["id"], dense, image_id=1, box_xyxy=(x, y, x + w, y + h))
     writer.close()
     half = DenseLabelFolder(tmp_path / "half")
-    found = dense_label_errors.measure(half, truth, surface=load_surface("procedural"), stride=1)
+    found = dense_label_errors.measure(half, truth, surface=load_surface("human"), stride=1)
     assert found["labelled"] == pytest.approx(0.5, abs=0.01)
     assert found["AUC30"] == pytest.approx(found["labelled"])
     assert found["chart_right"] == 1
@@ -140,7 +140,7 @@ def test_errors_of_labels_by_hand(root, tmp_path):
 def test_an_untrained_teacher_is_worse_than_the_truth(root, teacher_labels):
     found = dense_label_errors.measure(
         teacher_labels, DenseLabelFolder(root / "truth"),
-        surface=load_surface("procedural"), stride=8, max_persons=1,
+        surface=load_surface("human"), stride=8, max_persons=1,
     )  # fmt: skip
     assert found["persons"] == 1
     assert found["AUC10"] < 0.5

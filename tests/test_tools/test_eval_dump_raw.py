@@ -27,7 +27,7 @@ test_dataloader = dict(
     dataset=dict(data_root="{data}", ann_file="annotations.json", data_prefix=dict(img="images/"))
 )
 test_evaluator = [
-    dict(type="mmktn.DensePoseMetric", ann_file="{data}/annotations.json", surface="procedural")
+    dict(type="mmktn.DensePoseMetric", ann_file="{data}/annotations.json", surface="human")
 ]
 model = dict(test_cfg=dict(rcnn=dict(score_thr=0.0, max_per_img=3)))
 """

@@ -51,7 +51,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--ann", required=True, help="DensePose-COCO annotations")
     parser.add_argument("--images", required=True, type=Path, help="folder of their pictures")
     parser.add_argument("--out", required=True, type=Path, help="folder of the two files")
-    parser.add_argument("--surface", default="procedural", help="body that the labels refer to")
+    parser.add_argument("--surface", default="human", help="body that the labels refer to")
     parser.add_argument("--max-images", type=int, default=0, help="0 for all")
     parser.add_argument("--good-cm", type=float, default=3.0, help="error of a good pixel")
     parser.add_argument("--precision", type=float, default=0.9, help="share of kept that is good")

@@ -26,7 +26,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("labels", help="folder of the labels that are measured")
     parser.add_argument("truth", help="folder of the labels that are taken for true")
-    parser.add_argument("--surface", default="procedural")
+    parser.add_argument("--surface", default="human")
     parser.add_argument("--stride", type=int, default=4, help="take every n-th row and column")
     parser.add_argument("--max-persons", type=int, default=0, help="0 for all")
     parser.add_argument("--json", help="also write the figures here")

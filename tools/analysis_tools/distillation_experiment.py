@@ -139,7 +139,7 @@ def train_teacher(ann: Path, args: argparse.Namespace) -> dict[str, Any]:
                 batch_size=8, workers=0, device=None, max_persons=0,
             )
         )  # fmt: skip
-    surface = load_surface("procedural")
+    surface = load_surface("human")
     entry["labels"] = measure(DenseLabelFolder(labels), DenseLabelFolder(truth), surface=surface)
     return entry
 

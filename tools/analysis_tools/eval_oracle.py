@@ -81,7 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--gt", required=True, help="DensePose-COCO annotations")
     parser.add_argument("--results", required=True, help="official .json or .npz")
     parser.add_argument("--raw", help=".npz with raw head outputs of every detection")
-    parser.add_argument("--surface", default="procedural")
+    parser.add_argument("--surface", default="human")
     parser.add_argument("--protocol", choices=sorted(DENSEPOSE_PROTOCOLS), default="official")
     parser.add_argument("--metric", nargs="+", choices=METRICS, default=["gps"])
     parser.add_argument("--normaliser", nargs="+", choices=NORMALISERS, default=["per_part"])

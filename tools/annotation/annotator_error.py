@@ -44,7 +44,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     source.add_argument("--simulate", type=int, metavar="N", help="images to render")
     source.add_argument("--pairs", type=Path, help="JSON file of real annotators")
     parser.add_argument("--out", type=Path, required=True, help="folder")
-    parser.add_argument("--surface", default="procedural")
+    parser.add_argument("--surface", default="human")
     parser.add_argument(
         "--click-noise", type=float, default=AnnotatorNoise.click, help="share of a picture's side"
     )
@@ -139,7 +139,8 @@ def main(argv: list[str] | None = None) -> int:
             for i in images
         ]
         write_json(args.out / "pairs.json", pairs)
-    upper = args.upper or float(error.vertices_m.max())
+    # Where nobody erred every colour is the first one, whatever the scale.
+    upper = args.upper or float(error.vertices_m.max()) or 0.01
     picture = Image.fromarray(draw_vertex_values(surface, error.vertices_m, upper=upper))
     palette = picture.quantize(255, Image.Quantize.MAXCOVERAGE, kmeans=2)
     with replace_atomically(args.out / "error.png") as handle:

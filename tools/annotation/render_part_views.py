@@ -28,7 +28,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder")
-    parser.add_argument("--surface", default="procedural")
+    parser.add_argument("--surface", default="human")
     parser.add_argument(
         "--parts", type=int, nargs="+", default=range(1, NUM_COARSE + 1), help="default: all"
     )

@@ -96,7 +96,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         "--max-yaw", type=float, default=180.0, metavar="DEGREES",
         help="how far people turn away from the camera; 180 lets them turn their backs",
     )  # fmt: skip
-    parser.add_argument("--surface", default="procedural", help="name or .npz of the body surface")
+    parser.add_argument("--surface", default="human", help="name or .npz of the body surface")
     parser.add_argument(
         "--overview", type=Path, help="only draw some pictures beside their labels into this file"
     )

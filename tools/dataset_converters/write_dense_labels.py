@@ -87,7 +87,7 @@ def label_with_teacher(args: argparse.Namespace) -> int:
     model.test_cfg.update(
         scales=tuple(args.scales),
         flip=not args.no_flip,
-        surface=cfg.get("surface", "procedural"),
+        surface=cfg.get("surface", "human"),
     )
     datasets = person_datasets(cfg, args.split, all_persons=args.all_persons)
     source = {

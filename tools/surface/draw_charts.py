@@ -181,7 +181,7 @@ def save_small(picture: np.ndarray, path: Path, *, colours: int) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--surface", default="procedural", help="as load_surface takes it")
+    parser.add_argument("--surface", default="human", help="as load_surface takes it")
     parser.add_argument("--out", type=Path, default=Path("docs/assets"), help="folder")
     parser.add_argument("--height", type=int, default=900, help="height of charts.png")
     parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)

@@ -53,7 +53,7 @@ test_dataloader = val_dataloader
 val_evaluator = dict(
     type="mmktn.DensePoseMetric",
     ann_file=data_root + "densepose_real.json",
-    surface="procedural",
+    surface="human",
     metric=("gps", "gpsm"),
 )
 test_evaluator = val_evaluator

@@ -1,6 +1,6 @@
 # The synthetic set (tools/dataset_converters/make_synthetic.py; layout in docs/datasets.md).
 data_root = "data/synthetic_densepose/"
-surface = "procedural"
+surface = "human"
 
 train_pipeline = [
     dict(type="mmktn.LoadImageFromFile"),

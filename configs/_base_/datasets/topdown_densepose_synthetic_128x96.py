@@ -3,7 +3,7 @@
 dataset_type = "mmktn.TopdownDensePoseDataset"
 data_mode = "topdown"
 data_root = "data/synthetic_densepose/"
-surface = "procedural"
+surface = "human"
 input_size = (96, 128)
 
 train_pipeline = [

@@ -2,7 +2,7 @@
 # weights.
 _base_ = "densepose-rcnn_r50_fpn.py"
 
-tta_model = dict(tta_cfg=dict(max_per_img=20), surface="procedural")
+tta_model = dict(tta_cfg=dict(max_per_img=20), surface="human")
 tta_pipeline = [
     dict(type="mmktn.LoadImageFromFile"),
     dict(

@@ -17,7 +17,7 @@ model = dict(
         ],
     ),
     head=dict(
-        surface="procedural",
+        surface="human",
         densepose_head=dict(
             trunk=dict(in_channels=16),
             predictor=dict(in_channels=16),

@@ -11,7 +11,7 @@ model = dict(
         init_cfg=None,
     ),
     head=dict(
-        surface="procedural",
+        surface="human",
         densepose_head=dict(
             trunk=dict(in_channels=256, channels=(64, 64, 64)),
             predictor=dict(in_channels=64),

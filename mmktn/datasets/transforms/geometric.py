@@ -22,7 +22,7 @@ class DensePoseRandomFlip(RandomFlip):
 
     Args:
         prob: Probability of a flip.
-        surface: Where the UV symmetry tables come from: 'procedural', or the path of a surface file
+        surface: Where the UV symmetry tables come from: 'human', or the path of a surface file
             or of the folder with UV_symmetry_transforms.mat. It must be the surface that the
             annotations refer to.
         uv_symmetry: 'tables' to mirror U and V by the tables of `surface`; 'none' for surfaces that
@@ -35,7 +35,7 @@ class DensePoseRandomFlip(RandomFlip):
     def __init__(
         self,
         prob: float = 0.5,
-        surface: str = "procedural",
+        surface: str = "human",
         *,
         uv_symmetry: Literal["tables", "none"] = "tables",
     ) -> None:

@@ -44,7 +44,7 @@ class DensePoseMetric(BaseMetric):
 
     Args:
         ann_file: DensePose-COCO JSON of the evaluated split.
-        surface: ``"procedural"``, an .npz file, a folder with the official files, or a surface.
+        surface: ``"human"``, an .npz file, a folder with the official files, or a surface.
         metric: Some of ``"gps"``, ``"gpsm"``, ``"iou"``.
         normaliser: ``"per_part"``, ``"global"`` or both.
         protocol: ``"official"`` or ``"clean"`` (docs/evaluation.md).
@@ -64,7 +64,7 @@ class DensePoseMetric(BaseMetric):
     def __init__(
         self,
         ann_file: str | Path,
-        surface: Any = "procedural",
+        surface: Any = "human",
         *,
         metric: str | Sequence[str] = METRIC_NAMES,
         normaliser: str | Sequence[str] = PER_PART,

@@ -67,7 +67,7 @@ class PointwiseDensePoseMetric(BaseMetric):
     def __init__(
         self,
         ann_file: str | Path,
-        surface: Any = "procedural",
+        surface: Any = "human",
         *,
         protocol: str = "clean",
         min_score: float = 0.0,

@@ -17,7 +17,6 @@ from mmktn.evaluation.functional.regions import RegionDetections
 from mmktn.evaluation.functional.surface_like import SurfaceLike
 from mmktn.formats.annotation_names import local_annotation_file, names_in_circulation
 from mmktn.surface import load_surface
-from mmktn.surface.procedural import SHIPPED_BODIES
 
 _ROUNDING = 1e-3
 
@@ -64,7 +63,7 @@ class LazySurface:
     """A body surface that is opened at first use, since its distances may have to be computed.
 
     Attributes:
-        source: Surface, a shipped body's name, an .npz file or a folder with the official files.
+        source: Surface, ``"human"``, an .npz file or a folder with the official files.
     """
 
     source: Any
@@ -76,11 +75,10 @@ class LazySurface:
             FileNotFoundError: It is not.
         """
         is_name = isinstance(self.source, str | Path)
-        shipped = str(self.source) in SHIPPED_BODIES
-        if is_name and not shipped and not Path(self.source).exists():
+        if is_name and str(self.source) != "human" and not Path(self.source).exists():
             raise FileNotFoundError(
-                f"surface: {self.source} does not exist; give {' or '.join(SHIPPED_BODIES)}, an "
-                ".npz file, or the folder with the official files (docs/surface.md)"
+                f"surface: {self.source} does not exist; give 'human', an .npz file, or the "
+                "folder with the official files (docs/surface.md)"
             )
 
     def get(self) -> SurfaceLike:

@@ -205,7 +205,7 @@ class ChartFCN(BaseDetector):
         maps = average_views(
             views,
             mirrored=mirrored,
-            rules=lambda: surface_flip_rules(self.test_cfg.get("surface", "procedural")),
+            rules=lambda: surface_flip_rules(self.test_cfg.get("surface", "human")),
             uv_by_chart=True,
         )
         if self.test_cfg.get("person_only", False) if person_only is None else person_only:

@@ -48,7 +48,7 @@ class DensePoseTTA(DetTTAModel):
     def __init__(
         self,
         tta_cfg: dict,
-        surface: str = "procedural",
+        surface: str = "human",
         **kwargs,  # noqa: ANN003  # the host's own arguments, handed through
     ) -> None:
         super().__init__(tta_cfg=ConfigDict(tta_cfg), **kwargs)

@@ -30,7 +30,7 @@ class TopdownDensePoseHead(BaseHead):
 
     Args:
         densepose_head: The `DensePoseHead`; its predictor may not read a box head.
-        surface: Surface whose symmetry tables the flip test needs: 'procedural', or the path of a
+        surface: Surface whose symmetry tables the flip test needs: 'human', or the path of a
             surface file or folder. Opened when the first flip test runs.
         init_cfg: As in `mmengine.model.BaseModule`.
 

@@ -97,7 +97,7 @@ def test_keypoints_are_mirrored_and_swapped(results):
 
 def test_charts_swap_sides_and_uv_follow_the_tables_of_all_charts(results):
     flipped = DensePoseRandomFlip(prob=1.0).transform(copy_of(results))
-    symmetry = load_surface("procedural").symmetry
+    symmetry = load_surface("human").symmetry
     for person in range(2):
         old, new = results["gt_densepose"][person], flipped["gt_densepose"][person]
         assert torch.equal(new.point_charts, torch.tensor(CHART_FLIP)[old.point_charts])

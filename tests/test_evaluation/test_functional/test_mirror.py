@@ -23,7 +23,7 @@ class StraightDistances:
 
 @pytest.fixture(scope="module")
 def symmetric_surface():
-    body = load_surface("procedural")
+    body = load_surface("human")
     return SimpleNamespace(
         atlas=body.atlas,
         geodesics=StraightDistances(np.asarray(body.mesh.vertices)),

@@ -228,11 +228,11 @@ def test_scales_are_averaged(model):
 
 
 def test_with_flips_a_mirrored_image_gives_the_mirrored_result(model):
-    model.test_cfg = {"flip": True, "surface": "procedural"}
+    model.test_cfg = {"flip": True, "surface": "human"}
     with torch.no_grad():
         maps = model._maps(images(), [make_sample()])
         mirrored = model._maps(images().flip(-1), [make_sample()])
-    back = mirrored.flip(surface_flip_rules("procedural"))
+    back = mirrored.flip(surface_flip_rules("human"))
     torch.testing.assert_close(back["fine_segm"], maps["fine_segm"], atol=1e-4, rtol=1e-4)
     # Two look-ups in tables of 1/255, one of them in each of the two averaged views.
     torch.testing.assert_close(back["u"], maps["u"], atol=1.5 / 255, rtol=0)

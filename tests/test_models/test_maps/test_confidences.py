@@ -120,7 +120,7 @@ def random_maps(seed=0):
 
 def test_confidence_in_a_mirror_goes_with_its_chart_and_turns_its_direction():
     """Two points a short step along k apart are, mirrored, a step along the mirrored k apart."""
-    rules = surface_flip_rules("procedural")
+    rules = surface_flip_rules("human")
     maps = random_maps()
     maps = maps.replace(**{n: 0.3 + 0.4 * maps[n] for n in "uv"})
     step = 6 / 255
@@ -142,7 +142,7 @@ def test_confidence_in_a_mirror_goes_with_its_chart_and_turns_its_direction():
 
 def test_confidence_of_the_first_view_stays_when_views_are_averaged():
     first, second = random_maps(0), random_maps(1)
-    rules = surface_flip_rules("procedural")
+    rules = surface_flip_rules("human")
     mean = average_views([first, second], mirrored=[False, True], rules=lambda: rules)
     for name in (*UV, *SEGM):
         assert torch.equal(mean[name], first[name])

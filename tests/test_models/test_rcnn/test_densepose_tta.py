@@ -17,7 +17,7 @@ from mmktn.utils.setup_env import register_all_modules
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 HW = (96, 128)
-SURFACE = "procedural"
+SURFACE = "human"
 
 
 @pytest.fixture(autouse=True)

@@ -49,7 +49,7 @@ def densepose_head(predictor="ConvChartPredictor", **loss):
     }
 
 
-def topdown_head(predictor="ConvChartPredictor", surface="procedural", **loss):
+def topdown_head(predictor="ConvChartPredictor", surface="human", **loss):
     torch.manual_seed(0)
     return TopdownDensePoseHead(densepose_head(predictor, **loss), surface=surface).eval()
 
@@ -198,7 +198,7 @@ def test_chunks_change_nothing():
 
 def test_flip_test_of_the_mirrored_crop_is_the_mirrored_result():
     """Swapping crop and mirror image mirrors every map, hence the results."""
-    head, rules = topdown_head(), surface_flip_rules("procedural")
+    head, rules = topdown_head(), surface_flip_rules("human")
     crop = torch.cat((CENTER - SCALE / 2, CENTER + SCALE / 2))[None]
     given, x, y = samples(1, boxes=crop), features(1, seed=1), features(1, seed=2)
     with torch.no_grad():

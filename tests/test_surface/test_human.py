@@ -4,8 +4,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from mmktn.surface import CHART_FLIP, load_surface
+from mmktn.surface.human import DATA_FILE
 from mmktn.surface.parts import CHART_NAMES, COCO_KEYPOINT_NAMES
-from mmktn.surface.procedural import DATA_FILE
 
 
 def _signed_uv_areas(atlas) -> np.ndarray:
@@ -21,8 +21,8 @@ def _centroid(body, chart: int) -> np.ndarray:
 
 
 def test_file_is_small_and_loads_to_one_object():
-    assert DATA_FILE.stat().st_size < 1_000_000
-    assert load_surface() is load_surface("procedural")
+    assert DATA_FILE.stat().st_size < 1_500_000
+    assert load_surface() is load_surface("human")
 
 
 def test_mesh_is_one_closed_body_of_human_size(body):
@@ -34,8 +34,8 @@ def test_mesh_is_one_closed_body_of_human_size(body):
     graph = coo_array((np.ones(len(mesh.edges)), mesh.edges.T), shape=(mesh.num_vertices,) * 2)
     assert connected_components(graph, directed=False)[0] == 1
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
-    assert high[1] - low[1] == pytest.approx(1.70, abs=0.01)
-    # normals out, 58 litres
+    assert high[1] - low[1] == pytest.approx(1.63, abs=0.01)
+    # normals out, 51 litres
     assert 0.05 < mesh.volume < 0.07
 
 
@@ -45,7 +45,7 @@ def test_triangles_are_good(body):
     side = np.linalg.norm(corner - np.roll(corner, 1, axis=1), axis=2)
     quality = 4 * np.sqrt(3) * mesh.face_areas / (side**2).sum(axis=1)
     assert quality.mean() > 0.93
-    assert quality.min() > 0.4
+    assert quality.min() > 0.38
 
 
 def test_mirror_is_exact_for_vertices_faces_and_charts(body):
@@ -213,9 +213,12 @@ def test_skinning_is_smooth_local_and_symmetric(body):
     hand = np.unique(body.mesh.faces[body.atlas.face_charts == 4])
     reach = np.linalg.norm(body.mesh.vertices[hand] - body.keypoints["left_wrist"], axis=1)
     far = hand[reach > 0.08]
-    assert skeleton.weights[far, skeleton.joint_index("left_wrist")].min() > 0.99
+    fingers = ("wrist", "thumb", "index", "middle", "ring", "little")
+    own = [n.startswith(tuple(f"left_{f}" for f in fingers)) for n in skeleton.joint_names]
+    assert skeleton.weights[far][:, own].sum(axis=1).min() > 0.99
     jump = np.abs(np.diff(skeleton.weights[body.mesh.edges], axis=1)).max(axis=2)
-    assert np.percentile(jump, 99) < 0.5
+    # the joints of fingers are as narrow as the triangles there
+    assert np.percentile(jump, 99) < 0.6
 
 
 @pytest.mark.parametrize("joint", ["left_elbow", "left_knee", "right_shoulder", "right_hip"])

@@ -1,1 +1,0 @@
-"""Construction of the procedural human: shape, mesh, charts, parametrisation, skeleton."""
