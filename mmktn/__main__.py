@@ -16,9 +16,11 @@ COMMANDS = {
     "doctor": ("mmktn.doctor:main", "what is installed, in use and missing"),
     "models": ("mmktn.zoo.command:main", "published weights by name, and which are here"),
     "predict": ("mmktn.apis.predict_command:main", "dense pose of many pictures, resumable"),
+    "detect": ("mmktn.apis.detect_command:main", "person boxes of a detector, for top-down tests"),
     "evaluate": ("mmktn.evaluation.cli:main", "score a result file"),
     "hook": ("mmktn.utils.startup_hook:main", "import mmktn at each start of this Python, or not"),
     "report": ("mmktn.evaluation.cli:report_main", "explain a result file on an HTML page"),
+    "shared": ("mmktn.formats.shared_command:main", "which pictures two sets share"),
 }
 
 

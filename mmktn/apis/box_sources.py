@@ -21,9 +21,11 @@ from mmktn.datasets.detection_file import (
     box_of,
     image_of,
     images_of,
+    person_ids_of,
     read_json,
     require_fields,
 )
+from mmktn.formats.shown import is_id
 from mmktn.utils.user_error import UserError
 
 Boxes = tuple[np.ndarray, np.ndarray]
@@ -70,7 +72,8 @@ def boxes_from_coco(path: Path, images_json: Path | None, threshold: float) -> B
     Pictures are found by file name; where several images have it, by the folders before it.
 
     Args:
-        path: Annotations, or detections in COCO result format.
+        path: Annotations, or detections in COCO result format; of entries with a category those
+            are taken whose category the file of the images calls person.
         images_json: Annotation file of the images of detections.
         threshold: Entries below this score are left out.
 
@@ -79,7 +82,7 @@ def boxes_from_coco(path: Path, images_json: Path | None, threshold: float) -> B
         ValueError: The file is neither annotations nor detections, names an unknown image, or an
             entry has no usable box or score.
     """
-    images, entries, source = _images_and_entries(path, images_json)
+    images, persons, entries, source = _images_and_entries(path, images_json)
     rows: dict[Any, list] = {image_id: [] for image_id in images}
     by_name: dict[str, list[tuple[Path, Any]]] = {}
     for index, (image_id, image) in enumerate(images.items()):
@@ -94,7 +97,9 @@ def boxes_from_coco(path: Path, images_json: Path | None, threshold: float) -> B
         score = entry.get("score", 1.0)
         if isinstance(score, bool) or not isinstance(score, int | float) or not abs(score) < 1e9:
             raise UserError(f"{where}: score {score!r} is not a number")
-        if entry.get("category_id", 1) == 1 and score >= threshold and not entry.get("iscrowd"):
+        category = entry.get("category_id")
+        wanted = category is None or (is_id(category) and category in persons)
+        if wanted and score >= threshold and not entry.get("iscrowd"):
             require_fields(entry, ("bbox",), where)
             x, y, w, h = box_of(entry, where)
             rows[image["id"]].append([x, y, x + w, y + h, score])
@@ -145,22 +150,21 @@ def whole_picture(_image: ImageInput, pixels: np.ndarray) -> Boxes:
 
 def _images_and_entries(
     path: Path, images_json: Path | None
-) -> tuple[dict[Any, dict[str, Any]], list[Any], Path]:
-    """Image records by id, annotations or detections, and the file of the images."""
+) -> tuple[dict[Any, dict[str, Any]], set[int], list[Any], Path]:
+    """Image records by id, the person's category, annotations or detections, the images' file."""
     content = read_json(path, "--boxes")
     if isinstance(content, dict) and "annotations" in content:
-        images, entries, source = images_of(content, path), content["annotations"], path
+        described, entries, source = content, content["annotations"], path
         if not isinstance(entries, list):
             raise UserError(f"{path}: 'annotations' is {entries!r}, not a list")
     elif isinstance(content, list):
         if images_json is None:
             raise UserError(f"{path} holds detections: give --images-json, which names the images")
         source = images_json
-        images = images_of(read_json(images_json, "--images-json"), images_json)
-        entries = content
+        described, entries = read_json(images_json, "--images-json"), content
     else:
         raise UserError(f"{path} is neither a COCO annotation file nor a list of detections")
-    return images, entries, source
+    return images_of(described, source), person_ids_of(described, source), entries, source
 
 
 def _ends_with(path: Path, end: Path) -> bool:

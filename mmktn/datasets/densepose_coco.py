@@ -145,12 +145,13 @@ class DensePoseCocoDataset(BaseDetDataset):
         return [item for item in items if min(item["width"], item["height"]) >= min_size]
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """The item of one image, with `ann_file` and `annotation_format` for the transforms."""
+        """The item of one image, with what the transforms need to know of its file."""
         item = super().get_data_info(idx)
         item["ann_file"] = self.ann_file
         if self.dense_labels is not None:
             item["dense_labels"] = self.dense_labels
         item["annotation_format"] = self.annotation_format.name
+        item["person_ids"] = self.person_ids
         return item
 
     def _add_instances(

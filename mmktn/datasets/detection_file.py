@@ -17,6 +17,8 @@ from mmktn.formats.json_files import parse_json
 from mmktn.formats.shown import is_id, shown
 from mmktn.utils.user_error import UserError
 
+_COCO_PERSON = 1
+
 
 def read_json(path: str | Path, what: str) -> Any:
     """Read a JSON file.
@@ -56,6 +58,32 @@ def images_of(content: Any, path: str | Path) -> dict[Any, dict[str, Any]]:
                 f"{shown(image['file_name'])} is unusable; ids are whole numbers, names are text"
             )
     return {image["id"]: image for image in images}
+
+
+def person_ids_of(content: Any, path: str | Path) -> set[int]:
+    """Category ids of the person in a COCO file; detections carry the same number.
+
+    Args:
+        content: The whole file.
+        path: Its name, for the messages.
+
+    Returns:
+        Ids of the categories called person; COCO's number 1 where the file lists no categories.
+
+    Raises:
+        UserError: The categories are no list of such entries, or none is a person.
+    """
+    categories = content.get("categories") if isinstance(content, dict) else None
+    if categories is None:
+        return {_COCO_PERSON}
+    if not isinstance(categories, list) or not all(
+        isinstance(entry, dict) and is_id(entry.get("id")) for entry in categories
+    ):
+        raise UserError(f"{path}: field categories: {shown(categories)} is no list of categories")
+    found = {entry["id"] for entry in categories if entry.get("name") == "person"}
+    if not found:
+        raise UserError(f"{path}: field categories: none has the name 'person'")
+    return found
 
 
 def detections_of(content: Any, path: str | Path) -> list[Any]:

@@ -5,6 +5,7 @@ with file, id and value. Departs from mmpose in one thing: a person without a vi
 not trained on, whatever its coordinates and `num_keypoints` say.
 """
 
+import os.path as osp
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -20,9 +21,11 @@ from mmktn.datasets.detection_file import (
     detections_of,
     image_of,
     images_of,
+    person_ids_of,
     read_json,
     require_fields,
 )
+from mmktn.formats.shown import is_id, is_number
 from mmktn.registry import DATASETS
 
 
@@ -106,7 +109,7 @@ class CheckedKeypoints(BaseCocoStyleDataset):
         data_list = super().filter_data()
         if not data_list:
             source = (
-                f"detections of a person (category_id 1) in {self.bbox_file}"
+                f"detections in {self.bbox_file} of what {self.ann_file} calls person"
                 if self.bbox_file
                 else f"usable persons in {self.ann_file}"
             )
@@ -115,25 +118,46 @@ class CheckedKeypoints(BaseCocoStyleDataset):
         return data_list
 
     def _load_detection_results(self) -> list[dict]:
-        """Check the detection file, then load it as mmpose does."""
-        images = images_of(read_json(self.ann_file, "ann_file"), self.ann_file)
+        """Items of the detected persons, as mmpose makes them.
+
+        mmpose takes category 1 for the person; here it is what the annotation file calls so.
+        """
+        content = read_json(self.ann_file, "ann_file")
+        images = images_of(content, self.ann_file)
+        persons = person_ids_of(content, self.ann_file)
+        # What mmpose's own loader leaves for its metrics.
+        self._metainfo["CLASSES"] = content.get("categories", [])
+        items: list[dict] = []
         detections = detections_of(read_json(self.bbox_file, "bbox_file"), self.bbox_file)
         for index, detection in enumerate(detections):
             where = f"detection {index} of {self.bbox_file}"
             require_fields(detection, ("image_id", "category_id"), where)
             image = image_of(detection, images, where, source=self.ann_file)
-            if detection["category_id"] != 1:
+            if not is_id(detection["category_id"]) or detection["category_id"] not in persons:
                 continue
             require_fields(detection, ("bbox", "score"), where)
             self._require_size(image)
-            if not isinstance(detection["score"], int | float):
+            if not is_number(detection["score"]):
                 raise ValueError(f"{where}: score {detection['score']!r} is not a number")
-            if outside_image(box_of(detection, where), image):
+            x, y, w, h = box = box_of(detection, where)
+            if outside_image(box, image):
                 raise ValueError(
                     f"{where}: bbox {detection['bbox']} (x, y, w, h) lies outside its image of "
                     f"{image['width']} x {image['height']} pixels"
                 )
-        return super()._load_detection_results()
+            items.append(
+                {
+                    "img_id": detection["image_id"],
+                    "img_path": osp.join(self.data_prefix["img"], image["file_name"]),
+                    "img_shape": (image["height"], image["width"]),
+                    "bbox": np.array([[x, y, x + w, y + h]], dtype=np.float32),
+                    "bbox_score": np.array([detection["score"]], dtype=np.float32),
+                    "keypoints": np.zeros((1, self._num_keypoints, 2), dtype=np.float32),
+                    "keypoints_visible": np.ones((1, self._num_keypoints), dtype=np.float32),
+                    "id": len(items),
+                }
+            )
+        return items
 
     def _require_size(self, image: dict[str, Any]) -> None:
         where = f"image {image.get('id')} of {self.ann_file}"

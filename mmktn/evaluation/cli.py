@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -44,6 +45,21 @@ from mmktn.surface import load_surface
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output
 from mmktn.utils.user_error import UserError, one_line_errors
 
+
+class KeypointSet(NamedTuple):
+    """How a set of keypoints is scored."""
+
+    num_points: int
+    protocol: str
+    crowd_index: bool = False
+
+
+# OCHuman is scored as COCO is, on its own keypoints.
+KEYPOINT_SETS = {
+    "coco": KeypointSet(17, "coco"),
+    "crowdpose": KeypointSet(14, "crowdpose", crowd_index=True),
+    "ochuman": KeypointSet(17, "coco"),
+}
 ALL_METRICS = (*METRICS, "auc", "oks", "recall")
 
 
@@ -60,9 +76,14 @@ def build_parser() -> argparse.ArgumentParser:
         "--metric", nargs="+", choices=ALL_METRICS, help="default: gps gpsm iou, or oks"
     )
     parser.add_argument(
+        "--keypoints",
+        choices=sorted(KEYPOINT_SETS),
+        help="score keypoints as this set does: its protocol, and its number of keypoints",
+    )
+    parser.add_argument(
         "--keypoint-protocol",
         choices=sorted(KEYPOINT_PROTOCOLS),
-        help="default: crowdpose where images have crowdIndex, otherwise coco",
+        help="default: that of --keypoints; else crowdpose where images have crowdIndex, or coco",
     )
     parser.add_argument("--out", help="write the numbers to this JSON file")
     parser.add_argument("--report", help="write an HTML page with pictures (needs matplotlib)")
@@ -82,7 +103,7 @@ def build_report_parser() -> argparse.ArgumentParser:
         "-o", "--out", dest="report", default="report.html", help="the page (default: report.html)"
     )
     parser.add_argument("--json", dest="out", help="also write the numbers to this JSON file")
-    parser.set_defaults(metric=list(METRICS), keypoint_protocol=None)
+    parser.set_defaults(metric=list(METRICS), keypoint_protocol=None, keypoints=None)
     _add_common_arguments(parser)
     return parser
 
@@ -176,7 +197,9 @@ def run(args: argparse.Namespace, console: Console) -> Outcome:
         ValueError: Input is unusable.
         FileNotFoundError: A file is missing.
     """
-    wanted = args.metric or default_metrics(args.results)
+    wanted = args.metric or (["oks"] if args.keypoints else default_metrics(args.results))
+    if args.keypoints and not set(wanted) <= {"oks", "recall"}:
+        raise UserError("--keypoints goes with --metric oks and recall")
     outcome = Outcome()
     dense = [m for m in wanted if m in METRICS]
     if dense or "auc" in wanted or args.report:
@@ -294,6 +317,28 @@ def usable(detections: DenseDetections, truth: DensePoseTruth, *, skip: bool) ->
     return detections.without([k for k, _ in bad], f"unusable (--skip-bad): {first}{more}")
 
 
+def check_keypoint_set(truth: KeypointTruth, name: str) -> None:
+    """Check that an annotation file is one of a set.
+
+    Raises:
+        UserError: It has another number of keypoints, or lacks the set's crowdIndex.
+    """
+    wanted = KEYPOINT_SETS[name]
+    if truth.num_points != wanted.num_points:
+        fits = [key for key, other in KEYPOINT_SETS.items() if other.num_points == truth.num_points]
+        advice = f"; --keypoints {' or '.join(fits)} fits" if fits else ""
+        raise UserError(
+            f"{truth.name}: persons have {truth.num_points} keypoints, those of {name} have "
+            f"{wanted.num_points}{advice}"
+        )
+    missing = [key for key, index in truth.images.items() if np.isnan(index)]
+    if wanted.crowd_index and missing:
+        raise UserError(
+            f"{truth.name}: image {missing[0]} has no crowdIndex ({len(missing)} such images), "
+            "which easy, medium and hard need; take the CrowdPose JSON as released"
+        )
+
+
 def score_keypoints(args: argparse.Namespace, wanted: Sequence[str], outcome: Outcome) -> None:
     """OKS and the recall table.
 
@@ -303,6 +348,8 @@ def score_keypoints(args: argparse.Namespace, wanted: Sequence[str], outcome: Ou
         outcome: Filled in.
     """
     truth = KeypointTruth.from_file(args.gt)
+    if args.keypoints:
+        check_keypoint_set(truth, args.keypoints)
     entries = read_keypoint_results(args.results)
     if "oks" in wanted:
         detections = KeypointDetections.from_entries(entries, name=str(args.results))
@@ -312,7 +359,8 @@ def score_keypoints(args: argparse.Namespace, wanted: Sequence[str], outcome: Ou
                 keep = np.setdiff1d(np.arange(len(detections)), sorted(bad))
                 detections = detections.take(keep, f"{len(bad)} unusable results left out")
         crowd = not np.isnan(list(truth.images.values())).all()
-        name = args.keypoint_protocol or ("crowdpose" if crowd else "coco")
+        of_set = KEYPOINT_SETS[args.keypoints].protocol if args.keypoints else None
+        name = args.keypoint_protocol or of_set or ("crowdpose" if crowd else "coco")
         scores = evaluate_keypoints(
             truth, detections, protocol=name, min_threshold=args.min_threshold
         )

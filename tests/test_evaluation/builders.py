@@ -94,7 +94,7 @@ class World:
     def detections(self, **changes: Any) -> DenseDetections:
         columns = {
             "image_ids": self.image_ids, "boxes_xywh": self.boxes, "scores": self.scores,
-            "maps": self.maps,
+            "maps": self.maps, "category_ids": 1,
         } | changes  # fmt: skip
         return DenseDetections.from_maps(
             columns.pop("image_ids"), columns.pop("boxes_xywh"), name="results", **columns

@@ -62,7 +62,7 @@ def densepose_truth(set_name: str) -> DensePoseTruth:
 def densepose_detections(set_name: str, level: str) -> DenseDetections:
     path = FOLDER / f"dp_{set_name}_{level}_dets.npz"
     if level == "empty" and not path.is_file():
-        return DenseDetections.from_maps([], np.zeros((0, 4)), scores=[], maps=[])
+        return DenseDetections.from_maps([], np.zeros((0, 4)), scores=[], maps=[], category_ids=[])
     data = np.load(path)
     ends, shapes = data["iuv_offset"], data["iuv_shape"]
     flat = data["iuv"]

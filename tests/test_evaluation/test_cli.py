@@ -5,6 +5,7 @@ import pytest
 
 from mmktn.evaluation.cli import main, report_main
 from mmktn.evaluation.result_files import official_entry, save_npz
+from tests.command_line import refused
 from tests.test_evaluation import reference_cases
 from tests.test_evaluation.builders import World
 from tests.test_evaluation.test_functional.test_oks import INDICES, keypoint_world
@@ -143,3 +144,35 @@ def test_report_command_writes_the_page_and_the_numbers(files, capsys):
     assert f"wrote {page}" in capsys.readouterr().out
     assert report_main([str(files / "none.npz"), *common]) == 1
     assert "none.npz" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "points", "index", "message"),
+    [
+        ("crowdpose", 14, INDICES, None),
+        ("coco", 17, None, None),
+        ("ochuman", 17, None, None),
+        ("crowdpose", 17, INDICES, "17 keypoints, those of crowdpose have 14; --keypoints coco"),
+        ("coco", 14, INDICES, "14 keypoints, those of coco have 17; --keypoints crowdpose fits"),
+        ("ochuman", 14, None, "those of ochuman have 17"),
+        ("crowdpose", 14, None, "has no crowdIndex"),
+    ],
+)
+def test_keypoint_sets_have_their_own_rules(name, points, index, message, tmp_path):
+    data, results = keypoint_world(1, num_points=points, crowd_indices=index)
+    (tmp_path / "gt.json").write_text(json.dumps(data))
+    (tmp_path / "res.json").write_text(json.dumps(results))
+    out = tmp_path / "out.json"
+    arguments = ["--gt", tmp_path / "gt.json", "--results", tmp_path / "res.json"]
+    arguments += ["--keypoints", name, "--out", out, "--quiet"]
+    if message is not None:
+        refused(main, arguments, message)
+        assert not out.exists()
+        return
+    assert main([str(argument) for argument in arguments]) == 0
+    found = json.loads(out.read_text())
+    protocol = "crowdpose" if name == "crowdpose" else "coco"
+    assert f"keypoint protocol '{protocol}'" in found["notes"]
+    easy = [key for key in found["values"] if "APeasy" in key]
+    assert bool(easy) == (name == "crowdpose")
+    refused(main, [*arguments, "--metric", "gps", "--overwrite"], "--keypoints goes with")

@@ -201,7 +201,7 @@ def test_detection_without_a_field_is_named(crowd, field):
         ("[{", r"bbox_file: .*d\.json: not a complete JSON file"),
         (
             '[{"image_id": 1, "category_id": 2, "bbox": [5, 5, 50, 80], "score": 0.9}]',
-            r"there are no detections of a person \(category_id 1\) in .*d\.json; is it the file",
+            r"there are no detections in .*d\.json of what .*crowd\.json calls person; is it the",
         ),
     ],
     ids=["empty", "dict", "numbers", "cut off", "nobody"],
@@ -211,6 +211,23 @@ def test_detection_file_of_another_kind_is_named(crowd, text, message):
     (folder / "d.json").write_text(text)
     with pytest.raises(ValueError, match=message):
         load(folder, bbox_file=str(folder / "d.json"), test_mode=True)
+
+
+@pytest.mark.parametrize("person", [2, 9, 0])
+def test_the_person_is_what_the_file_calls_so(crowd, person):
+    folder, content = crowd
+    content["categories"][0]["id"] = person
+    content["categories"].append({"id": 1, "name": "dog"})
+    for annotation in content["annotations"]:
+        annotation["category_id"] = person
+    found = detections(folder, category_id=person)
+    info = load(folder, content, bbox_file=found, test_mode=True).get_data_info(0)
+    assert info["bbox"].tolist() == [[5, 5, 55, 85]]
+    with pytest.raises(ValueError, match=r"of what .* calls person"):
+        load(folder, content, bbox_file=detections(folder), test_mode=True)
+    content["categories"].pop(0)
+    with pytest.raises(ValueError, match="none has the name 'person'"):
+        load(folder, content, bbox_file=found, test_mode=True)
 
 
 def test_threshold_that_leaves_nobody_is_named(crowd):

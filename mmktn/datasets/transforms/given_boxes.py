@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from typing import Any
+from collections.abc import Collection
+from typing import Any, NamedTuple
 
 import numpy as np
 from mmcv.transforms import BaseTransform
-from mmengine import fileio
 from mmengine.logging import print_log
 
+from mmktn.datasets.detection_file import box_of, read_json, require_fields
+from mmktn.formats.shown import is_id, is_number, shown
 from mmktn.registry import TRANSFORMS
+from mmktn.utils.user_error import UserError
 
 _FIELDS = ("image_id", "category_id", "bbox", "score")
-_PERSON = 1
+_COCO_PERSON = frozenset({1})
 
 
 @TRANSFORMS.register_module()
 class LoadGivenBoxes(BaseTransform):
     """Add the boxes in which `ChartFCN` shall give results, in pixels of the original image.
 
-    Required keys: instances or, with `bbox_file`, img_id. Added keys: given_boxes (N, 4) float32
-    xyxy, given_scores (N,); keep them through the `meta_keys` of `PackDensePoseInputs`.
+    Required keys: instances or, with `bbox_file`, img_id. Read keys: person_ids, the person's
+    categories in the annotation file (COCO's 1 where the data set does not say). Added keys:
+    given_boxes (N, 4) float32 xyxy, given_scores (N,); keep them through the `meta_keys` of
+    `PackDensePoseInputs`.
 
     Args:
-        bbox_file: JSON list of detections with image_id, category_id (1 is the person, others are
-            left out), bbox (x, y, w, h) and score, such as `DensePoseMetric` writes; None: the
-            annotated persons, crowds left out, score 1.
+        bbox_file: JSON list of detections with image_id, category_id (the person's in the
+            annotation file; others are left out), bbox (x, y, w, h) and score, such as
+            `DensePoseMetric` writes; None: the annotated persons, crowds left out, score 1.
         max_per_image: Detections kept, the best ones; the metric looks at 20.
 
     Raises:
@@ -47,24 +52,26 @@ class LoadGivenBoxes(BaseTransform):
             boxes = [i["bbox"] for i in results["instances"] if not i.get("ignore_flag", 0)]
             scores = [1.0] * len(boxes)
         else:
-            found = sorted(self._of_image(results["img_id"]), key=lambda item: -item[1])
-            boxes = [box for box, _ in found[: self.max_per_image]]
-            scores = [score for _, score in found[: self.max_per_image]]
+            persons = results.get("person_ids", _COCO_PERSON)
+            found = self._of_image(results["img_id"], persons)[: self.max_per_image]
+            boxes, scores = [item.box for item in found], [item.score for item in found]
         results["given_boxes"] = np.array(boxes, dtype=np.float32).reshape(-1, 4)
         results["given_scores"] = np.array(scores, dtype=np.float32)
         return results
 
-    def _of_image(self, image_id: Any) -> list[tuple[list[float], float]]:
+    def _of_image(self, image_id: Any, persons: Collection[int]) -> list[_Detection]:
         assert self._found is not None
-        if image_id not in self._found and not self._warned:
+        found = [item for item in self._found.get(image_id, []) if item.category in persons]
+        if not found and not self._warned:
             self._warned = True
             print_log(
-                f"{self.bbox_file} has no person on image {image_id}; if it has none on any image, "
-                "it belongs to another data set (further images are not listed)",
+                f"{self.bbox_file} has no person (category {sorted(persons)}) on image {image_id}; "
+                "if it has none on any image, it belongs to another data set (further images are "
+                "not listed)",
                 logger="current",
                 level=logging.WARNING,
             )
-        return self._found.get(image_id, [])
+        return sorted(found, key=lambda item: -item.score)
 
     def __repr__(self) -> str:
         return (
@@ -73,20 +80,28 @@ class LoadGivenBoxes(BaseTransform):
         )
 
 
-def _read_detections(path: str) -> dict[Any, list[tuple[list[float], float]]]:
-    """Image id -> boxes xyxy of persons with their scores."""
-    if not fileio.isfile(path):
-        raise FileNotFoundError(f"bbox_file not found: {path}")
-    entries = fileio.load(path, file_format="json")
-    if not isinstance(entries, list):
-        raise ValueError(f"{path}: holds a {type(entries).__name__}, not a list of detections")
+class _Detection(NamedTuple):
+    """One entry of a file: category, box xyxy, score."""
+
+    category: int
+    box: list[float]
+    score: float
+
+
+def _read_detections(path: str) -> dict[Any, list[_Detection]]:
+    """Image id -> its detections."""
+    content = read_json(path, "bbox_file")
+    if not isinstance(content, list):
+        raise UserError(f"bbox_file: {path} holds {shown(content)}, not a list of detections")
     found = defaultdict(list)
-    for index, entry in enumerate(entries):
-        missing = [f for f in _FIELDS if not isinstance(entry, dict) or f not in entry]
-        if missing:
-            raise ValueError(f"detection {index} of {path}: has no {missing[0]!r}")
-        if entry["category_id"] != _PERSON:
-            continue
-        x, y, w, h = (float(value) for value in entry["bbox"])
-        found[entry["image_id"]].append(([x, y, x + w, y + h], float(entry["score"])))
+    for index, entry in enumerate(content):
+        where = f"detection {index} of {path}"
+        require_fields(entry, _FIELDS, where)
+        if not is_id(entry["image_id"]) or not is_id(entry["category_id"]):
+            raise UserError(f"{where}: image_id and category_id are whole numbers")
+        if not is_number(entry["score"]):
+            raise UserError(f"{where}: score {shown(entry['score'])} is not a number")
+        x, y, w, h = box_of(entry, where)
+        box = [x, y, x + w, y + h]
+        found[entry["image_id"]].append(_Detection(entry["category_id"], box, entry["score"]))
     return dict(found)

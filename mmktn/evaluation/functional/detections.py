@@ -49,7 +49,7 @@ class DenseDetections:
         *,
         scores: Sequence[float] | NDArray[np.float64],
         maps: Sequence[IuvMap],
-        category_ids: Sequence[int] | NDArray[np.int64] | None = None,
+        category_ids: int | Sequence[int] | NDArray[np.int64],
         name: str = "results",
     ) -> "DenseDetections":
         """Take over maps that are in memory.
@@ -59,7 +59,7 @@ class DenseDetections:
             boxes_xywh: (N, 4) boxes in image pixels.
             scores: N scores.
             maps: N maps (3, h, w) uint8.
-            category_ids: N category ids; 1 by default.
+            category_ids: N category ids of the annotation file, or one for all.
             name: Used in messages.
 
         Returns:
@@ -69,7 +69,7 @@ class DenseDetections:
             ValueError: The lengths differ.
         """
         count = len(maps)
-        categories = np.ones(count, dtype=np.int64) if category_ids is None else category_ids
+        categories = [category_ids] * count if isinstance(category_ids, int) else category_ids
         columns = {"image_ids": image_ids, "boxes": boxes_xywh, "scores": scores,
                    "category_ids": categories}  # fmt: skip
         lengths = {key: len(value) for key, value in columns.items()}

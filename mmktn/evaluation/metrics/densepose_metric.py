@@ -190,7 +190,9 @@ class DensePoseMetric(BaseMetric):
 
     def _unseen_pairs(self, keys: Sequence[tuple[int, int]]) -> list[ImagePairs]:
         """Annotated images that were never processed: every person there is missed."""
-        nothing = DenseDetections.from_maps([], np.zeros((0, 4)), scores=[], maps=[])
+        nothing = DenseDetections.from_maps(
+            [], np.zeros((0, 4)), scores=[], maps=[], category_ids=[]
+        )
         for image_id, category_id in keys:
             self.scorer.add(
                 image_id,

@@ -213,5 +213,5 @@ class PointwiseDensePoseMetric(BaseMetric):
 def _nothing() -> DenseDetections:
     """No detection at all."""
     return DenseDetections.from_maps(
-        np.zeros(0, np.int64), np.zeros((0, 4)), scores=np.zeros(0), maps=[]
+        np.zeros(0, np.int64), np.zeros((0, 4)), scores=np.zeros(0), maps=[], category_ids=[]
     )

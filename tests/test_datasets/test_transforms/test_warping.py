@@ -223,10 +223,16 @@ def test_given_boxes(tmp_path):
     assert found["given_scores"].tolist() == [0.75, 0.5]
     assert found["given_boxes"][0].tolist() == [10, 20, 15, 26]
     assert LoadGivenBoxes(str(path))({"img_id": 9})["given_boxes"].shape == (0, 4)
+    other = LoadGivenBoxes(str(path))(dict(results) | {"person_ids": {3}})
+    assert other["given_scores"].tolist() == pytest.approx([0.9])
+    for field, value in (("bbox", [1, 2, None, 4]), ("score", "0.5"), ("category_id", [1])):
+        path.write_text(json.dumps([entries[0], entries[0] | {field: value}]))
+        with pytest.raises(ValueError, match=rf"detection 1 of .*boxes\.json: .*{field}"):
+            LoadGivenBoxes(str(path))
     path.write_text('[{"image_id": 3, "category_id": 1, "bbox": [1, 2, 3, 4]}]')
-    with pytest.raises(ValueError, match=r"detection 0 of .*: has no 'score'"):
+    with pytest.raises(ValueError, match=r"detection 0 of .* has no 'score'"):
         LoadGivenBoxes(str(path))
-    with pytest.raises(FileNotFoundError, match="bbox_file not found"):
+    with pytest.raises(FileNotFoundError, match="bbox_file: no file"):
         LoadGivenBoxes(str(tmp_path / "none.json"))
 
 

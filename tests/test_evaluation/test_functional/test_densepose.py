@@ -25,7 +25,7 @@ def test_permuting_instances_changes_nothing(world, surface):
     rng.shuffle(shuffled.data["images"])
     moved = DenseDetections.from_maps(
         spoiled.image_ids[order], spoiled.boxes_xywh[order], scores=spoiled.scores[order],
-        maps=[spoiled.iuv(int(k)) for k in order],
+        maps=[spoiled.iuv(int(k)) for k in order], category_ids=1,
     )  # fmt: skip
     found = all_values(shuffled, moved, surface)
     assert found == pytest.approx(expected, abs=1e-12)
@@ -50,7 +50,7 @@ def test_splitting_the_set_gives_the_same_numbers(world, surface):
 
 
 def test_empty_results_have_defined_values_and_a_reason(world, surface):
-    nothing = DenseDetections.from_maps([], np.zeros((0, 4)), scores=[], maps=[])
+    nothing = DenseDetections.from_maps([], np.zeros((0, 4)), scores=[], maps=[], category_ids=[])
     official = evaluate_densepose(world.truth(), nothing, surface)
     clean = evaluate_densepose(world.truth(), nothing, surface, protocol="clean")
     assert official.values()["gps/AP"] == -1
@@ -118,7 +118,7 @@ def test_at_most_twenty_detections_count_and_the_rest_is_reported(surface):
     count = 23
     detections = DenseDetections.from_maps(
         world.image_ids * count, world.boxes * count, scores=np.linspace(0.1, 0.9, count),
-        maps=world.maps * count,
+        maps=world.maps * count, category_ids=1,
     )  # fmt: skip
     scores = evaluate_densepose(world.truth(), detections, surface)
     assert len(scores.pairs[0].det_index) == 20
