@@ -1,12 +1,29 @@
 """Settings of the whole suite: what is skipped where, and a header with the active repairs."""
 
+import gc
 import sys
 from collections.abc import Iterator
 
 import pytest
+from yapf.yapflib import yapf_api
 
 import mmktn
 from mmktn.compat import active_fixes, stand_in_mode
+
+# Modules and tests are made once and stay. Looking through all of them for garbage costs half a
+# second each time, and mmengine asks for that with every data set that it builds.
+gc.disable()
+
+# mmengine lays out the text of a config anew for the log, the work folder and each checkpoint, a
+# second each time; the text before that is as good a config.
+yapf_api.FormatCode = lambda text, **_: (text, False)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin to collect garbage, and leave out of it what stands after the collection of tests."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -1,20 +1,18 @@
 """Tables in config READMEs agree with the metafiles, and metafiles with the configs."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.tool_modules import tool_module
+
 ROOT = Path(__file__).parents[1]
 METAFILES = sorted((ROOT / "configs").rglob("metafile.yml"))
 
 
-def test_tables_are_up_to_date():
-    script = str(ROOT / "tools/dev/make_tables.py")
-    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
+def test_tables_are_up_to_date(capsys):
+    assert tool_module("tools/dev/make_tables.py").main(["--check"]) == 0, capsys.readouterr().out
 
 
 @pytest.mark.parametrize("metafile", METAFILES, ids=lambda p: p.parent.name)

@@ -2,11 +2,14 @@
 
 import os
 import signal
-import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
 from torch.distributed import HashStore
 
 from mmktn.engine.peer_watch_hook import PeerWatch, PeerWatchHook
@@ -57,44 +60,39 @@ def test_timeout_is_checked():
         PeerWatchHook(timeout_s=1)
 
 
-RANK = """
-import sys
-import torch
-import torch.distributed as dist
-from mmktn.engine.peer_watch_hook import PeerWatchHook
-
-dist.init_process_group("gloo", init_method=sys.argv[1], rank=int(sys.argv[2]), world_size=2)
-PeerWatchHook(timeout_s=6).before_train(None)
-for step in range(10**9):
-    dist.all_reduce(torch.ones(1))
-    print(step, flush=True)
-"""
+def _reduce_for_ever(meeting: str, rank: int, folder: Path) -> None:
+    """One of two processes; says on files when it begins and what it complains about."""
+    sys.stderr = (folder / f"{rank}.err").open("w", buffering=1)
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
+    PeerWatchHook(timeout_s=6).before_train(None)
+    while True:
+        dist.all_reduce(torch.ones(1))
+        (folder / f"{rank}.began").touch()
 
 
 @pytest.mark.multiprocess
 def test_a_killed_process_ends_the_other_with_its_name(tmp_path):
     """Two processes without a launcher that would clean up; the second one is stopped for good."""
     meeting = f"tcp://127.0.0.1:{free_port()}"
+    context = mp.get_context("spawn" if torch.cuda.is_available() else "fork")
     ranks = [
-        subprocess.Popen(
-            [sys.executable, "-c", RANK, meeting, str(rank)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=dict(os.environ, OMP_NUM_THREADS="1"),
-            cwd=Path(__file__).parents[2],
-        )
+        context.Process(target=_reduce_for_ever, args=(meeting, rank, tmp_path))
         for rank in range(2)
     ]
     try:
-        assert ranks[1].stdout.readline() == "0\n"
+        for process in ranks:
+            process.start()
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "1.began").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
         # Stopped, not killed: its connections stay open, so that gloo itself notices nothing.
-        ranks[1].send_signal(signal.SIGSTOP)
-        _, said = ranks[0].communicate(timeout=60)
-        assert ranks[0].returncode == 1
+        os.kill(ranks[1].pid, signal.SIGSTOP)
+        ranks[0].join(60)
+        said = (tmp_path / "0.err").read_text()
+        assert ranks[0].exitcode == 1
         assert f"rank 1 (process {ranks[1].pid} on " in said
         assert "Traceback" not in said
     finally:
         for process in ranks:
             process.kill()
-            process.wait()
+            process.join()

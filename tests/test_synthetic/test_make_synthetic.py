@@ -1,27 +1,27 @@
+import contextlib
+import io
 import json
-import os
-import runpy
-import subprocess
-import sys
-from pathlib import Path
+from dataclasses import dataclass
 
 from PIL import Image
 
 from tests.command_line import refused
+from tests.tool_modules import tool_module
 
-ROOT = Path(__file__).parents[2]
-TOOL = ROOT / "tools" / "dataset_converters" / "make_synthetic.py"
+TOOL = "tools/dataset_converters/make_synthetic.py"
+
+
+@dataclass
+class Ended:
+    returncode: int
+    stderr: str
 
 
 def run(*args):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, str(TOOL), *map(str, args)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
+    """The command in this process."""
+    with contextlib.redirect_stderr(io.StringIO()) as stream:
+        status = tool_module(TOOL).main([*map(str, args)])
+    return Ended(status, stream.getvalue())
 
 
 def test_writes_a_set_once_and_says_why_not_twice(tmp_path):
@@ -72,7 +72,7 @@ def test_what_is_no_set_of_this_command_stays(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "mine.jpg").write_bytes(b"mine")
     (tmp_path / "sheet.png").write_bytes(b"mine")
-    main = runpy.run_path(str(TOOL))["main"]
+    main = tool_module(TOOL).main
     refused(main, ["--out", tmp_path, "--overwrite"], "was not made by this command")
     refused(main, ["--out", tmp_path / "sheet.png"], "is a file")
     refused(main, ["--out", tmp_path / "new", "--train", -1], "--train -1")

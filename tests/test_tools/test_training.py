@@ -12,8 +12,10 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from tests.command_line import run_script
 from tests.fake_annotations import write_fake_dataset
 from tests.loopback import free_port
+from tests.processes import run_ranks
 from tests.test_tools import first_losses
 
 ROOT = Path(__file__).parents[2]
@@ -82,10 +84,7 @@ def test_resumed_run_repeats_the_uninterrupted_one(data_folder, tmp_path, loader
 def test_two_processes_give_the_losses_of_one_with_the_same_total_batch(data_folder, tmp_path):
     outs = [tmp_path / "one.json", tmp_path / "two.json"]
     first_losses.main(str(SMOKE), str(data_folder), str(outs[0]), "2", "none")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc_per_node=2", first_losses.__file__]
-    command += [str(SMOKE), str(data_folder), str(outs[1]), "1", "pytorch"]
-    subprocess.run(command, check=True, env=ENV, timeout=300)
+    run_ranks(first_losses.main, str(SMOKE), str(data_folder), str(outs[1]), "1", "pytorch")
     one, two = (json.loads(out.read_text()) for out in outs)
     # The second and third step also see the averaged gradients of the ones before.
     for first, second in zip(one, two, strict=True):
@@ -106,11 +105,13 @@ def test_dist_train_script_runs_over_gloo(data_folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_train_script_with_bfloat16_on_the_cpu(data_folder, tmp_path):
+def test_train_script_with_bfloat16_on_the_cpu(data_folder, tmp_path, monkeypatch):
     options = [f"{key}={value}" for key, value in data_options(data_folder).items()]
-    command = [sys.executable, str(ROOT / "tools/train.py"), str(SMOKE), "--no-validate", "--amp"]
-    command += ["--work-dir", str(tmp_path), "--cfg-options", "train_cfg.max_iters=2", *options]
-    subprocess.run(command, check=True, env=ENV, timeout=300)
+    command = ["train.py", str(SMOKE), "--no-validate", "--amp", "--work-dir", str(tmp_path)]
+    # By this name mmengine would find the visualizer of an earlier run, and its folder.
+    command += ["--cfg-options", "train_cfg.max_iters=1", "visualizer.name=bfloat16", *options]
+    monkeypatch.setattr(sys, "argv", command)
+    run_script(ROOT / "tools/train.py")
     lines = next(tmp_path.glob("*/vis_data/scalars.json")).read_text().splitlines()
     assert all(0 < json.loads(line)["loss"] < 100 for line in lines)
 

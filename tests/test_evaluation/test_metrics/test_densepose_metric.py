@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,41 +126,27 @@ def test_labels_follow_the_class_order_of_the_dataset(tmp_path, surface):
     assert found["densepose/gps/AP-person"] == -1
 
 
-def _rank(rank, ann_file, body, port, queue):
+def _rank(ann_file, body, folder):
     import torch.distributed as dist
 
     from mmktn.surface import load_surface
 
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    dist.init_process_group("gloo")
+    rank = dist.get_rank()
     world = World()
     metric = DensePoseMetric(ann_file, load_surface(body))
     images = [i["id"] for i in world.data["images"]][rank::2]
     values = fed(metric, world, world.spoiled(), images=images).evaluate(4)
-    queue.put((rank, values))
+    Path(folder, f"{rank}.json").write_text(json.dumps(values))
     dist.destroy_process_group()
 
 
 @pytest.mark.multiprocess
-def test_two_processes_give_the_numbers_of_one(world, ann_file, surface):
-    import socket
-
-    import torch.multiprocessing as mp
-
+def test_two_processes_give_the_numbers_of_one(world, ann_file, surface, tmp_path):
+    from tests.processes import run_ranks
     from tests.test_evaluation.reference_cases import folder_file
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    context = mp.get_context("spawn")
-    queue = context.Queue()
-    body = str(folder_file("body.npz"))
-    ranks = [
-        context.Process(target=_rank, args=(r, str(ann_file), body, port, queue)) for r in range(2)
-    ]
-    for process in ranks:
-        process.start()
-    found = dict(queue.get(timeout=240) for _ in ranks)
-    for process in ranks:
-        process.join(60)
+    run_ranks(_rank, str(ann_file), str(folder_file("body.npz")), str(tmp_path))
+    found = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
     single = fed(DensePoseMetric(ann_file, surface), world, world.spoiled()).evaluate(4)
     assert found[0] == found[1] == single

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from mmengine.registry import init_default_scope
 
 from mmktn.utils.setup_env import register_all_modules
+from tests.processes import run_ranks
 from tests.test_models.test_rcnn.small_models import batch_of, build
 
 SYSTEMS = ["densepose/ktn2_r18_fpn", "cascade/densepose-cascade-kpt_r18_fpn"]
@@ -22,12 +22,12 @@ OTHERS = [
 ]
 
 
-def train(rank: int, name: str, folder: str) -> None:
+def train(name: str, folder: str) -> None:
     """Two steps; rank 1 has no persons. Writes a few weights."""
     import torch.distributed as dist
 
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=2)
+    dist.init_process_group("gloo")
+    rank = dist.get_rank()
     register_all_modules(init_default_scope=False)
     init_default_scope("mmdet")
     # Statistics of each rank's own images would differ.
@@ -53,7 +53,7 @@ def train(rank: int, name: str, folder: str) -> None:
 @pytest.mark.multiprocess
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_rank_without_persons_trains_along(name, tmp_path):
-    mp.spawn(train, args=(name, str(tmp_path)), nprocs=2)
+    run_ranks(train, name, str(tmp_path))
     first, second = (json.loads((tmp_path / f"{k}.json").read_text()) for k in (0, 1))
     assert first == second
     assert all(torch.isfinite(torch.tensor(list(first.values()))))
