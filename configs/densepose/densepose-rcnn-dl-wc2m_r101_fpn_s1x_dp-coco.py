@@ -1,18 +1,9 @@
 # Row "DensePose R-CNN DL WC2M, R101".
-_base_ = "densepose-rcnn-dl-wc1_r101_fpn_s1x_dp-coco.py"
+_base_ = "densepose-rcnn-dl-wc2m_r50_fpn_s1x_dp-coco.py"
 
 model = dict(
-    roi_head=dict(
-        densepose_head=dict(
-            predictor=dict(
-                extra_maps=[
-                    "sigma_2",
-                    "kappa_u",
-                    "kappa_v",
-                    "fine_segm_confidence",
-                    "coarse_segm_confidence",
-                ]
-            )
-        )
+    backbone=dict(
+        depth=101,
+        init_cfg=dict(type="Pretrained", checkpoint="open-mmlab://detectron2/resnet101_caffe"),
     )
 )

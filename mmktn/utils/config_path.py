@@ -16,6 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmktn.compat.host_versions import HOSTS
+from mmktn.utils.config_variables import (
+    Variable,
+    check_set_anew,
+    set_and_not_read,
+    variables_of,
+)
 from mmktn.utils.user_error import UserError
 
 if TYPE_CHECKING:
@@ -121,7 +127,8 @@ def read_config(config: str | Path, options: dict[str, Any] | None = None) -> Co
     from mmengine.config import Config
 
     path = require_config(config)
-    _check_chain(Path(path))
+    variables = _check_chain(Path(path))
+    check_set_anew(Path("--cfg-options"), options or (), variables)
     try:
         cfg = Config.fromfile(path)
     except ImportError as error:
@@ -206,10 +213,13 @@ def merge_options(cfg: Config, options: dict[str, Any] | None) -> None:
             raise UserError(f"--cfg-options {key}={value}: {error}") from error
 
 
-def _check_chain(path: Path, above: tuple[Path, ...] = ()) -> None:
-    """Refuse a file of another kind, and bases that are missing or lead back to themselves.
+def _check_chain(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Variable]:
+    """Refuse a file of another kind, bases that are missing or lead back, variables set in vain.
 
     The files are parsed, none is run.
+
+    Returns:
+        Variables of the file and its bases.
     """
     place = path.resolve()
     names = " -> ".join(other.name for other in (*above, place))
@@ -221,9 +231,17 @@ def _check_chain(path: Path, above: tuple[Path, ...] = ()) -> None:
     if not path.is_file():
         raise UserError(f"{path}{by}: no such file; correct _base_")
     text = _config_text(path)
+    variables: dict[str, Variable] = {}
     for base in _bases(path, text):
-        if "::" not in base:
-            _check_chain(place.parent / base, (*above, place))
+        if base.startswith(SCHEME):
+            variables |= _check_chain(Path(resolve_config(base)), (*above, place))
+        elif "::" not in base:
+            variables |= _check_chain(place.parent / base, (*above, place))
+    if path.suffix == ".py":
+        tree = ast.parse(text)
+        check_set_anew(path, set_and_not_read(tree), variables)
+        variables |= variables_of(path, tree)
+    return variables
 
 
 def _config_text(path: Path) -> str:

@@ -55,6 +55,44 @@ def test_wrong_config_is_one_line_that_names_it(name, tmp_path):
     assert path.name in line
 
 
+IN_VAIN = {
+    "surface": ('surface = "human"\n', r"train_pipeline, val_evaluator"),
+    "a pipeline": ("train_pipeline = []\n", "train_dataloader"),
+    "said twice, read by another name": (
+        'surface = "human"\nval_evaluator = dict(surface=_base_.surface)\n',
+        "surface is set, but nothing reads it",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IN_VAIN)
+def test_variables_set_in_vain_are_named_with_the_parts_that_keep_the_old_value(case, tmp_path):
+    text, wanted = IN_VAIN[case]
+    base = 'surface = "a"\ntrain_pipeline = [dict(surface=surface)]\n'
+    base += "train_dataloader = dict(dataset=dict(pipeline=train_pipeline))\n"
+    base += "val_evaluator = dict(surface=surface)\n"
+    (tmp_path / "base.py").write_text(base)
+    (tmp_path / "middle.py").write_text('_base_ = "base.py"\n')
+    (tmp_path / "mine.py").write_text('_base_ = "middle.py"\n' + text)
+    with pytest.raises(UserError, match=rf"mine\.py: .*base\.py .*{wanted}|{wanted}.*base\.py"):
+        read_config(tmp_path / "mine.py")
+
+
+def test_variables_that_reach_their_parts_and_keys_of_the_runner_are_taken(tmp_path):
+    (tmp_path / "base.py").write_text(
+        'surface = "a"\nval_evaluator = dict(surface=surface)\ntest_evaluator = val_evaluator\n'
+    )
+    mine = '_base_ = "base.py"\nnote = 1\nsurface = "b"\n'
+    mine += "val_evaluator = dict(surface=surface)\ntest_evaluator = val_evaluator\n"
+    (tmp_path / "mine.py").write_text(mine)
+    assert read_config(tmp_path / "mine.py").test_evaluator.surface == "b"
+    assert read_config(tmp_path / "mine.py", {"note": 2}).note == 2
+    with pytest.raises(UserError, match="--cfg-options: surface is set, but nothing reads it"):
+        read_config(tmp_path / "mine.py", {"surface": "c"})
+    (tmp_path / "mine.py").write_text('_base_ = "base.py"\nval_evaluator = dict(surface="b")\n')
+    assert read_config(tmp_path / "mine.py").val_evaluator.surface == "b"
+
+
 def test_circle_over_three_files_and_formats_is_shown(tmp_path):
     (tmp_path / "a.py").write_text("_base_ = ['./b.json']")
     (tmp_path / "b.json").write_text(json.dumps({"_base_": "c.yaml"}))

@@ -1,0 +1,102 @@
+"""Variables of configs that were set in vain.
+
+A config hands its variables to its parts when it is read. A config above it that sets such a
+variable anew changes the variable alone: mmengine says nothing, and the parts keep the old value.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmktn.utils.user_error import UserError
+
+RUNNER_KEYS = frozenset(
+    [
+        *("model", "work_dir", "train_dataloader", "val_dataloader", "test_dataloader"),
+        *("train_cfg", "val_cfg", "test_cfg", "auto_scale_lr", "optim_wrapper"),
+        *("param_scheduler", "val_evaluator", "test_evaluator", "default_hooks", "custom_hooks"),
+        *("data_preprocessor", "load_from", "resume", "launcher", "env_cfg"),
+        *("log_processor", "log_level", "visualizer", "default_scope", "randomness"),
+        *("experiment_name", "custom_imports", "tta_model", "tta_pipeline"),
+    ]
+)
+"""What a run reads by its name: setting one of them anew is never in vain."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A top-level name that the parts of a config took their values from.
+
+    Attributes:
+        file: The config that did so.
+        parts: Its top-level names whose values hold the variable's.
+    """
+
+    file: Path
+    parts: tuple[str, ...]
+
+
+def variables_of(path: Path, tree: ast.Module) -> dict[str, Variable]:
+    """Variables of one config file.
+
+    Args:
+        path: The file.
+        tree: Its Python.
+
+    Returns:
+        Name -> variable, for the names that other names of the file are made of.
+    """
+    own = {name for name, _ in _assigned(tree)}
+    made_of: dict[str, list[str]] = {}
+    for name, node in _assigned(tree):
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Name) and inner.id in own - {name}:
+                made_of.setdefault(inner.id, []).append(name)
+            elif isinstance(inner, ast.Attribute) and getattr(inner.value, "id", "") == "_base_":
+                made_of.setdefault(inner.attr, []).append(name)
+    return {
+        name: Variable(path, tuple(dict.fromkeys(parts)))
+        for name, parts in made_of.items()
+        if name not in RUNNER_KEYS
+    }
+
+
+def check_set_anew(path: Path, names: Iterable[str], below: dict[str, Variable]) -> None:
+    """Refuse variables of the bases that a config sets anew and hands to nothing.
+
+    Args:
+        path: The config.
+        names: What it sets and does not read itself.
+        below: Variables of its bases.
+
+    Raises:
+        UserError: One is set in vain; the text names the parts that hold the old value.
+    """
+    for name in names:
+        if name in below:
+            variable = below[name]
+            raise UserError(
+                f"{path}: {name} is set, but nothing reads it: {variable.file.name} has handed its "
+                f"own {name} to its parts; set these too ({', '.join(variable.parts)})"
+            )
+
+
+def set_and_not_read(tree: ast.Module) -> list[str]:
+    """Top-level names that a config sets and uses nowhere."""
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    used = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+    return [name for name, _ in _assigned(tree) if name not in used]
+
+
+def _assigned(tree: ast.Module) -> list[tuple[str, ast.expr]]:
+    """Top-level names and what they are set to."""
+    return [
+        (target.id, node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id != "_base_"
+    ]
