@@ -6,11 +6,12 @@ package (see setup.py).
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mmktn.utils.user_error import one_line_errors
 
-# Command -> function `(argv) -> exit status`, as module:function, and what it does.
+# Command -> function `(argv) -> exit status`, as module:function, or a script of tools/ with such a
+# `main`; and what it does.
 COMMANDS = {
     "annotate": ("mmktn.annotator.command:main", "label dense pose on a local web page"),
     "doctor": ("mmktn.doctor:main", "what is installed, in use and missing"),
@@ -19,6 +20,24 @@ COMMANDS = {
     "detect": ("mmktn.apis.detect_command:main", "person boxes of a detector, for top-down tests"),
     "evaluate": ("mmktn.evaluation.cli:main", "score a result file"),
     "hook": ("mmktn.utils.startup_hook:main", "import mmktn at each start of this Python, or not"),
+    "train": ("train.py", "train a config"),
+    "test": ("test.py", "score a checkpoint on the test set of its config"),
+    "check": ("misc/check_annotations.py", "list the faults of annotation files"),
+    "browse": ("misc/browse_dataset.py", "draw what a data set gives"),
+    "synthesize": ("dataset_converters/make_synthetic.py", "render people with exact labels"),
+    "label": (
+        "dataset_converters/write_dense_labels.py",
+        "a teacher's labels of every pixel",
+    ),
+    "convert": ("model_converters/convert_detectron2.py", "detectron2's and KTN's checkpoints"),
+    "convert-stip": ("model_converters/convert_stip.py", "STIP's checkpoints"),
+    "fold": ("model_converters/fold_ktm.py", "bake KTM into one kernel"),
+    "publish": ("misc/publish_model.py", "make a checkpoint ready to be handed out"),
+    "config": ("misc/print_config.py", "print a config as it stands after its bases"),
+    "flops": ("analysis_tools/get_flops.py", "operations and parameters of a config"),
+    "logs": ("analysis_tools/analyze_logs.py", "curves and times of training logs"),
+    "calibrate": ("analysis_tools/calibrate_confidence.py", "predicted against true errors"),
+    "surface": ("surface/import_surface.py", "official surface files as one file of mmktn"),
     "report": ("mmktn.evaluation.cli:report_main", "explain a result file on an HTML page"),
     "shared": ("mmktn.formats.shared_command:main", "which pictures two sets share"),
 }
@@ -26,7 +45,7 @@ COMMANDS = {
 
 def usage() -> str:
     """Return the list of commands."""
-    lines = [f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items()]
+    lines = [f"  {name:<12} {text}" for name, (_, text) in COMMANDS.items()]
     return "\n".join(["usage: python -m mmktn COMMAND ...", "", *lines, "", "COMMAND -h: its help"])
 
 
@@ -47,9 +66,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command not in COMMANDS:
         print(f"unknown command {command!r}\n\n{usage()}", file=sys.stderr)
         return 2
-    module, _, function = COMMANDS[command][0].partition(":")
-    run = one_line_errors(command)(lambda: getattr(importlib.import_module(module), function)(rest))
-    return run()
+    return one_line_errors(command)(lambda: _function(COMMANDS[command][0])(rest))()
+
+
+def _function(place: str) -> Callable[[Sequence[str]], int]:
+    """The function behind a command."""
+    if place.endswith(".py"):
+        from mmktn.utils.tool_scripts import tool_main
+
+        return tool_main(place)
+    module, _, function = place.partition(":")
+    return getattr(importlib.import_module(module), function)
 
 
 if __name__ == "__main__":

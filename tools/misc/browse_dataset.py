@@ -34,7 +34,7 @@ PLAIN_PIPELINE = [
 ]
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", metavar="CONFIG.py|ANN.json")
@@ -46,7 +46,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the pipeline and of --shuffle")
     parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     add_config_options(parser)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.source.endswith(".json") and args.img_dir is None:
         parser.error("a JSON file needs --img-dir")
     return args
@@ -77,9 +77,9 @@ def draw_item(item: dict[str, Any]) -> np.ndarray | None:
 
 
 @one_line_errors("browse_dataset")
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Draw; returns the exit status."""
-    args = parse_args()
+    args = parse_args(argv)
     folder = claim_folder(args.output_dir)
     np.random.seed(args.seed)  # noqa: NPY002  (mmcv's transforms draw from the global generator)
     dataset = build_dataset(args)

@@ -26,7 +26,7 @@ from mmktn.visualization.iuv_files import write_image
 from mmktn.visualization.panels import panel_row, prediction_panels
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("labels", help="folder of dense labels")
@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out", default="work_dirs/dense_labels", help="folder for the pictures")
     parser.add_argument("--max-images", type=int, default=20, help="0 for all")
     parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def draw_image(
@@ -71,9 +71,9 @@ def draw_image(
 
 
 @one_line_errors("browse_dense_labels")
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Draw; returns the exit status."""
-    args = parse_args()
+    args = parse_args(argv)
     folder = claim_folder(args.out)
     by_image = defaultdict(list)
     labels = DenseLabelFolder(args.labels)

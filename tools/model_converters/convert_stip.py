@@ -23,14 +23,14 @@ from mmktn.utils.stip_checkpoint_keys import STIPConversion, check_fit, convert_
 from mmktn.utils.user_error import UserError, one_line_errors
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", type=Path, help="official checkpoint")
     parser.add_argument("target", type=Path, help="where to write the converted one")
     parser.add_argument("--config", help="config whose model the weights must fit")
     parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def model_weights(config: str) -> dict[str, torch.Tensor]:
@@ -57,9 +57,9 @@ def summarise(conversion: STIPConversion, missing: list[str] | None) -> str:
 
 
 @one_line_errors("convert_stip")
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Convert, check, write."""
-    args = parse_args()
+    args = parse_args(argv)
     claim_output(args.target, inputs=[args.source], overwrite=args.overwrite)
     try:
         conversion = convert_stip_state_dict(load_weights(args.source))
