@@ -49,8 +49,6 @@ class Extra:
 
 
 EXTRAS = (
-    Extra("trimesh", "mesh", "ray casting, mesh files"),
-    Extra("embreex", "mesh", "fast ray casting"),
     Extra("potpourri3d", "mesh", "geodesic distances, heat method"),
     Extra("pygeodesic", "mesh", "geodesic distances, exact"),
     Extra("starlette", "annotate", "the page for annotators"),

@@ -28,6 +28,7 @@ COPIED = (
     "docs",
     "mmktn",
     "model-index.yml",
+    "projects",
     "pyproject.toml",
     "requirements",
     "setup.cfg",
@@ -129,7 +130,7 @@ def test_package_data_is_there(names):
     assert "mmktn/py.typed" in names
     assert "mmktn/surface/data/human_body.npz" in names
     assert {"mmktn/annotator/web/index.html", "mmktn/annotator/web/main.js"} <= set(names)
-    assert not [name for name in names if name.startswith(("tests/", "docs/"))]
+    assert not [name for name in names if name.startswith(("tests/", "docs/", "projects/"))]
 
 
 def test_every_module_is_packed(names):
@@ -142,7 +143,16 @@ def test_sdist_holds_what_its_makefile_and_pages_name(sdist_names):
     packed = sdist_names
     tracked = {
         path.relative_to(ROOT).as_posix()
-        for tree in ("configs", "demo", "docs", "mmktn", "requirements", "tests", "tools")
+        for tree in (
+            "configs",
+            "demo",
+            "docs",
+            "mmktn",
+            "projects",
+            "requirements",
+            "tests",
+            "tools",
+        )
         for path in (ROOT / tree).rglob("*")
         if path.is_file() and not {"__pycache__", ".mim"} & set(path.parts)
     }

@@ -11,7 +11,7 @@ PRIVATE_NOTE = re.compile(
 
 def test_nothing_cites_notes_that_nobody_can_read():
     """Papers and public code are named; numbers of private notes say nothing to a reader."""
-    rooms = ("mmktn", "configs", "tools", "demo", "tests", "docs")
+    rooms = ("mmktn", "configs", "tools", "projects", "demo", "tests", "docs")
     pages = [ROOT / "README.md"]
     for room in rooms:
         pages += [p for p in (ROOT / room).rglob("*") if p.suffix in (".py", ".md", ".yml")]

@@ -1,15 +1,15 @@
-"""Modules of tools/, which is no package: scripts find those beside them by their bare names."""
+"""Modules of tools/ and projects/, which are no packages."""
 
 import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-TOOLS = Path(__file__).parents[1] / "tools"
+ROOT = Path(__file__).parents[1]
 
 
 def tool_module(path: str) -> ModuleType:
-    """Import a file below tools/."""
-    spec = importlib.util.spec_from_file_location(Path(path).stem, TOOLS / path)
+    """Import a file of the repository, such as `tools/train.py`."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,6 +1,6 @@
 """The body template: mesh, 24 charts, mirror maps, geodesic distances, skeleton, relations.
 
-numpy and scipy only; trimesh, potpourri3d and pygeodesic are asked for where they are used.
+numpy and scipy only; potpourri3d and pygeodesic are asked for where they are used.
 """
 
 from mmktn.surface.atlas import ChartAtlas

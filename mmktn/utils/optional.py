@@ -8,7 +8,7 @@ def require(module: str, extra: str) -> ModuleType:
     """Import an optional dependency or say how to install it.
 
     Args:
-        module: Dotted name of the module, for example ``"trimesh"``.
+        module: Dotted name of the module, for example ``"potpourri3d"``.
         extra: Extra of mmktn that installs it, for example ``"mesh"``.
 
     Returns:

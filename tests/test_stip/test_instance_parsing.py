@@ -4,7 +4,7 @@ from mmktn.models.stip import InstanceParsing
 from mmktn.models.stip.instance_parsing import coordinate_planes
 from tests.tool_modules import tool_module
 
-_direct_stip = tool_module("benchmark/direct_stip.py")
+_direct_stip = tool_module("projects/benchmark/direct_stip.py")
 direct_regression = _direct_stip.direct_regression
 enlarge = _direct_stip.enlarge
 

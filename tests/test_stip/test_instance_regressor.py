@@ -9,8 +9,8 @@ from mmktn.models.stip.instance_regressor import (
 )
 from tests.tool_modules import tool_module
 
-_direct_stip = tool_module("benchmark/direct_stip.py")
-_peak_memory = tool_module("benchmark/peak_memory.py")
+_direct_stip = tool_module("projects/benchmark/direct_stip.py")
+_peak_memory = tool_module("projects/benchmark/peak_memory.py")
 direct_regression = _direct_stip.direct_regression
 PeakMemoryMeter = _peak_memory.PeakMemoryMeter
 

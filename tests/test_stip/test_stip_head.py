@@ -12,8 +12,8 @@ from mmktn.models.topdown import STIPHead
 from tests.test_stip.small_models import random_feats, random_targets, small_head
 from tests.tool_modules import tool_module
 
-_direct_stip = tool_module("benchmark/direct_stip.py")
-_peak_memory = tool_module("benchmark/peak_memory.py")
+_direct_stip = tool_module("projects/benchmark/direct_stip.py")
+_peak_memory = tool_module("projects/benchmark/peak_memory.py")
 direct_forward_maps = _direct_stip.direct_forward_maps
 PeakMemoryMeter = _peak_memory.PeakMemoryMeter
 

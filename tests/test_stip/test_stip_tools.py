@@ -18,15 +18,14 @@ ROOT = Path(__file__).parents[2]
 
 def run_tool(name, *arguments, monkeypatch):
     monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-    for folder in ("benchmark", "analysis_tools"):
-        monkeypatch.syspath_prepend(str(ROOT / "tools" / folder))
-    return runpy.run_path(str(ROOT / "tools" / name), run_name="__main__")
+    monkeypatch.syspath_prepend(str((ROOT / name).parent))
+    return runpy.run_path(str(ROOT / name), run_name="__main__")
 
 
 def ablate(*arguments, monkeypatch):
     """Run the ablation, which must end with status 0."""
     with pytest.raises(SystemExit) as ended:
-        run_tool("analysis_tools/stip_ablation.py", *arguments, monkeypatch=monkeypatch)
+        run_tool("projects/ablations/stip_ablation.py", *arguments, monkeypatch=monkeypatch)
     assert ended.value.code == 0
 
 
@@ -35,7 +34,7 @@ def convert_stip(monkeypatch):
 
     def main(arguments):
         with pytest.raises(SystemExit) as ended:
-            run_tool("model_converters/convert_stip.py", *arguments, monkeypatch=monkeypatch)
+            run_tool("tools/model_converters/convert_stip.py", *arguments, monkeypatch=monkeypatch)
         return ended.value.code
 
     return main
@@ -128,8 +127,8 @@ def test_ablation_keeps_finished_runs_and_prints_the_spread(tmp_path, monkeypatc
 
 
 def test_benchmark_variants_compute_the_same(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "tools/benchmark"))
-    bench = runpy.run_path(str(ROOT / "tools/benchmark/bench_stip.py"))
+    monkeypatch.syspath_prepend(str(ROOT / "projects/benchmark"))
+    bench = runpy.run_path(str(ROOT / "projects/benchmark/bench_stip.py"))
     job = {"size": [64, 64], "batch": 2, "width": 8, "keypoints": 5, "repeats": 1, "device": "cpu"}
     for mode in bench["MODES"]:
         for name in bench["VARIANTS"]:

@@ -86,8 +86,10 @@ def test_pictures_show_the_right_hand_on_the_left_in_front(monkeypatch, tmp_path
     refused(main, ["--out", tmp_path / "x", "--height", 0], "--height 0")
     refused(main, ["--out", tmp_path / "x", "--surface", tmp_path / "charts.png"], "charts.png")
     (tmp_path / "made.npz").write_bytes(b"mine")
-    monkeypatch.syspath_prepend(str(ROOT / "tools" / "surface"))
-    refused(_main("build_body"), ["--out", tmp_path / "made.npz"], "exists")
+    building = ROOT / "projects" / "human_body"
+    monkeypatch.syspath_prepend(str(building))
+    main = runpy.run_path(str(building / "build_body.py"))["main"]
+    refused(main, ["--out", tmp_path / "made.npz"], "exists")
     tool = runpy.run_path(str(ROOT / "tools" / "surface" / "draw_charts.py"))
     body = load_surface()
     _, raster = tool["view"](body, back=False, height=160)

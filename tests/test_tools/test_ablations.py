@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "tools/analysis_tools"
+FOLDER = Path(__file__).parents[2] / "projects/ablations"
 
 
 def load(name: str):

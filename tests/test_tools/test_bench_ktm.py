@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[2] / "tools" / "benchmark"
+FOLDER = Path(__file__).resolve().parents[2] / "projects" / "benchmark"
 
 
 @pytest.fixture

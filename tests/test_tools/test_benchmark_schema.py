@@ -11,7 +11,7 @@ REPO = Path(__file__).resolve().parents[2]
 
 
 def _load(name: str):
-    path = REPO / "tools" / "benchmark" / f"{name}.py"
+    path = REPO / "projects" / "benchmark" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

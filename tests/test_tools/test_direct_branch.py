@@ -11,7 +11,7 @@ from mmktn.apis import load_model
 
 REPO = Path(__file__).resolve().parents[2]
 spec = importlib.util.spec_from_file_location(
-    "direct_branch", REPO / "tools" / "benchmark" / "direct_branch.py"
+    "direct_branch", REPO / "projects" / "benchmark" / "direct_branch.py"
 )
 direct_branch = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(direct_branch)

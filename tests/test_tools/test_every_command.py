@@ -10,7 +10,7 @@ from mmktn.__main__ import COMMANDS
 ROOT = Path(__file__).parents[2]
 SOURCES = [
     path
-    for folder in ("tools", "demo", "mmktn")
+    for folder in ("tools", "projects", "demo", "mmktn")
     for path in sorted((ROOT / folder).rglob("*.py"))
     if "/.mim/" not in str(path)
 ]

@@ -11,7 +11,7 @@ from mmktn import __main__ as commands
 from mmktn.utils.user_error import UserError
 from tests.command_line import refused
 
-TOOLS = Path(__file__).parents[2] / "tools"
+ROOT = Path(__file__).parents[2]
 FOREIGN = {
     "a COCO file": '{"images": [], "annotations": []}',
     "runs of another kind": '{"results": [1], "students": {}}',
@@ -23,7 +23,7 @@ FOREIGN = {
 
 def load(name: str, monkeypatch: pytest.MonkeyPatch):
     """A tool as a module, with its folder on the path as when Python runs it."""
-    path = TOOLS / f"{name}.py"
+    path = ROOT / f"{name}.py"
     monkeypatch.syspath_prepend(str(path.parent))
     spec = importlib.util.spec_from_file_location(f"tool_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
@@ -34,7 +34,7 @@ def load(name: str, monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("kind", FOREIGN)
 @pytest.mark.parametrize("tool", ["densepose_ablation", "stip_ablation", "distillation_experiment"])
 def test_experiments_go_on_with_files_of_their_own_alone(tool, kind, monkeypatch, tmp_path):
-    main = load(f"analysis_tools/{tool}", monkeypatch).main
+    main = load(f"projects/ablations/{tool}", monkeypatch).main
     file = tmp_path / "results.json"
     file.write_text(FOREIGN[kind])
     place = ["--work-dir", tmp_path] if tool == "distillation_experiment" else ["--out", file]
@@ -43,7 +43,7 @@ def test_experiments_go_on_with_files_of_their_own_alone(tool, kind, monkeypatch
 
 
 def test_an_experiment_is_not_mixed_with_another(monkeypatch, tmp_path):
-    main = load("analysis_tools/distillation_experiment", monkeypatch).main
+    main = load("projects/ablations/distillation_experiment", monkeypatch).main
     stored = json.dumps({"students": [], "settings": {"student": "another"}})
     (tmp_path / "results.json").write_text(stored)
     refused(main, ["--work-dir", tmp_path], "give another --work-dir")
@@ -51,12 +51,12 @@ def test_an_experiment_is_not_mixed_with_another(monkeypatch, tmp_path):
 
 
 def test_missing_labels_are_named(monkeypatch, tmp_path):
-    main = load("analysis_tools/dense_label_errors", monkeypatch).main
+    main = load("projects/ablations/dense_label_errors", monkeypatch).main
     refused(main, [tmp_path / "no", tmp_path / "none"], "dense_label_errors: .*no")
 
 
 def test_missing_sample_is_named(monkeypatch, tmp_path):
-    main = load("analysis_tools/stip_overfit", monkeypatch).main
+    main = load("projects/ablations/stip_overfit", monkeypatch).main
     monkeypatch.setenv("MMKTN_REAL_DATA", str(tmp_path / "no"))
     refused(main, ["coco", "--work-dir", tmp_path / "w"], "set MMKTN_REAL_DATA")
     assert not (tmp_path / "w").exists()
@@ -67,7 +67,7 @@ BENCHES = ["bench_densepose_branch", "bench_ktm", "bench_metric", "bench_stip"]
 
 @pytest.mark.parametrize("tool", [*BENCHES, "benchmark_models"])
 def test_benchmarks_replace_nothing_untold(tool, monkeypatch, tmp_path):
-    main = load(f"benchmark/{tool}", monkeypatch).main
+    main = load(f"projects/benchmark/{tool}", monkeypatch).main
     file = tmp_path / "mine.json"
     file.write_text("mine")
     configs = ["any.py"] if tool == "benchmark_models" else []
@@ -77,7 +77,7 @@ def test_benchmarks_replace_nothing_untold(tool, monkeypatch, tmp_path):
 
 
 def test_quick_start_looks_before_it_renders(monkeypatch, tmp_path):
-    train_demo = load("train_demo", monkeypatch)
+    train_demo = load("tools/train_demo", monkeypatch)
     monkeypatch.setattr(train_demo, "make_data", lambda args: pytest.fail("rendered"))
     place = ["--data", tmp_path / "data", "--work-dir", tmp_path / "w"]
     refused(train_demo.main, ["--config", tmp_path / "no.py", *place], "config not found")

@@ -1,5 +1,5 @@
 # The COCO images of the folder named by MMKTN_REAL_DATA, as crowdpose_real. One of them stands a
-# folder higher than its annotations say; tools/analysis_tools/stip_overfit.py sets that right.
+# folder higher than its annotations say; projects/ablations/stip_overfit.py sets that right.
 _base_ = ["crowdpose_real_128x96_stip.py"]
 
 # Read by mmpose's inferencers.

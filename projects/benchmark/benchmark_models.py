@@ -1,6 +1,6 @@
 """Inference and training step of configs: time, peak memory, parameters.
 
-Usage: python tools/benchmark/benchmark_models.py CONFIG... [--size H W]... [--modes MODE...]
+Usage: python projects/benchmark/benchmark_models.py CONFIG... [--size H W]... [--modes MODE...]
        [--baseline CONFIG] [--boxes N] [--out FILE.json]
 
 Random images and, without `--checkpoint`, random weights. Each measurement runs in a process of its

@@ -1,6 +1,6 @@
 """Overfit STIP to the few real images in the folder named by MMKTN_REAL_DATA, and show the result.
 
-Usage: MMKTN_REAL_DATA=FOLDER python tools/analysis_tools/stip_overfit.py {crowdpose,coco}
+Usage: MMKTN_REAL_DATA=FOLDER python projects/ablations/stip_overfit.py {crowdpose,coco}
        [--work-dir DIR] [--cfg-options k=v ...]
 
 Links the images and annotations into the work directory (one COCO image stands a folder higher than

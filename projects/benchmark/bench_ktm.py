@@ -1,6 +1,6 @@
 """What the forms of KTM's perceptron cost in training: parameters, time of a step, memory.
 
-Usage: python tools/benchmark/bench_ktm.py [--out FILE.json] [--variants NAME...]
+Usage: python projects/benchmark/bench_ktm.py [--out FILE.json] [--variants NAME...]
 
 One step is forward, backward and SGD with momentum of the full-size predictor of KTN v2 on random
 features; the weights of the box head are given. Every variant runs in a process of its own.

@@ -1,6 +1,6 @@
 """Distillation on synthetic people: the teacher's error, and what its labels bring a student.
 
-    python tools/analysis_tools/distillation_experiment.py [--seeds 0 1 2] [--images N]
+    python projects/ablations/distillation_experiment.py [--seeds 0 1 2] [--images N]
         [--student CONFIG] [--points-per-chart N]
 
 Trains the teacher, writes its labels and the true ones, measures the former against the latter, and
@@ -33,7 +33,7 @@ from mmktn.utils.config_path import read_config
 from mmktn.utils.output_files import write_json
 from mmktn.utils.user_error import UserError, one_line_errors
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "dataset_converters"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tools" / "dataset_converters"))
 from write_dense_labels import label_with_teacher, label_with_truth
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

@@ -1,7 +1,7 @@
 """Build the places of the synthetic people (mmktn/synthetic/data/surroundings.npz).
 
     npm pack @pmndrs/assets && tar xzf pmndrs-assets-*.tgz
-    python tools/dataset_converters/build_surroundings.py package/hdri --out surroundings.npz
+    python projects/human_body/build_surroundings.py package/hdri --out surroundings.npz
 
 Needs scikit-image, and an OpenCV that reads OpenEXR. All sources are free of strings
 (mmktn/synthetic/data/surroundings.LICENSE.md).

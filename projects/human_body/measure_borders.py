@@ -1,6 +1,6 @@
 """How well the charts of our body agree with labels on pictures of people.
 
-    python tools/surface/measure_borders.py LABELS.npz ...
+    python projects/human_body/measure_borders.py LABELS.npz ...
 
 Each file holds the label maps of one person: I (H, W) 0..24 (other values are left out), U and V
 (H, W) in [0, 1]. The body is posed and shaped so that its places (I, U, V) come to lie on the

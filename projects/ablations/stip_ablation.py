@@ -1,6 +1,6 @@
 """Train baseline, SaT, IaP and both on the synthetic crowd; print mean and spread over seeds.
 
-Usage: python tools/analysis_tools/stip_ablation.py [--seeds 0 1 2] [--epochs N] [--out FILE.json]
+Usage: python projects/ablations/stip_ablation.py [--seeds 0 1 2] [--epochs N] [--out FILE.json]
 
 Every arm has the same backbone, data, augmentation, batch size, learning rate, schedule and seeds.
 As in the paper the arms differ in more than the named part: the baseline predicts maps at a quarter

@@ -1,6 +1,6 @@
 """Errors of dense labels against other labels of the same persons, such as the synthetic truth.
 
-    python tools/analysis_tools/dense_label_errors.py TEACHER_LABELS TRUTH_LABELS [--json FILE]
+    python projects/ablations/dense_label_errors.py TEACHER_LABELS TRUTH_LABELS [--json FILE]
 
 Both are folders of tools/dataset_converters/write_dense_labels.py. An error is the geodesic
 distance between the two answers for a cell of the person's box.

@@ -1,6 +1,6 @@
 """Speed and memory of the dense-pose metric (GPS + GPSm + IoU in one pass) and of OKS.
 
-    python tools/benchmark/bench_metric.py --people 100 1000 10000 --out metric.json
+    python projects/benchmark/bench_metric.py --people 100 1000 10000 --out metric.json
 
 Surface: the reference body subdivided twice, 27906 vertices, the size that the official evaluator
 was timed on. Its distances are straight lines through the body, written once as a memory-mapped

@@ -1,6 +1,6 @@
 """Time and memory of the DensePose branch alone: decoder, RoI pooling, head, decoding.
 
-Usage: python tools/benchmark/bench_densepose_branch.py [--out FILE.json] [--variants NAME...]
+Usage: python projects/benchmark/bench_densepose_branch.py [--out FILE.json] [--variants NAME...]
 
 Random weights and features, one image, boxes of a fixed size; every variant in a process of its
 own. 'direct' is KTN v2 written down as the released code computes it (direct_branch.py) and the

@@ -1,6 +1,6 @@
 """Train the systems of the papers' ablations on synthetic people; print mean and spread over seeds.
 
-Usage: python tools/analysis_tools/densepose_ablation.py
+Usage: python projects/ablations/densepose_ablation.py
            [--groups components forms switches hosts systems fcn tasks alone pretrained]
            [--seeds 0 1 2] [--iterations N] [--data-root DIR] [--workers 2] [--out FILE.json]
 

@@ -1,6 +1,6 @@
 """Time and memory of STIPNet: ours against kernels that are stored.
 
-Usage: python tools/benchmark/bench_stip.py [--out FILE.json] [--rounds N] [--width 32|48]
+Usage: python projects/benchmark/bench_stip.py [--out FILE.json] [--rounds N] [--width 32|48]
 
 Random weights and crops; every measurement in a process of its own, the variants take turns.
 'direct' computes what the official code computes in its order, with its memory layout, and stores
