@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "evaluation.functional": {"surface", "formats"},
     "evaluation": {"surface", "structures", "evaluation", "formats"},
     "visualization": {"surface", "structures", "formats"},
+    "video": {"surface", "formats"},
     "models": {"surface", "structures", "models"},
     "models.layers": set(),
     "models.necks": {"models.layers"},
@@ -64,6 +65,7 @@ MAY_IMPORT = {
         "visualization",
         "evaluation",
         "formats",
+        "video",
         "zoo",
     },
     "annotator": {"surface", "formats", "annotation", "synthetic", "apis"},
@@ -107,6 +109,7 @@ FORBIDDEN = {
     "synthetic": {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose"},
     "evaluation.functional": {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose"},
     "structures": {"mmcv", "mmdet", "mmpose"},
+    "video": {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose"},
     **{
         f"zoo.{part}": {"torch", "numpy", "mmengine", "mmcv", "mmdet", "mmpose"}
         for part in ("table", "trust", "fetching", "named_weights", "command")

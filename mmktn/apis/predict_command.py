@@ -138,11 +138,23 @@ def process_share(launcher: str) -> tuple[int, int, int]:
     return number, count, local
 
 
+def weights_word(checkpoint: str | Path | None) -> str:
+    """What tells weights from others: the hash of a file, else its name."""
+    if checkpoint and Path(checkpoint).is_file():
+        return sha256_of(checkpoint)
+    return str(checkpoint)
+
+
 def settings_word(args: argparse.Namespace, config: str, checkpoint: str | Path | None) -> str:
     """What decides the results, as a short word."""
-    weights = sha256_of(checkpoint) if checkpoint and Path(checkpoint).is_file() else checkpoint
     parts = [
-        *(__version__, Path(config).name, str(weights), args.cfg_options, args.score_thr),
+        *(
+            __version__,
+            Path(config).name,
+            weights_word(checkpoint),
+            args.cfg_options,
+            args.score_thr,
+        ),
         *(sorted(args.save), args.preset, args.iuv_order, args.min_confidence),
     ]
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]

@@ -231,21 +231,32 @@ def _standing(rng: np.random.Generator) -> PoseAngles:
     return PoseAngles(_idle_arm(rng), _idle_arm(rng), legs[0], legs[1])
 
 
-def _walking(rng: np.random.Generator) -> PoseAngles:
-    """A phase of a gait between a stroll and a run: arms and legs swing against each other."""
-    speed, phase = rng.uniform(0.5, 1.6), rng.uniform(0, 2 * np.pi)
+def gait(speed: float, phase: float, arms_side: tuple[float, float] = (10.0, 10.0)) -> PoseAngles:
+    """A moment of walking: arms and legs swing against each other.
+
+    Args:
+        speed: 0.5 is a stroll, 1 a brisk walk, 1.6 a run.
+        phase: radians; a full turn is two steps.
+        arms_side: by how much left and right arm are held away from the body, degrees.
+    """
     limbs = []
-    for shift in (0.0, np.pi):
+    for shift, side in zip((0.0, np.pi), arms_side, strict=True):
         swing = np.sin(phase + shift)
         lifting = max(0.0, np.cos(phase + shift))
         leg = LimbAngles(2, 24 * speed * swing + 6 * speed, 4)
         leg.bend = 8 + 45 * speed * lifting + 10 * speed * max(0.0, -swing)
         leg.end = 12 * swing
-        arm = LimbAngles(rng.uniform(6, 14), -24 * speed * swing, 0, 12 + 50 * max(0, speed - 0.6))
+        arm = LimbAngles(side, -24 * speed * swing, 0, 12 + 50 * max(0, speed - 0.6))
         limbs.append((arm, leg))
     (left_arm, left_leg), (right_arm, right_leg) = limbs
     forward = 3 + 8 * max(0.0, speed - 0.7)
     return PoseAngles(left_arm, right_arm, left_leg, right_leg, lean=(forward, 0.0, 0.0))
+
+
+def _walking(rng: np.random.Generator) -> PoseAngles:
+    """A phase of a gait between a stroll and a run."""
+    speed, phase = rng.uniform(0.5, 1.6), rng.uniform(0, 2 * np.pi)
+    return gait(speed, phase, (rng.uniform(6, 14), rng.uniform(6, 14)))
 
 
 def _arms_raised(rng: np.random.Generator) -> PoseAngles:
