@@ -21,6 +21,7 @@ COMMANDS = {
     "ray": ("mmktn.apis.ray_predict:main", "dense pose of many pictures on a Ray cluster"),
     "video": ("mmktn.apis.video_command:main", "dense pose of a film, as a film"),
     "evaluate": ("mmktn.evaluation.cli:main", "score a result file"),
+    "import-fits": ("mmktn.synthetic.fits_command:main", "fitted bodies to annotations, results"),
     "hook": ("mmktn.utils.startup_hook:main", "import mmktn at each start of this Python, or not"),
     "train": ("train.py", "train a config"),
     "test": ("test.py", "score a checkpoint on the test set of its config"),

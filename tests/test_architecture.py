@@ -34,7 +34,9 @@ MAY_IMPORT = {
     "surface": set(),
     "structures": set(),
     "annotation": {"surface"},
-    "synthetic": {"surface", "annotation"},
+    "synthetic": {"surface", "annotation", "formats"},
+    # A command: writes what the evaluator reads.
+    "synthetic.fits_command": {"synthetic", "surface", "formats", "evaluation"},
     "evaluation.functional": {"surface", "formats"},
     "evaluation": {"surface", "structures", "evaluation", "formats"},
     "visualization": {"surface", "structures", "formats"},

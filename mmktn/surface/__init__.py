@@ -7,7 +7,9 @@ from mmktn.surface.atlas import ChartAtlas
 from mmktn.surface.body_points import BodyPoints, body_points
 from mmktn.surface.body_surface import BodySurface, load_surface
 from mmktn.surface.geodesic import GeodesicTable
+from mmktn.surface.linear_model import LinearBodyModel
 from mmktn.surface.mesh import SurfaceMesh
+from mmktn.surface.mesh_map import MeshMap
 from mmktn.surface.skeleton import SyntheticSkeleton
 from mmktn.surface.symmetry import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, ChartSymmetry
 
@@ -20,6 +22,8 @@ __all__ = [
     "ChartAtlas",
     "ChartSymmetry",
     "GeodesicTable",
+    "LinearBodyModel",
+    "MeshMap",
     "SurfaceMesh",
     "SyntheticSkeleton",
     "body_points",

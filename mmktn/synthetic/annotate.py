@@ -21,6 +21,7 @@ from pycocotools import mask as coco_mask
 
 from mmktn.annotation.points import GRID, sample_parts
 from mmktn.surface.parts import CHART_TO_COARSE, NUM_COARSE
+from mmktn.surface.rasterize import RasterResult
 
 UV_STEPS = 65535
 
@@ -44,6 +45,34 @@ class DenseMaps:
     def uv(self) -> NDArray[np.float64]:
         """(2, H, W) U and V in [0, 1]."""
         return np.stack([self.u, self.v]) / UV_STEPS
+
+
+def dense_maps(
+    instance: NDArray[np.uint8],
+    rasters: list[RasterResult],
+    face_charts: NDArray[np.int64],
+    face_uv: NDArray[np.float64],
+) -> DenseMaps:
+    """Charts and coordinates of what is seen.
+
+    Args:
+        instance: (H, W) number of the person seen, from 1; each pixel is hit in its raster.
+        rasters: what each person would show alone.
+        face_charts: (F,) chart of each face.
+        face_uv: (F, 3, 2) U and V at the corners of each face.
+
+    Returns:
+        The maps.
+    """
+    chart = np.zeros(instance.shape, np.uint8)
+    u, v = np.zeros(instance.shape, np.uint16), np.zeros(instance.shape, np.uint16)
+    for k, raster in enumerate(rasters):
+        mask = instance == k + 1
+        chart[mask] = face_charts[raster.face_ids[mask]]
+        uv = np.clip(raster.interpolate(face_uv, mask), 0, 1)
+        steps = np.round(uv * UV_STEPS).astype(np.uint16)
+        u[mask], v[mask] = steps.T
+    return DenseMaps(instance, chart, u, v)
 
 
 def tight_box(mask: NDArray[np.bool_]) -> list[float]:

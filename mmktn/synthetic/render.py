@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mmktn.surface.parts import COCO_KEYPOINT_NAMES
 from mmktn.surface.rasterize import RasterResult, rasterize
-from mmktn.synthetic.annotate import UV_STEPS, DenseMaps
+from mmktn.synthetic.annotate import DenseMaps, dense_maps
 from mmktn.synthetic.background import random_background
 from mmktn.synthetic.body import Figure, Template
 from mmktn.synthetic.camera import Camera
@@ -29,7 +29,7 @@ SUPERSAMPLING = 2
 
 # How far from a keypoint, on the rest body, the surface seen at its pixel may be if the keypoint is
 # to count as visible: the thickness of the flesh around a joint, metres.
-_VISIBLE_WITHIN_M = {
+VISIBLE_WITHIN_M = {
     "nose": 0.035,
     "eye": 0.035,
     "ear": 0.045,
@@ -105,7 +105,7 @@ def render_labels(scene: Scene, template: Template, *, min_pixels: int) -> Label
         worst = min(useless, key=lambda k: areas[k])
         del people[worst], rasters[worst], covers[worst]
     return Labels(
-        maps=_dense_maps(instance, rasters, template),
+        maps=dense_maps(instance, rasters, template.face_charts, template.face_uv),
         outline=outline,
         people=people,
         rasters=rasters,
@@ -222,20 +222,6 @@ def _bodies_in(outline: NDArray[np.uint8], rasters: list[RasterResult]) -> NDArr
     return instance
 
 
-def _dense_maps(
-    instance: NDArray[np.uint8], rasters: list[RasterResult], template: Template
-) -> DenseMaps:
-    chart = np.zeros(instance.shape, np.uint8)
-    u, v = np.zeros(instance.shape, np.uint16), np.zeros(instance.shape, np.uint16)
-    for k, raster in enumerate(rasters):
-        mask = instance == k + 1
-        chart[mask] = template.face_charts[raster.face_ids[mask]]
-        uv = np.clip(raster.interpolate(template.face_uv, mask), 0, 1)
-        steps = np.round(uv * UV_STEPS).astype(np.uint16)
-        u[mask], v[mask] = steps.T
-    return DenseMaps(instance, chart, u, v)
-
-
 def _any_visible(
     person: Person,
     raster: RasterResult,
@@ -263,7 +249,7 @@ def _keypoints(
     for k, (name, (x, y, depth)) in enumerate(zip(names, image, strict=True)):
         if depth <= 0 or not (0 <= x < camera.width and 0 <= y < camera.height):
             continue
-        limit = _VISIBLE_WITHIN_M[name.removeprefix("left_").removeprefix("right_")]
+        limit = VISIBLE_WITHIN_M[name.removeprefix("left_").removeprefix("right_")]
         row, column = int(y), int(x)
         near = slice(max(row - 1, 0), row + 2), slice(max(column - 1, 0), column + 2)
         inside = mask[near]
