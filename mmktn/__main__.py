@@ -15,6 +15,7 @@ from mmktn.utils.user_error import one_line_errors
 COMMANDS = {
     "annotate": ("mmktn.annotator.command:main", "label dense pose on a local web page"),
     "doctor": ("mmktn.doctor:main", "what is installed, in use and missing"),
+    "doctor-labels": ("mmktn.label_doctor.command:main", "what looks wrong in annotations"),
     "models": ("mmktn.zoo.command:main", "published weights by name, and which are here"),
     "predict": ("mmktn.apis.predict_command:main", "dense pose of many pictures, resumable"),
     "detect": ("mmktn.apis.detect_command:main", "person boxes of a detector, for top-down tests"),
@@ -48,7 +49,7 @@ COMMANDS = {
 
 def usage() -> str:
     """Return the list of commands."""
-    lines = [f"  {name:<12} {text}" for name, (_, text) in COMMANDS.items()]
+    lines = [f"  {name:<14} {text}" for name, (_, text) in COMMANDS.items()]
     return "\n".join(["usage: python -m mmktn COMMAND ...", "", *lines, "", "COMMAND -h: its help"])
 
 

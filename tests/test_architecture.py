@@ -72,6 +72,7 @@ MAY_IMPORT = {
     },
     "annotator": {"surface", "formats", "annotation", "synthetic", "apis"},
     "doctor": {"doctor_checks", "surface"},
+    "label_doctor": {"surface", "formats", "annotation", "synthetic", "apis"},
     "doctor_checks": {"surface", "formats"},
     "__main__": set(),
     "__init__": set(),

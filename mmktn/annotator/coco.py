@@ -113,7 +113,7 @@ def _annotation(
 ) -> dict[str, Any]:
     store, scheme = project.store, project.body.scheme
     number = person["id"]
-    box: Box = tuple(store.value(number, MAIN, "box"))  # type: ignore[assignment]
+    box: Box = tuple(store.value(number, MAIN, "box"))
     parts = store.value(number, MAIN, "parts")
     record: dict[str, Any] = {
         "id": number,

@@ -62,14 +62,14 @@ def render_hidden(
     surface = body.surface
     if body.scheme.is_human and surface.skeleton is not None and surface.keypoints:
         scene = SceneOptions(size_hw=(_SIDE, 3 * _SIDE // 4), people=(1, 1))
-        named = {} if surface_name is None else {"surface": surface_name}
+        named: dict[str, Any] = {} if surface_name is None else {"surface": surface_name}
         options = GeneratorOptions(seed=7919 + seed, scene=scene, **named)
         sample = make_sample(options, "val", index)
         maps = sample.labels.maps
         own = maps.instance == 1
         chart = np.where(own, maps.chart, 0).astype(np.uint8)
-        box = tight_box(chart > 0)
-        return HiddenPicture(sample.picture, chart, maps.uv() * own, (box[0], box[1], *box[2:4]))
+        x, y, w, h = tight_box(chart > 0)
+        return HiddenPicture(sample.picture, chart, maps.uv() * own, (x, y, w, h))
     return _still(body, np.random.default_rng([7919 + seed, index]))
 
 
@@ -86,7 +86,8 @@ def _still(body: Body, rng: np.random.Generator) -> HiddenPicture:
     raster = view.raster(mesh.vertices, atlas.mesh_faces)
     hit = raster.hit
     coarse = rng.uniform(40, 215, (6, 6, 3)).astype(np.float32)
-    picture = cv2.resize(coarse, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
+    large = cv2.resize(coarse, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
+    picture = np.asarray(large, np.float64)
     normals = raster.interpolate(mesh.vertex_normals[atlas.mesh_faces], hit)
     light = look_from(rng.normal(size=3) + 1.5 * axes[2], axes[1], axes[0])[2]
     shade = 0.35 + 0.65 * np.clip(normals @ light, 0, 1)
@@ -96,10 +97,8 @@ def _still(body: Body, rng: np.random.Generator) -> HiddenPicture:
     chart[hit] = atlas.face_charts[raster.face_ids[hit]]
     uv = np.zeros((2, *hit.shape))
     uv[:, hit] = raster.interpolate(atlas.uv[atlas.faces], hit).T
-    box = tight_box(hit)
-    return HiddenPicture(
-        np.clip(picture, 0, 255).astype(np.uint8), chart, uv, (box[0], box[1], *box[2:4])
-    )
+    x, y, w, h = tight_box(hit)
+    return HiddenPicture(np.clip(picture, 0, 255).astype(np.uint8), chart, uv, (x, y, w, h))
 
 
 def save_hidden(made: HiddenPicture, picture: Path, truth: Path) -> None:

@@ -105,10 +105,10 @@ class Project:
             counts.setdefault(person["photo"], Counter())[stage] += 1
         at_work: dict[int, set[str]] = {}
         home = {person["id"]: person["photo"] for person in people}
-        for (person, _), annotator in self.store.leases().items():
-            photo = -person if person < 0 else home.get(person)
-            if photo is not None:
-                at_work.setdefault(photo, set()).add(annotator)
+        for (subject, _), annotator in self.store.leases().items():
+            place = -subject if subject < 0 else home.get(subject)
+            if place is not None:
+                at_work.setdefault(place, set()).add(annotator)
         rows = []
         for number, photo in enumerate(self.store.photos(), start=1):
             if photo["hidden"]:
@@ -469,8 +469,8 @@ class Project:
         stages = {(e.person, e.layer): e.value for e in store.entries(kind="stage")}
         own = f"by {who.annotator}"
         finished = 0
-        for (person, _), stage in stages.items():
-            finished += stage == "done" and self._finished_by(person, who.annotator)
+        for (number, _), stage in stages.items():
+            finished += stage == "done" and self._finished_by(number, who.annotator)
         hidden = [
             p
             for p in people

@@ -38,7 +38,9 @@ export class Body3d {
     const low = [0, 1, 2].map((k) => this.places.reduce((a, v, i) => (i % 3 === k ? Math.min(a, v) : a), Infinity));
     const high = [0, 1, 2].map((k) => this.places.reduce((a, v, i) => (i % 3 === k ? Math.max(a, v) : a), -Infinity));
     this.centre = low.map((v, k) => (v + high[k]) / 2);
-    this.radius = Math.hypot(...low.map((v, k) => (high[k] - v) / 2));
+    const half = low.map((v, k) => (high[k] - v) / 2);
+    this.radius = Math.hypot(...half);
+    this.extent = [Math.hypot(half[0], half[2]), half[1]];
     if (!this.gl) {
       canvas.replaceWith(document.createTextNode("No WebGL here: the turning body is off."));
       return;
@@ -159,9 +161,9 @@ export class Body3d {
     const [cy, sy, ct, st] = [Math.cos(this.yaw), Math.sin(this.yaw), Math.cos(this.tilt), Math.sin(this.tilt)];
     // Columns of: turn about y by yaw, then about x by tilt.
     const turn = [cy, st * sy, -ct * sy, 0, ct, st, sy, -st * cy, ct * cy];
-    const scale = Math.min(canvas.width, canvas.height * 0.98) === canvas.width ? (1.16 * canvas.width) / canvas.height : 1;
-    const k = (0.98 * Math.min(scale, 1)) / this.radius;
     const aspect = canvas.height / canvas.width;
+    // It fits however it is turned.
+    const k = 0.93 / Math.max(this.extent[0] * aspect, this.extent[1]);
     const rows = [k * aspect, k, -0.5 / this.radius];
     const m = new Float32Array(16);
     for (let column = 0; column < 3; column++) for (let row = 0; row < 3; row++) m[4 * column + row] = rows[row] * turn[3 * column + row];

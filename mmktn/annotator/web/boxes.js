@@ -127,6 +127,7 @@ export class BoxesStep {
       this.fresh = false;
       this.hint();
       this.render();
+      await app.refresh();
     });
   }
 
@@ -136,6 +137,7 @@ export class BoxesStep {
     await app.safely(async () => {
       app.hint("The model is looking (the first time takes a while)");
       const { people } = await post(`/api/photos/${app.photo.id}/proposals`);
+      await app.refresh();
       await app.openPhoto(app.photo.id);
       app.hint(people.length ? `${people.length} proposed, each marked as such: look at them` : "The model found nobody else");
     });
