@@ -42,6 +42,7 @@ COMMANDS = {
     "logs": ("analysis_tools/analyze_logs.py", "curves and times of training logs"),
     "calibrate": ("analysis_tools/calibrate_confidence.py", "predicted against true errors"),
     "surface": ("surface/import_surface.py", "official surface files as one file of mmktn"),
+    "query": ("mmktn.apis.query_command:main", "entries of an annotation file by expression"),
     "report": ("mmktn.evaluation.cli:report_main", "explain a result file on an HTML page"),
     "shared": ("mmktn.formats.shared_command:main", "which pictures two sets share"),
 }

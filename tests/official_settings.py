@@ -293,6 +293,8 @@ _NAMED: dict[str, Settings] = {
     "densepose-rcnn-legacy_r50_fpn_s1x_dp-coco": _LEGACY,
     "densepose-rcnn-legacy_r101_fpn_s1x_dp-coco": _LEGACY,
     "densepose-rcnn_hrnet-w32_hrfpn_s1x_dp-coco": _D2 | _HRFPN,
+    "densepose-rcnn_hrnet-w40_hrfpn_s1x_dp-coco": _D2 | _HRFPN,
+    "densepose-rcnn_hrnet-w48_hrfpn_s1x_dp-coco": _D2 | _HRFPN,
     "densepose-rcnn-star_r50_fpn_260k_dp-coco": _STAR_14,
     "densepose-rcnn-star_r50_fpn-mid1_260k_dp-coco": _STAR,
     "densepose-rcnn-star_r50_fpn_ktm1_260k_dp-coco": _STAR_14

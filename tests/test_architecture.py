@@ -20,6 +20,7 @@ NETWORK = {
     "models.predictors",
     "models.targets",
     "models.losses",
+    "models.embedding",
     "models.postprocess",
     "models.heads",
 }
@@ -55,7 +56,8 @@ MAY_IMPORT = {
     },
     "models.targets": {"structures"},
     "models.losses": {"structures", "models.targets"},
-    "models.postprocess": {"structures", "models.maps"},
+    "models.embedding": {"structures", "surface", "models.targets", "models.losses"},
+    "models.postprocess": {"structures", "models.maps", "models.embedding"},
     "models.heads": NETWORK | {"surface"},
     "datasets": {"surface", "structures", "formats", "synthetic"},
     "engine": set(),

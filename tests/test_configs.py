@@ -73,7 +73,13 @@ def test_words_agree_with_the_content(path):
     generated = branch.densepose_head.predictor.type == "mmktn.KTMv2ChartPredictor"
     assert generated == ("ktm2" in words or words[0].startswith("ktn2"))
     deep = branch.densepose_head.trunk.type == "mmktn.DeepLabTrunk"
-    assert deep == words[0].startswith("densepose-rcnn-dl")
+    assert deep == words[0].startswith(("densepose-rcnn-dl", "densepose-cse-dl"))
+    if words[0].startswith("densepose-cse"):
+        assert branch.densepose_head.predictor.extra_maps == ["embedding"]
+        assert branch.densepose_head.embedding_loss.get("soft", False) == (
+            words[0].endswith("-soft") or "maskonly" in words[0]
+        )
+        return
     kind = words[0].rsplit("-", 1)[-1]
     assert branch.densepose_head.predictor.get("extra_maps") == CONFIDENCES.get(kind)
     if "s1x" in words:

@@ -26,12 +26,14 @@ from mmktn.apis.model_loading import load_model
 from mmktn.apis.person_crops import predict_crops
 from mmktn.apis.prediction import (
     ImagePrediction,
+    charts_of,
     drawn_name,
     prediction_files,
     save_prediction,
 )
 from mmktn.apis.test_pipeline import find_test_pipeline, type_name
 from mmktn.formats.pictures import check_picture_array
+from mmktn.structures import VertexResults
 from mmktn.utils.devices import find_device
 from mmktn.utils.output_files import DiskFullError, claim_folder, claim_outputs
 from mmktn.utils.user_error import UserError, one_line
@@ -457,6 +459,8 @@ def _fill(
     Raises:
         ValueError: The model makes no charts.
     """
+    if "densepose" not in found and "vertices" in found:
+        found.densepose = charts_of(found.vertices)
     if "densepose" not in found:
         raise ValueError(
             f"this model makes no charts but {sorted(found.keys())}: call `predict`, or draw with "
@@ -471,10 +475,15 @@ def _fill(
     prediction.image = np.ascontiguousarray(image[..., ::-1])
     known = ("bboxes", "scores", "labels", "densepose")
     prediction.further = {
-        name: value.float().cpu().numpy() if isinstance(value, torch.Tensor) else value
+        name: value.float().cpu().numpy() if isinstance(value, torch.Tensor) else _on_cpu(value)
         for name, value in found.items()
         if name not in known
     }
+
+
+def _on_cpu(value: Any) -> Any:
+    """What the other heads said, where it can be written."""
+    return value.cpu() if isinstance(value, VertexResults) else value
 
 
 def _write(prediction: ImagePrediction, output: dict[str, Any]) -> None:

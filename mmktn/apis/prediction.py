@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from mmktn.formats.iuv_canvas import ChartCanvas, paint_people
-from mmktn.structures import ChartResult, ChartResults
+from mmktn.structures import ChartResult, ChartResults, VertexResults
 from mmktn.structures.chart_result import CONFIDENCE_FIELDS
 from mmktn.surface import BodyPoints, BodySurface, body_points, load_surface
+from mmktn.surface.reference_mesh import open_mesh
 from mmktn.utils.output_files import claim_outputs, replace_atomically, write_json
 from mmktn.utils.user_error import UserError
 from mmktn.visualization.colormaps import get_preset, render_preset
@@ -26,6 +28,7 @@ from mmktn.visualization.iuv_files import (
 )
 from mmktn.visualization.panels import prediction_panels, prediction_row
 from mmktn.visualization.texture import Texture, apply_texture, unwrap_texture
+from mmktn.visualization.vertex_drawing import paint_vertices, vertex_colours
 
 SAVE_FORMATS = ("json", "npz", "iuv", "charts", "confidence")
 # Formats that pictures are drawn in; the photographs may have others.
@@ -122,10 +125,57 @@ class ImagePrediction:
         """
         return prediction_row(
             self.panels(image, preset=preset),
-            field_panels(image, self.canvas(), list(self.densepose)),
+            self._field_panels(image),
             colormap=get_preset(preset).colormap,
             legend=legend,
         )
+
+    def _field_panels(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """Pictures of further maps by title."""
+        found = field_panels(image, self.canvas(), list(self.densepose))
+        if self.vertices is not None:
+            found["vertices"] = self.paint_vertices(image)
+        return found
+
+    @property
+    def vertices(self) -> VertexResults | None:
+        """Vertices of a mesh at every pixel, N results; None where the model gives none."""
+        return self.further.get("vertices")
+
+    def paint_vertices(
+        self,
+        image: np.ndarray | None = None,
+        *,
+        colours: Mapping[str, np.ndarray] | None = None,
+        mesh_folder: str | Path | None = None,
+        alpha: float = 0.7,
+    ) -> np.ndarray:
+        """Colour people and animals by their vertices.
+
+        Args:
+            image: (H, W, 3) uint8 RGB; None: the picture that was looked at.
+            colours: Mesh -> (K, 3) uint8 RGB or (K,) numbers; None: by place on the mesh, or by
+                number of the vertex where the file of the mesh is not at hand.
+            mesh_folder: Folder with the files of the meshes (docs/cse.md).
+            alpha: Share of the colour.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+
+        Raises:
+            UserError: The model gives no vertices.
+        """
+        if self.vertices is None:
+            raise UserError(f"{self.name}: this model gives no vertices (docs/cse.md)")
+        given = dict(colours or {})
+
+        def table(mesh: str) -> np.ndarray:
+            if mesh not in given:
+                given[mesh] = mesh_colours(mesh, mesh_folder)
+            return vertex_colours(given[mesh])
+
+        picture = self._kept_image() if image is None else image
+        return paint_vertices(picture, self.vertices, table, alpha=alpha)
 
     def plot(self, preset: str = "overlay") -> np.ndarray:
         """(H, W, 3) uint8 RGB picture of the charts in a preset's look (docs/pictures.md)."""
@@ -297,6 +347,24 @@ class Person:
         )
 
 
+def charts_of(results: VertexResults) -> ChartResults:
+    """I, U, V of vertices, where their mesh is a body with charts; else the mask alone."""
+    return ChartResults(
+        result.to_charts(*(open_mesh(result.mesh).charts or ())) for result in results
+    )
+
+
+def mesh_colours(mesh: str, folder: str | Path | None) -> np.ndarray:
+    """(K,) numbers that colour a mesh: place on it, number of the vertex without its file."""
+    try:
+        return open_mesh(mesh, folder).colours()
+    except FileNotFoundError:
+        count = re.search(r"_(\d+)$", mesh)
+        if count is None:
+            raise
+        return np.arange(int(count.group(1)))
+
+
 def drawn_name(name: str) -> str:
     """File name of the picture of an image: its own, with a suffix that can be written."""
     suffix = Path(name).suffix
@@ -431,6 +499,10 @@ def _arrays(prediction: ImagePrediction) -> dict[str, Any]:
         arrays[f"uv_{index}"] = result.uv.float().cpu().numpy()
         for name, values in result.fields.items():
             arrays[f"{name}_{index}"] = values.cpu().numpy()
+    if prediction.vertices is not None:
+        arrays["meshes"] = np.asarray([found.mesh for found in prediction.vertices], np.str_)
+        for index, found in enumerate(prediction.vertices):
+            arrays[f"vertices_{index}"] = found.vertex_map.cpu().numpy()
     if any(result.confidence is not None for result in prediction.densepose):
         arrays["confidence"] = np.asarray([r.confidence for r in prediction.densepose], np.float32)
     return arrays

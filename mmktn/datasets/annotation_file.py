@@ -34,6 +34,8 @@ def read_annotation_file(path: str, backend_args: dict | None = None) -> Any:
 
 def _compacted(record: dict[str, Any]) -> dict[str, Any]:
     """The record with its number lists as arrays; categories keep their keypoint names."""
+    if "file_name" not in record and isinstance(record.get("coco_url"), str):
+        record["file_name"] = record["coco_url"].rsplit("/", 1)[-1]  # LVIS has no other name
     if "image_id" in record:
         for field in _NUMBER_FIELDS:
             if field in record:

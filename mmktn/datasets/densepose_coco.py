@@ -7,6 +7,7 @@ and Chimps differ in what `annotation_format` says.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from mmdet.datasets import BaseDetDataset
@@ -18,6 +19,7 @@ from mmktn.datasets.file_layout import ImageFolder, find_annotation_file
 from mmktn.datasets.keypoint_order import coco_keypoint_order, reordered_keypoints
 from mmktn.formats.annotation_checks import (
     DENSEPOSE_FIELDS,
+    VERTEX_FIELDS,
     AnnotationError,
     box_problems,
     file_problems,
@@ -49,6 +51,9 @@ class DensePoseCocoDataset(BaseDetDataset):
         dense_labels: Folder of dense labels (`mmktn.datasets.dense_labels`) that
             `LoadDensePoseAnnotations` adds to the persons with dense pose; all of them need some.
             None: annotated points only.
+        categories: Name of a category of the file -> class of the model that it is read as; other
+            categories are left out. The classes are those of `metainfo`, else the values here, in
+            order. None: persons.
         **kwargs: Of `BaseDetDataset`: `ann_file`, `data_root`, `data_prefix=dict(img=...)`,
             `pipeline`, `test_mode`, `filter_cfg=dict(filter_empty_gt=, min_size=)`, ...
             `filter_cfg=dict(min_keypoints=)` drops images with fewer labelled keypoints.
@@ -59,7 +64,7 @@ class DensePoseCocoDataset(BaseDetDataset):
     """
 
     ann_file: str
-    person_ids: set[int]
+    class_of_category: dict[int, int]
 
     METAINFO = {
         "classes": ("person",),
@@ -79,6 +84,7 @@ class DensePoseCocoDataset(BaseDetDataset):
         validation: Literal["full", "structure"] = "full",
         annotation_format: str = "densepose_coco",
         dense_labels: str | None = None,
+        categories: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         if validation not in ("full", "structure"):
@@ -87,6 +93,10 @@ class DensePoseCocoDataset(BaseDetDataset):
         self.validation = validation
         self.dense_labels = None if dense_labels is None else DenseLabelFolder(dense_labels)
         self.annotation_format = find_format(annotation_format)
+        self.categories = dict(categories or {"person": "person"})
+        if categories is not None and "classes" not in (kwargs.get("metainfo") or {}):
+            classes = tuple(dict.fromkeys(self.categories.values()))
+            kwargs["metainfo"] = dict(kwargs.get("metainfo") or {}) | {"classes": classes}
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
@@ -100,20 +110,29 @@ class DensePoseCocoDataset(BaseDetDataset):
         )
         data = read_annotation_file(self.ann_file, self.backend_args)
         full = self.validation == "full"
-        problems = list(file_problems(data, self.ann_file, values=full))
+        problems = list(file_problems(data, self.ann_file, values=full, categories=self.categories))
         if any(getattr(step, "with_mask", False) for step in self.pipeline.transforms):
-            problems += needed_problems(data, self.ann_file, ["segmentation"])
+            problems += needed_problems(
+                data, self.ann_file, ["segmentation"], categories=self.categories
+            )
         if problems:
             raise AnnotationError(problems)
-        person_ids = {entry["id"] for entry in data["categories"] if entry.get("name") == "person"}
-        self.person_ids = person_ids
-        if not person_ids:
-            raise ValueError(f"{self.ann_file}: field categories: none has the name 'person'")
+        classes = list(self.metainfo["classes"])
+        unknown = set(self.categories.values()) - set(classes)
+        if unknown:
+            raise ValueError(
+                f"categories: {sorted(unknown)} are no classes of metainfo ({classes})"
+            )
+        self.class_of_category = {
+            entry["id"]: classes.index(self.categories[entry["name"]])
+            for entry in data["categories"]
+            if entry.get("name") in self.categories
+        }
         folder = ImageFolder(
             self.data_prefix.get("img", ""), self.backend_args, form=self.annotation_format
         )
         items = {image["id"]: _image_item(image, folder) for image in data["images"]}
-        self._add_instances(data, items, person_ids)
+        self._add_instances(data, items)
         if self.dense_labels is not None:
             people = (person for item in items.values() for person in item["instances"])
             needed = (person["ann_id"] for person in people if _counts_for_training(person))
@@ -151,12 +170,10 @@ class DensePoseCocoDataset(BaseDetDataset):
         if self.dense_labels is not None:
             item["dense_labels"] = self.dense_labels
         item["annotation_format"] = self.annotation_format.name
-        item["person_ids"] = self.person_ids
+        item["person_ids"] = set(self.class_of_category)
         return item
 
-    def _add_instances(
-        self, data: dict[str, Any], items: dict[Any, dict[str, Any]], person_ids: set[Any]
-    ) -> None:
+    def _add_instances(self, data: dict[str, Any], items: dict[Any, dict[str, Any]]) -> None:
         """Hand every person to its image; the records of `data` are used up to save memory."""
         dropped = 0
         orders = {
@@ -166,13 +183,13 @@ class DensePoseCocoDataset(BaseDetDataset):
         for position, annotation in enumerate(annotations):
             annotations[position] = None
             item = items[annotation["image_id"]]
-            if annotation["category_id"] not in person_ids:
+            if annotation["category_id"] not in self.class_of_category:
                 continue
             image_hw = (item["height"], item["width"])
             if self.validation != "full" and any(box_problems(annotation["bbox"], image_hw)):
                 dropped += 1
                 continue
-            instance = _instance(annotation)
+            instance = _instance(annotation, self.class_of_category[annotation["category_id"]])
             order = orders[annotation["category_id"]]
             if order is not None and "keypoints" in instance:
                 instance["keypoints"] = reordered_keypoints(instance["keypoints"], order)
@@ -197,18 +214,18 @@ def _image_item(image: dict[str, Any], folder: ImageFolder) -> dict[str, Any]:
     }
 
 
-def _instance(annotation: dict[str, Any]) -> dict[str, Any]:
+def _instance(annotation: dict[str, Any], label: int) -> dict[str, Any]:
     """Annotation record -> instance of mmdet."""
     x, y, w, h = annotation["bbox"]
     instance = {
         "bbox": [x, y, x + w, y + h],
-        "bbox_label": 0,
+        "bbox_label": label,
         "ignore_flag": int(bool(annotation["iscrowd"])),
         "ann_id": annotation["id"],
     }
     if annotation.get("segmentation"):
         instance["mask"] = annotation["segmentation"]
-    for field in ("keypoints", *DENSEPOSE_FIELDS):
+    for field in ("keypoints", *DENSEPOSE_FIELDS, *VERTEX_FIELDS):
         if field == "keypoints" and not has_keypoints(annotation):
             continue
         if annotation.get(field) is not None:

@@ -20,6 +20,7 @@ from mmktn.formats.annotation_checks import (
 )
 from mmktn.formats.annotation_sets import DENSEPOSE_COCO, AnnotationFormat
 from mmktn.formats.pictures import PictureError, known_hw, read_picture
+from mmktn.formats.shown import is_id
 
 Item = TypeVar("Item")
 Tracker = Callable[[Iterable[Item], str], Iterable[Item]]
@@ -55,10 +56,11 @@ def check_file(
     track = track or (lambda items, _: items)
     path = find_annotation_file(path, form=form)
     data = read_annotation_file(path)
-    yield from file_problems(data, path)
+    names = categories_of(data)
+    yield from file_problems(data, path, categories=names)
     if not isinstance(data, dict):
         return
-    yield from needed_problems(data, path, needs)
+    yield from needed_problems(data, path, needs, categories=names)
     for annotation in track(_records(data, "annotations"), "masks"):
         for field, message in mask_problems(annotation, form):
             yield Problem(path, annotation.get("id"), annotation.get("image_id"), field, message)
@@ -66,6 +68,20 @@ def check_file(
         folder = ImageFolder(image_dir)
         for image in track(_records(data, "images"), "images"):
             yield from _image_problems(image, path, folder, decode=decode_images)
+
+
+def categories_of(data: Any) -> tuple[str, ...]:
+    """Names of the categories that a file is about: persons, else those with vertices of a mesh."""
+    if not isinstance(data, dict):
+        return ("person",)
+    named = (a.get("category_id") for a in _records(data, "annotations") if a.get("ref_model"))
+    meshed = {category for category in named if is_id(category)}
+    entries = _records(data, "categories")
+    found = [e.get("name") for e in entries if is_id(e.get("id")) and e["id"] in meshed]
+    names = tuple(name for name in found if isinstance(name, str))
+    if not names or any(entry.get("name") == "person" for entry in entries):
+        return ("person",)
+    return names
 
 
 def needs_of(dataset: Any) -> set[str]:

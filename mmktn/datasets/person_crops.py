@@ -21,10 +21,8 @@ class DensePosePersonDataset(TopdownDensePoseDataset):
     Arguments as `TopdownDensePoseDataset`.
     """
 
-    def _add_instances(
-        self, data: dict[str, Any], items: dict[Any, dict[str, Any]], person_ids: set[Any]
-    ) -> None:
-        super()._add_instances(data, items, person_ids)
+    def _add_instances(self, data: dict[str, Any], items: dict[Any, dict[str, Any]]) -> None:
+        super()._add_instances(data, items)
         for item in items.values():
             item["person_regions"] = [
                 {field: instance[field] for field in _REGION_FIELDS if field in instance}

@@ -98,7 +98,8 @@ class TopdownDensePoseDataset(DensePoseCocoDataset):
         for index, detection in enumerate(self._read_detections()):
             where = f"detection {index} of {self.bbox_file}"
             self._check_detection(detection, images, where)
-            wanted = is_id(detection["category_id"]) and detection["category_id"] in self.person_ids
+            category = detection["category_id"]
+            wanted = is_id(category) and category in self.class_of_category
             if wanted and detection["score"] > self.bbox_score_thr:
                 found[detection["image_id"]].append(detection)
         for image_id, detections in found.items():

@@ -7,6 +7,7 @@ tools/misc/check_annotations.py lists all of them. Cheap checks read numbers and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from mmktn.utils.user_error import UserError, one_line
 
 POINT_FIELDS = ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V")
 DENSEPOSE_FIELDS = (*POINT_FIELDS, "dp_masks")
+VERTEX_FIELDS = ("dp_vertex", "ref_model")
+"""Of continuous surface embeddings: the vertex of each point, and the mesh that has it."""
 REQUIRED_FIELDS = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
 BOX_TOLERANCE_PX = 1.0
 """A box may stick out of its image by this much: published files round boxes."""
@@ -86,7 +89,12 @@ Finding = tuple[str, str]
 
 
 def file_problems(
-    data: Any, file: str, *, values: bool = True, scoring: bool = False
+    data: Any,
+    file: str,
+    *,
+    values: bool = True,
+    scoring: bool = False,
+    categories: Collection[str] = ("person",),
 ) -> Iterator[Problem]:
     """Check a whole annotation file, except for masks and images.
 
@@ -98,6 +106,7 @@ def file_problems(
         scoring: Take also what the official evaluator has a rule for: boxes without size or out of
             the image by at most its size, points on no chart, persons without part masks, images
             without a name.
+        categories: Names of the categories that are read; the file has to have one of them.
 
     Yields:
         Problems in file order.
@@ -108,22 +117,22 @@ def file_problems(
             yield Problem(file, None, None, key, "missing, or not a list")
         return
     yield from _image_record_problems(data["images"], file, needs_names=not scoring)
-    yield from _category_problems(data["categories"], file)
+    yield from _category_problems(data["categories"], file, categories)
     images = {image["id"]: image for image in data["images"] if _has_id(image)}
-    categories = {entry["id"]: entry for entry in data["categories"] if _has_id(entry)}
+    entries = {entry["id"]: entry for entry in data["categories"] if _has_id(entry)}
     seen: set[Any] = set()
     for position, annotation in enumerate(data["annotations"]):
         if not _has_id(annotation):
             yield Problem(file, None, None, "id", _without_id("annotation", position, annotation))
             continue
-        found = list(_link_problems(annotation, seen, images, categories))
+        found = list(_link_problems(annotation, seen, images, entries))
         seen.add(annotation["id"])
         if not found:
             image = images[annotation["image_id"]]
             image_hw = (image.get("height"), image.get("width"))
             found += segmentation_problems(annotation, image_hw)
             if values:
-                keypoints = categories[annotation["category_id"]].get("keypoints")
+                keypoints = entries[annotation["category_id"]].get("keypoints")
                 count = len(keypoints) if keypoints and isinstance(keypoints, list) else 17
                 found += value_problems(
                     annotation, image_hw=image_hw, num_keypoints=count, scoring=scoring
@@ -205,11 +214,12 @@ def point_problems(annotation: dict[str, Any], *, scoring: bool = False) -> Iter
     """
     if not has_densepose(annotation):
         return
-    for field in POINT_FIELDS if scoring else DENSEPOSE_FIELDS:
+    for field in _needed_fields(annotation, scoring=scoring):
         if annotation.get(field) is None:
             yield field, "missing, while other dp_ fields are there"
+    yield from _mesh_problems(annotation)
     columns: dict[str, np.ndarray] = {}
-    for field in POINT_FIELDS:
+    for field in (*POINT_FIELDS, "dp_vertex"):
         if annotation.get(field) is None:
             continue
         values = number_list(annotation[field])
@@ -227,21 +237,24 @@ def point_problems(annotation: dict[str, Any], *, scoring: bool = False) -> Iter
                 yield field, f"{length} values, other dp_ fields have {usual}"
 
 
-def needed_problems(data: Any, file: str, needs: Collection[str]) -> Iterator[Problem]:
+def needed_problems(
+    data: Any, file: str, needs: Collection[str], *, categories: Collection[str] = ("person",)
+) -> Iterator[Problem]:
     """Check for what a system needs beyond sound records.
 
     Args:
         data: Content of the JSON file.
         file: Its name, for the messages.
         needs: "segmentation": of every person, crowds included, for a mask branch; "dense pose":
-            of one person at least; "keypoints": the same.
+            of one person at least; "keypoints" and "vertices": the same.
+        categories: Names of the categories that are read.
 
     Yields:
         Problems in file order.
     """
     if not all(_is_list(data, key) for key in ("annotations", "categories")):
         return
-    persons = {c["id"] for c in data["categories"] if _has_id(c) and c.get("name") == "person"}
+    persons = {c["id"] for c in data["categories"] if _has_id(c) and c.get("name") in categories}
     records = [
         a
         for a in data["annotations"]
@@ -256,6 +269,7 @@ def needed_problems(data: Any, file: str, needs: Collection[str]) -> Iterator[Pr
     for need, has, field in (
         ("dense pose", has_densepose, "dp_x"),
         ("keypoints", has_keypoints, "keypoints"),
+        ("vertices", has_vertices, "dp_vertex"),
     ):
         if need in needs and not any(map(has, records)):
             yield Problem(file, None, None, field, f"no person has {need}, which is trained")
@@ -288,7 +302,42 @@ def segmentation_problems(
 
 def has_densepose(annotation: dict[str, Any]) -> bool:
     """Whether a record carries dense-pose fields."""
-    return any(annotation.get(field) is not None for field in DENSEPOSE_FIELDS)
+    return any(annotation.get(field) is not None for field in (*DENSEPOSE_FIELDS, *VERTEX_FIELDS))
+
+
+def has_charts(annotation: dict[str, Any]) -> bool:
+    """Whether the points of a record carry charts, U and V."""
+    return any(annotation.get(field) is not None for field in POINT_FIELDS[2:])
+
+
+def has_vertices(annotation: dict[str, Any]) -> bool:
+    """Whether the points of a record carry vertices of a mesh."""
+    return annotation.get("dp_vertex") is not None and annotation.get("ref_model") is not None
+
+
+def _needed_fields(annotation: dict[str, Any], *, scoring: bool) -> Sequence[str]:
+    """Fields that have to be there, as others are."""
+    if not any(annotation.get(field) is not None for field in VERTEX_FIELDS):
+        return POINT_FIELDS if scoring else DENSEPOSE_FIELDS
+    charts = POINT_FIELDS[2:] if has_charts(annotation) else ()
+    return ("dp_x", "dp_y", *charts, *VERTEX_FIELDS)
+
+
+def _mesh_problems(annotation: dict[str, Any]) -> Iterator[Finding]:
+    """Check the name of the mesh, and that no vertex lies beyond the number in it."""
+    name = annotation.get("ref_model")
+    if name is None:
+        return
+    if not isinstance(name, str) or not re.fullmatch(r"\w+", name):
+        yield "ref_model", f"no name of a mesh (letters, digits, '_'): {shown(name)}"
+        return
+    count = re.search(r"_(\d+)$", name)
+    values = number_list(annotation.get("dp_vertex"))
+    if count and values is not None and values.ndim == 1 and np.isfinite(values).all():
+        beyond = values >= int(count.group(1))
+        if beyond.any():
+            at = _first(beyond)
+            yield "dp_vertex", f"point {at}: {name} has no vertex {values[at]:g}"
 
 
 def has_keypoints(annotation: dict[str, Any]) -> bool:
@@ -303,14 +352,15 @@ def _range_problems(field: str, values: np.ndarray) -> Iterator[Finding]:
     if not finite.all():
         yield field, f"not finite at point {_first(~finite)}"
         return
-    low, high = _POINT_RANGES[field]
+    low, high = _POINT_RANGES.get(field, (-1, np.inf))
     outside = (values < low) | (values > high)
     if outside.any():
         at = _first(outside)
         yield field, f"outside {low}..{high} at point {at}: {values[at]:g}"
-    elif field == "dp_I" and (values != np.round(values)).any():
+    elif field in ("dp_I", "dp_vertex") and (values != np.round(values)).any():
         at = _first(values != np.round(values))
-        yield field, f"not a whole chart number at point {at}: {values[at]:g}"
+        kind = "chart" if field == "dp_I" else "vertex"
+        yield field, f"not a whole {kind} number at point {at}: {values[at]:g}"
 
 
 def _image_record_problems(images: list[Any], file: str, *, needs_names: bool) -> Iterator[Problem]:
@@ -370,8 +420,10 @@ def region_problems(image: dict[str, Any], image_hw: tuple[int, int]) -> Iterato
         yield "ignore_regions_x", str(error)
 
 
-def _category_problems(categories: list[Any], file: str) -> Iterator[Problem]:
-    """Ids, names and keypoint names of the categories, one of which must be the person."""
+def _category_problems(
+    categories: list[Any], file: str, wanted: Collection[str]
+) -> Iterator[Problem]:
+    """Ids, names and keypoint names of the categories, one of which must be a wanted one."""
     seen: set[Any] = set()
     for position, category in enumerate(categories):
         if not _has_id(category):
@@ -391,8 +443,9 @@ def _category_problems(categories: list[Any], file: str) -> Iterator[Problem]:
         if keypoints is not None and not texts:
             message = f"{where}keypoints are no list of names: {shown(keypoints)}"
             yield Problem(file, None, None, "categories", message)
-    if not any(isinstance(c, dict) and c.get("name") == "person" for c in categories):
-        yield Problem(file, None, None, "categories", "none has the name 'person'")
+    if not any(isinstance(c, dict) and c.get("name") in wanted for c in categories):
+        names = " or ".join(repr(name) for name in wanted)
+        yield Problem(file, None, None, "categories", f"none has the name {names}")
 
 
 def _link_problems(

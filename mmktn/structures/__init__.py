@@ -10,6 +10,7 @@ from mmktn.structures.densepose_annotation import (
 )
 from mmktn.structures.map_table import DenseMap, declare_map, declared_map
 from mmktn.structures.region_result import RegionResult, RegionResults
+from mmktn.structures.vertex_result import VertexResult, VertexResults
 
 __all__ = [
     "ChartOutput",
@@ -21,6 +22,8 @@ __all__ = [
     "FlipRules",
     "RegionResult",
     "RegionResults",
+    "VertexResult",
+    "VertexResults",
     "declare_map",
     "declared_map",
     "decode_png",

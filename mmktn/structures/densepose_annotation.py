@@ -8,7 +8,7 @@ and V on all 24 charts (DensePose's symmetry tables).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias
 
@@ -46,12 +46,15 @@ class FlipRules:
         keypoint_flip: (K,) keypoint -> mirrored keypoint.
         flip_uv: `(charts, u, v) -> (u', v')` with the charts *before* the swap; None where no table
             is known, and then annotations with points cannot be flipped.
+        vertex_mirrors: Name of a mesh -> (K,) vertex of the mirrored body; for annotations that
+            name vertices.
     """
 
     chart_flip: NDArray[np.int64]
     coarse_flip: NDArray[np.int64]
     keypoint_flip: NDArray[np.int64]
     flip_uv: FlipUV | None
+    vertex_mirrors: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
 @dataclass
@@ -70,6 +73,9 @@ class DensePoseAnnotation:
             (mmktn/structures/dense_map.py), labels of a teacher; or None.
         label_maps: Labels of further maps, by the name of the map: (256, 256) or (C, 256, 256) over
             the box. `DenseMap.flip_labels` mirrors them.
+        mesh: Name of the mesh that `vertices` refer to (`ref_model`), or None.
+        vertex_xy: (Q, 2) float32, box-relative, where vertices are annotated; or None.
+        vertices: (Q,) int64 vertex of each, -1 where it is not known; or None.
     """
 
     point_xy: Tensor
@@ -81,6 +87,9 @@ class DensePoseAnnotation:
     valid: bool = True
     dense_map: Tensor | None = None
     label_maps: dict[str, Tensor] = field(default_factory=dict)
+    mesh: str | None = None
+    vertex_xy: Tensor | None = None
+    vertices: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Check that the fields agree.
@@ -106,12 +115,22 @@ class DensePoseAnnotation:
             raise ValueError("keypoint_xy and keypoint_visible: give both or neither")
         if xy is not None and visible is not None and len(xy) != len(visible):
             raise ValueError(f"keypoint_visible: {len(visible)} values, keypoint_xy: {len(xy)}")
-        maps = (self.coarse_map, self.dense_map, *self.label_maps.values())
+        self._check_vertices()
+        maps = (self.coarse_map, self.dense_map, *self.label_maps.values(), self.vertices)
         if not self.valid and (num_points or any(item is not None for item in maps)):
             raise ValueError(
                 "valid: a person without dense pose can have neither points nor maps "
-                "(coarse_map, dense_map, label_maps)"
+                "(coarse_map, dense_map, label_maps), nor vertices"
             )
+
+    def _check_vertices(self) -> None:
+        vertices = (self.mesh, self.vertex_xy, self.vertices)
+        if len({item is None for item in vertices}) > 1:
+            raise ValueError("mesh, vertex_xy and vertices: give all or none")
+        if self.vertex_xy is not None and self.vertices is not None:
+            shape = (len(self.vertices), 2)
+            if tuple(self.vertex_xy.shape) != shape:
+                raise ValueError(f"vertex_xy: shape {tuple(self.vertex_xy.shape)}, not {shape}")
 
     @classmethod
     def without_densepose(
@@ -131,6 +150,11 @@ class DensePoseAnnotation:
     def num_points(self) -> int:
         """Number of annotated points P."""
         return len(self.point_charts)
+
+    @property
+    def num_vertices(self) -> int:
+        """Number of annotated vertices Q."""
+        return 0 if self.vertices is None else len(self.vertices)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> DensePoseAnnotation:
         """Apply a function to every tensor."""
@@ -156,7 +180,8 @@ class DensePoseAnnotation:
             V.
 
         Raises:
-            ValueError: There are points or dense labels but `rules.flip_uv` is None.
+            ValueError: There are points or dense labels but `rules.flip_uv` is None, or vertices of
+                a mesh whose mirror is not known.
         """
         flipped = replace(self, point_xy=mirror_box_relative(self.point_xy))
         if rules.flip_uv is None and (self.num_points or self.dense_map is not None):
@@ -172,6 +197,9 @@ class DensePoseAnnotation:
             flipped.coarse_map = _permuted(self.coarse_map.flip(-1), rules.coarse_flip)
         if self.dense_map is not None and rules.flip_uv is not None:
             flipped.dense_map = flip_dense_map(self.dense_map, rules.chart_flip, rules.flip_uv)
+        if self.vertices is not None and self.vertex_xy is not None and self.mesh is not None:
+            flipped.vertex_xy = mirror_box_relative(self.vertex_xy)
+            flipped.vertices = _mirrored_vertices(self.vertices, self.mesh, rules)
         flipped.label_maps = {
             name: declared_map(name).flip_labels(labels.flip(-1), rules)
             for name, labels in self.label_maps.items()
@@ -203,6 +231,8 @@ class DensePoseAnnotation:
         rebased.label_maps = self._mapped_labels(lambda m: box_map_to_other_box(m, *boxes))
         if self.keypoint_xy is not None:
             rebased.keypoint_xy = box_relative_to_other_box(self.keypoint_xy, *boxes)
+        if self.vertex_xy is not None:
+            rebased.vertex_xy = box_relative_to_other_box(self.vertex_xy, *boxes)
         return rebased
 
     def warp(
@@ -236,6 +266,8 @@ class DensePoseAnnotation:
         warped = replace(self, point_xy=moved(self.point_xy))
         if self.keypoint_xy is not None:
             warped.keypoint_xy = moved(self.keypoint_xy)
+        if self.vertex_xy is not None:
+            warped.vertex_xy = moved(self.vertex_xy)
         if self.coarse_map is not None:
             warped.coarse_map = warp_box_map(self.coarse_map, matrix, *boxes)
         if self.dense_map is not None:
@@ -280,6 +312,20 @@ class DensePoseAnnotations(InstanceList[DensePoseAnnotation]):
 def _permuted(labels: Tensor, table: NDArray[np.int64]) -> Tensor:
     """Send labels through a permutation table, keeping their dtype."""
     return torch.tensor(table, device=labels.device)[labels.long()].to(labels.dtype)
+
+
+def _mirrored_vertices(vertices: Tensor, mesh: str, rules: FlipRules) -> Tensor:
+    """Vertices of the mirrored body; -1, a vertex that is not known, stays -1."""
+    if mesh not in rules.vertex_mirrors:
+        raise ValueError(
+            f"dp_vertex: no mirror of the mesh {mesh!r} is known; give DensePoseRandomFlip the "
+            "folder with symmetry/symmetry_<mesh>.pkl as mesh_folder, or leave the flip out"
+        )
+    table = rules.vertex_mirrors[mesh]
+    if len(vertices) and int(vertices.max()) >= len(table):
+        raise ValueError(f"dp_vertex {int(vertices.max())}: {mesh} has {len(table)} vertices")
+    mirrored = _permuted(vertices.clamp(min=0), table)
+    return torch.where(vertices < 0, vertices, mirrored)
 
 
 def _to_arrays(item: DensePoseAnnotation) -> dict[str, Any]:

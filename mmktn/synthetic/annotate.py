@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from mmktn.annotation.points import GRID, sample_parts
+from mmktn.surface.body_surface import BodySurface
 from mmktn.surface.parts import CHART_TO_COARSE, NUM_COARSE
 from mmktn.surface.rasterize import RasterResult
 
@@ -159,6 +160,23 @@ def dense_pose_fields(
         "dp_U": np.round(maps.u[y, x] / UV_STEPS, 6).tolist(),
         "dp_V": np.round(maps.v[y, x] / UV_STEPS, 6).tolist(),
     }
+
+
+def vertex_fields(fields: dict[str, Any], surface: BodySurface, mesh: str) -> dict[str, Any]:
+    """The fields of continuous surface embeddings of one person.
+
+    Args:
+        fields: What `dense_pose_fields` gave.
+        surface: The body that the charts belong to.
+        mesh: Its name as a mesh.
+
+    Returns:
+        dp_vertex, the vertex that is nearest to each point on its chart, and ref_model.
+    """
+    atlas = surface.atlas
+    charts, u, v = (np.asarray(fields[name]) for name in ("dp_I", "dp_U", "dp_V"))
+    nearest = atlas.nearest_vertex(charts.astype(np.int64), u, v)
+    return {"dp_vertex": atlas.mesh_vertex[nearest].tolist(), "ref_model": mesh}
 
 
 def coco_fields(

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from mmktn.surface.body_surface import load_surface
 from mmktn.surface.parts import COCO_KEYPOINT_NAMES
-from mmktn.synthetic.annotate import coco_fields, crowd_index, dense_pose_fields, tight_box
+from mmktn.surface.reference_mesh import BODY, body_mesh_name
+from mmktn.synthetic.annotate import (
+    coco_fields,
+    crowd_index,
+    dense_pose_fields,
+    tight_box,
+    vertex_fields,
+)
 from mmktn.synthetic.body import Template
 from mmktn.synthetic.render import Labels, labelled_keypoints, render_image, render_labels
 from mmktn.synthetic.scene import Scene, SceneOptions, sample_scene
@@ -216,5 +223,7 @@ def _records(
         rng = np.random.default_rng([*stream, 2, k])
         if name == "coco" and rng.random() < options.annotated_fraction:
             record.update(dense_pose_fields(labels.maps, body, box, rng=rng))
+            if options.surface == BODY:
+                record.update(vertex_fields(record, load_surface(BODY), body_mesh_name()))
         people.append(record)
     return image, people

@@ -17,6 +17,7 @@ Value = TypeVar("Value")
 NECK = "roi_head.densepose_neck"
 TRUNK = "roi_head.densepose_head.trunk"
 DECONVS = "roi_head.densepose_head.predictor.deconvs"
+EMBEDDER = "roi_head.densepose_head.embedder"
 CONFIDENCES = ("sigma_2", "kappa_u", "kappa_v", "fine_segm_confidence", "coarse_segm_confidence")
 """Maps that a predictor may have beside the standard ones; the same names in both."""
 MACHINE = f"{DECONVS}.fine_segm.machine"
@@ -71,6 +72,8 @@ TRUNK_RULES = (
 
 DECONV_RULES = (
     (r"densepose_predictor\.ann_index_lowres\.(?P<rest>\w+)", "coarse_segm.{rest}"),
+    (r"densepose_predictor\.coarse_segm_lowres\.(?P<rest>\w+)", "coarse_segm.{rest}"),
+    (r"densepose_predictor\.embed_lowres\.(?P<rest>\w+)", "embedding.{rest}"),
     (r"densepose_predictor\.index_uv_lowres\.(?P<rest>\w+)", "fine_segm.{rest}"),
     (r"densepose_predictor\.(?P<layer>[uv])_lowres\.(?P<rest>\w+)", "{layer}.{rest}"),
     (r"densepose_predictor\.m_lowres\.(?P<rest>\w+)", "body_mask.{rest}"),
@@ -98,6 +101,13 @@ MACHINE_RULES = (
     ),
     (r"densepose_predictor\.part_crgk_matrix", "graph.relations.part"),
     (r"densepose_predictor\.bbox_crgk_matrix", "graph.relations.box"),
+)
+
+EMBEDDER_RULES = (
+    (
+        r"embedder\.embedder_(?P<mesh>\w+)\.(?P<rest>embeddings|features)",
+        "embedders.{mesh}.{rest}",
+    ),
 )
 
 NECK_RULES = (
@@ -177,6 +187,7 @@ RULES = tuple(
         (f"{TRUNK}.", TRUNK_RULES),
         (f"{DECONVS}.", DECONV_RULES),
         (f"{MACHINE}.", MACHINE_RULES),
+        (f"{EMBEDDER}.", EMBEDDER_RULES),
         (f"{NECK}.", NECK_RULES),
         ("", DETECTOR_RULES),
     )

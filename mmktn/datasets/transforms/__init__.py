@@ -7,10 +7,15 @@ from mmktn.datasets.transforms.loading import LoadDensePoseAnnotations, LoadImag
 from mmktn.datasets.transforms.packing import PackDensePoseInputs
 from mmktn.datasets.transforms.person_map import LoadPersonMap, PaintBackground
 from mmktn.datasets.transforms.visible_boxes import FitBoxesToVisible
-from mmktn.datasets.transforms.warping import RandomWarpCrop, WarpToPerson
+from mmktn.datasets.transforms.warping import (
+    DensePoseRandomRotation,
+    RandomWarpCrop,
+    WarpToPerson,
+)
 
 __all__ = [
     "DensePoseRandomFlip",
+    "DensePoseRandomRotation",
     "FitBoxesToVisible",
     "LoadDensePoseAnnotations",
     "LoadGivenBoxes",

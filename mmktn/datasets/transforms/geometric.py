@@ -14,6 +14,7 @@ from mmdet.datasets.transforms import RandomFlip
 from mmktn.registry import TRANSFORMS
 from mmktn.structures import FlipRules
 from mmktn.surface import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, load_surface
+from mmktn.surface.reference_mesh import VertexMirrors
 
 
 @TRANSFORMS.register_module()
@@ -27,6 +28,8 @@ class DensePoseRandomFlip(RandomFlip):
             annotations refer to.
         uv_symmetry: 'tables' to mirror U and V by the tables of `surface`; 'none' for surfaces that
             have no tables: images that hold annotated points are then never flipped.
+        mesh_folder: Folder with symmetry/symmetry_<mesh>.pkl of the meshes whose vertices are
+            annotated (docs/cse.md); read where such vertices are flipped.
 
     Raises:
         ValueError: `uv_symmetry='tables'` and the surface has none.
@@ -38,11 +41,12 @@ class DensePoseRandomFlip(RandomFlip):
         surface: str = "human",
         *,
         uv_symmetry: Literal["tables", "none"] = "tables",
+        mesh_folder: str | None = None,
     ) -> None:
         super().__init__(prob=float(prob), direction="horizontal")
         self.surface = surface
         self.uv_symmetry = uv_symmetry
-        self._rules = load_flip_rules(surface, uv_symmetry)
+        self._rules = load_flip_rules(surface, uv_symmetry, mesh_folder)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Flip with probability `prob`; sets flip and flip_direction."""
@@ -66,12 +70,15 @@ class DensePoseRandomFlip(RandomFlip):
 
 
 @cache
-def load_flip_rules(surface: str, uv_symmetry: str = "tables") -> FlipRules:
+def load_flip_rules(
+    surface: str, uv_symmetry: str = "tables", mesh_folder: str | None = None
+) -> FlipRules:
     """Mirror rules of a surface.
 
     Args:
         surface: As `mmktn.surface.load_surface` takes it; not read if `uv_symmetry` is 'none'.
         uv_symmetry: 'tables' or 'none'.
+        mesh_folder: Where mirror tables of meshes are, which are read where vertices are flipped.
 
     Raises:
         ValueError: Unknown `uv_symmetry`, or the surface has no tables.
@@ -88,7 +95,8 @@ def load_flip_rules(surface: str, uv_symmetry: str = "tables") -> FlipRules:
                 "stay as they are)"
             )
         flip_uv = symmetry.flip_uv
-    return FlipRules(CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, flip_uv)
+    mirrors = VertexMirrors(mesh_folder)
+    return FlipRules(CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, flip_uv, mirrors)
 
 
 def _holds_points(results: dict[str, Any]) -> bool:

@@ -16,7 +16,9 @@ from mmktn.formats.annotation_checks import (
     Finding,
     Problem,
     box_problems,
+    has_charts,
     has_densepose,
+    has_vertices,
     keypoint_problems,
     point_problems,
 )
@@ -108,14 +110,25 @@ class LoadDensePoseAnnotations(BaseTransform):
         with_coarse_map: Decode dp_masks; otherwise `coarse_map` stays None.
         with_keypoints: Keep keypoints.
         num_keypoints: K.
+        with_charts: Keep chart, U and V of the points; without them a flip needs no tables of U, V.
+        with_vertices: Keep the vertices of the points (`dp_vertex`, `ref_model`), which continuous
+            surface embeddings learn; a flip then needs the mirror table of the mesh.
     """
 
     def __init__(
-        self, with_coarse_map: bool = True, with_keypoints: bool = True, *, num_keypoints: int = 17
+        self,
+        with_coarse_map: bool = True,
+        with_keypoints: bool = True,
+        *,
+        num_keypoints: int = 17,
+        with_charts: bool = True,
+        with_vertices: bool = False,
     ) -> None:
         self.with_coarse_map = with_coarse_map
         self.with_keypoints = with_keypoints
         self.num_keypoints = num_keypoints
+        self.with_charts = with_charts
+        self.with_vertices = with_vertices
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Convert all persons.
@@ -157,23 +170,31 @@ class LoadDensePoseAnnotations(BaseTransform):
             keypoint_visible = keypoints[:, 2].long()
         if not has_densepose(instance):
             return DensePoseAnnotation.without_densepose(keypoint_xy, keypoint_visible)
-        x, y, charts, u, v = (
-            torch.as_tensor(instance[field], dtype=torch.float32)
-            for field in ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V")
+        x, y = (torch.as_tensor(instance[field], dtype=torch.float32) for field in ("dp_x", "dp_y"))
+        known = self.with_charts and has_charts(instance)
+        charts, u, v = (
+            torch.as_tensor(instance[field] if known else [], dtype=torch.float32)
+            for field in ("dp_I", "dp_U", "dp_V")
         )
+        xy = annotation_grid_to_box_relative(torch.stack((x, y), dim=1))
+        vertices: dict[str, Any] = {}
+        if self.with_vertices and has_vertices(instance):
+            numbers = torch.as_tensor(instance["dp_vertex"], dtype=torch.float64).long()
+            vertices = {"mesh": instance["ref_model"], "vertex_xy": xy, "vertices": numbers}
         coarse_map = None
-        if self.with_coarse_map:
+        if self.with_coarse_map and instance.get("dp_masks") is not None:
             try:
                 coarse_map = torch.from_numpy(merge_dp_masks(instance["dp_masks"], form))
             except ValueError as error:
                 return [("dp_masks", str(error))]
         return DensePoseAnnotation(
-            point_xy=annotation_grid_to_box_relative(torch.stack((x, y), dim=1)),
+            point_xy=xy if known else xy[:0],
             point_charts=charts.long(),
             point_uv=torch.stack((u, v), dim=1),
             coarse_map=coarse_map,
             keypoint_xy=keypoint_xy,
             keypoint_visible=keypoint_visible,
+            **vertices,
         )
 
     def _problems(self, instance: dict[str, Any]) -> Iterable[Finding]:
@@ -187,7 +208,8 @@ class LoadDensePoseAnnotations(BaseTransform):
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(with_coarse_map={self.with_coarse_map}, "
-            f"with_keypoints={self.with_keypoints}, num_keypoints={self.num_keypoints})"
+            f"with_keypoints={self.with_keypoints}, num_keypoints={self.num_keypoints}, "
+            f"with_charts={self.with_charts}, with_vertices={self.with_vertices})"
         )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.mask import BitmapMasks
 
 from mmktn.registry import TRANSFORMS
 from mmktn.structures import DensePoseAnnotations
@@ -215,3 +216,82 @@ def _annotated_points(results: dict[str, Any]) -> torch.Tensor:
         for item, box in zip(results["gt_densepose"], boxes, strict=True):
             parts.append(box_relative_to_image(item.point_xy.double(), box))
     return torch.cat(parts)
+
+
+@TRANSFORMS.register_module()
+class DensePoseRandomRotation(BaseTransform):
+    """Rotate image, boxes, masks and dense pose about the image's centre; its size stays.
+
+    Comes before Resize and flips. A rotated person gets the upright box around its turned one, cut
+    at the image; persons that leave it are dropped. detectron2's `ROTATION_ANGLES` for DensePose.
+
+    Required keys: img; moved where there: gt_seg_map, gt_bboxes, gt_masks, gt_densepose; cut where
+    there: gt_bboxes_labels, gt_ignore_flags.
+
+    Args:
+        angles: Degrees, counterclockwise, one of which is drawn; or the ends of a range.
+        choice: One of `angles`; off draws evenly from the range.
+        min_side: Boxes with a shorter side are dropped, pixels.
+        pad_color: What lies outside the image.
+
+    Raises:
+        ValueError: No angle, or a range without two ends.
+    """
+
+    def __init__(
+        self,
+        angles: Sequence[float] = (0.0,),
+        *,
+        choice: bool = True,
+        min_side: float = 1.0,
+        pad_color: Sequence[float] = MEAN_BGR,
+    ) -> None:
+        if not angles or (not choice and len(angles) != 2):
+            raise ValueError(f"angles={angles!r}: give some, or with choice=False two ends")
+        self.angles = tuple(float(angle) for angle in angles)
+        self.choice = choice
+        self.min_side = min_side
+        self.pad_color = tuple(pad_color)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Rotate (random numbers from numpy's global generator, as mmcv's)."""
+        if self.choice:
+            angle = self.angles[np.random.randint(len(self.angles))]  # noqa: NPY002
+        else:
+            angle = np.random.uniform(*self.angles)  # noqa: NPY002
+        if angle == 0:
+            return results
+        height, width = results["img"].shape[:2]
+        size = np.array([width, height], dtype=np.float64)
+        matrix = crop_matrix(size / 2, size, size_wh=(width, height), rotation=angle)
+        warp_results(results, matrix, (width, height), pad_color=self.pad_color)
+        if "gt_masks" in results:
+            indices = index_matrix(matrix).numpy()
+            masks = results["gt_masks"].masks
+            moved = [
+                cv2.warpAffine(mask, indices, (width, height), flags=cv2.INTER_NEAREST)
+                for mask in masks
+            ]
+            stacked = np.stack(moved) if moved else masks.reshape(0, height, width)
+            results["gt_masks"] = BitmapMasks(stacked, height, width)
+        if "gt_bboxes" in results:
+            self._cut(results, (height, width))
+        return results
+
+    def _cut(self, results: dict[str, Any], image_hw: tuple[int, int]) -> None:
+        """Cut boxes at the image; drop what is left without size."""
+        boxes = results["gt_bboxes"]
+        boxes.clip_(image_hw)
+        kept = ((boxes.widths >= self.min_side) & (boxes.heights >= self.min_side)).numpy()
+        results["gt_bboxes"] = boxes[kept]
+        for name in ("gt_bboxes_labels", "gt_ignore_flags", "gt_densepose_boxes", "gt_masks"):
+            if name in results:
+                results[name] = results[name][kept]
+        if "gt_densepose" in results:
+            results["gt_densepose"] = results["gt_densepose"][kept]
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(angles={self.angles}, choice={self.choice}, "
+            f"min_side={self.min_side})"
+        )

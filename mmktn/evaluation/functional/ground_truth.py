@@ -6,8 +6,8 @@ an error that names the annotation; annotations that the protocol ignores are co
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,9 @@ class PersonTruth:
         uv: (P, 2) dp_U, dp_V.
         part_masks: dp_masks, or None where absent.
         segmentation: COCO segmentation as in the file, or None.
+        vertices: (P,) dp_vertex, or None where the annotation has none.
+        mesh: ref_model, or None.
+        has_charts: Whether the points have charts, U and V; else these are 0.
     """
 
     annotation_id: int
@@ -77,6 +80,9 @@ class PersonTruth:
     uv: NDArray[np.float64]
     part_masks: PartMasks | None
     segmentation: Any
+    vertices: NDArray[np.int64] | None = None
+    mesh: str | None = None
+    has_charts: bool = True
 
     def place(self, name: str) -> str:
         """Where the person stands in a file, for messages (as `Problem` says it)."""
@@ -102,11 +108,14 @@ class DensePoseTruth:
     name: str = "ground truth"
 
     @classmethod
-    def from_file(cls, path: str | Path) -> "DensePoseTruth":
+    def from_file(
+        cls, path: str | Path, *, categories: Collection[str] = ("person",)
+    ) -> "DensePoseTruth":
         """Read a DensePose-COCO JSON file.
 
         Args:
             path: The file. Where it is missing, another name under which it circulates is tried.
+            categories: Names of the categories that are evaluated; one has to be there.
 
         Returns:
             The ground truth.
@@ -118,7 +127,7 @@ class DensePoseTruth:
         """
         file = local_annotation_file(path) or path
         data = read_json(file, "ground truth (ann_file, --gt)")
-        problems = list(file_problems(data, str(file), scoring=True))
+        problems = list(file_problems(data, str(file), scoring=True, categories=categories))
         if problems:
             raise AnnotationError(problems)
         return cls.from_coco(data, name=str(file))
@@ -154,6 +163,28 @@ class DensePoseTruth:
         truth = cls(images, categories, dict(persons), name=name)
         truth.notes = _notes(truth)
         return truth
+
+    def with_classes(self, class_of: Mapping[str, str]) -> "DensePoseTruth":
+        """The same with classes of a model in place of the file's categories.
+
+        Args:
+            class_of: Name of a category -> class; others are left out.
+
+        Returns:
+            Ground truth whose categories are the classes, numbered in the order of `class_of`.
+        """
+        classes = list(dict.fromkeys(class_of.values()))
+        number = {
+            key: classes.index(class_of[name])
+            for key, name in self.categories.items()
+            if name in class_of
+        }
+        persons: dict[tuple[int, int], list[PersonTruth]] = defaultdict(list)
+        order = (p for found in self.persons.values() for p in found if p.category_id in number)
+        for person in order:
+            label = number[person.category_id]
+            persons[person.image_id, label].append(replace(person, category_id=label))
+        return replace(self, categories=dict(enumerate(classes)), persons=dict(persons))
 
     def all_persons(self) -> list[PersonTruth]:
         """List all persons, by image and category."""
@@ -297,6 +328,7 @@ def _person(entry: Mapping[str, Any], name: str, place: int) -> PersonTruth:
         raise UserError(f"{where}: bbox {box.tolist()} has more than {MAX_IMAGE_PIXELS} pixels")
     has_points = "dp_x" in entry
     points = _points(entry, where) if has_points else np.zeros((0, 5))
+    vertices, mesh = _vertices(entry, where, len(points))
     if "area" not in entry:
         raise ValueError(f"{where}: no field ['area']; the area ranges need it")
     if not is_number(entry["area"]):
@@ -323,18 +355,37 @@ def _person(entry: Mapping[str, Any], name: str, place: int) -> PersonTruth:
         uv=points[:, 3:],
         part_masks=part_masks,
         segmentation=None if segmentation == [] else segmentation,
+        vertices=vertices,
+        mesh=mesh,
+        has_charts=not has_points or "dp_I" in entry,
     )
 
 
 def _points(entry: Mapping[str, Any], where: str) -> NDArray[np.float64]:
-    missing = [key for key in POINT_FIELDS if key not in entry]
+    named = "dp_vertex" in entry and "dp_I" not in entry
+    needed = POINT_FIELDS[:2] if named else POINT_FIELDS
+    missing = [key for key in needed if key not in entry]
     if missing:
         raise ValueError(f"{where}: has dp_x but no field {missing}")
-    fields = [numbers(entry[key], f"{where}: {key}") for key in POINT_FIELDS]
-    lengths = {key: values.size for key, values in zip(POINT_FIELDS, fields, strict=True)}
+    fields = [numbers(entry[key], f"{where}: {key}") for key in needed]
+    lengths = {key: values.size for key, values in zip(needed, fields, strict=True)}
     if len(set(lengths.values())) != 1:
         raise ValueError(f"{where}: lengths differ: {lengths}")
-    return np.stack([values.reshape(-1) for values in fields], axis=1)
+    points = np.stack([values.reshape(-1) for values in fields], axis=1)
+    return np.pad(points, ((0, 0), (0, len(POINT_FIELDS) - len(needed))))
+
+
+def _vertices(
+    entry: Mapping[str, Any], where: str, count: int
+) -> tuple[NDArray[np.int64] | None, str | None]:
+    """dp_vertex and ref_model, None where they are not there."""
+    mesh = entry.get("ref_model")
+    if entry.get("dp_vertex") is None or mesh is None:
+        return None, None if mesh is None else str(mesh)
+    vertices = numbers(entry["dp_vertex"], f"{where}: dp_vertex").reshape(-1)
+    if len(vertices) != count:
+        raise UserError(f"{where}: {len(vertices)} values in dp_vertex, {count} in dp_x")
+    return vertices.astype(np.int64), str(mesh)
 
 
 def _whole_charts(values: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ there are many, so memory holds one chunk of them and the small matrices.
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,20 @@ from mmktn.evaluation.functional.protocol import (
 from mmktn.evaluation.functional.surface_like import SurfaceLike
 
 METRICS = ("gps", "gpsm", "iou")
+
+
+class GpsSource(Protocol):
+    """Where the GPS of images that were added comes from, in their order."""
+
+    num_waiting: int
+
+    def add_image(self, points: Any, num_dets: int, readings: Any) -> None:
+        """Add one image."""
+
+    def finish(self) -> list[dict[str, NDArray[np.float64]]]:
+        """Per image: normaliser to (D, G) GPS."""
+
+
 _CHUNK_READINGS = 500_000
 
 
@@ -86,7 +101,7 @@ class PairScorer:
         self.num_beyond_limit = 0
         if self.with_gps and surface is None:
             raise ValueError("metrics gps and gpsm need a body surface; none was given")
-        self._batch: GpsBatch | None = None
+        self._batch: GpsSource | None = None
         self._vertices: TruthVertices | None = None
         if self.with_gps and surface is not None:
             self._batch = GpsBatch(surface, self.protocol, self.normalisers)
@@ -135,17 +150,25 @@ class PairScorer:
             ]
             if self.with_masks:
                 masks = self._mask_overlaps(image_id, persons, boxes_xywh[order], iuvs, pairs)
-            if self._batch is not None and self._vertices is not None:
-                # Persons without points are ignored: their GPS is 0 in the official matrix too.
-                vertices = [self._vertices.of(p) for p in persons]
-                points = place_points(persons, vertices, self.protocol)
-                readings = self.reader(
-                    points, boxes_xywh[order], det_index[order], iuvs, self.protocol
-                )
-                self._batch.add_image(points, len(order), readings)
+            self._read_points(persons, boxes_xywh[order], det_index[order], iuvs)
         self._waiting.append((pairs, masks))
         if self._batch is not None and self._batch.num_waiting > _CHUNK_READINGS:
             self._flush()
+
+    def _read_points(
+        self,
+        persons: list[PersonTruth],
+        boxes_xywh: NDArray[np.float64],
+        det_index: NDArray[np.int64],
+        maps: Sequence[IuvMap],
+    ) -> None:
+        """Read the detections of an image at the points of its persons, if GPS is asked for."""
+        if self._batch is not None and self._vertices is not None:
+            # Persons without points are ignored: their GPS is 0 in the official matrix too.
+            vertices = [self._vertices.of(p) for p in persons]
+            points = place_points(persons, vertices, self.protocol)
+            readings = self.reader(points, boxes_xywh, det_index, maps, self.protocol)
+            self._batch.add_image(points, len(det_index), readings)
 
     def finish(self) -> list[ImagePairs]:
         """Complete what waits and hand everything over.
@@ -178,9 +201,15 @@ class PairScorer:
         kept = [
             d
             for d, k in enumerate(det_index.tolist())
-            if keeps_detection(boxes_xywh[d], maps[k], region, loose=loose)
+            if self._keeps_detection(boxes_xywh[d], maps[k], region)
         ]
         return persons, np.array(kept, dtype=np.int64), maps
+
+    def _keeps_detection(
+        self, box_xywh: NDArray[np.float64], iuv: IuvMap, region: NDArray[np.uint8]
+    ) -> bool:
+        """Whether a detection stays beside the ignore regions (H, W) of its image."""
+        return keeps_detection(box_xywh, iuv, region, loose=self.protocol.loose_ignore_regions)
 
     def _pairs(
         self,

@@ -8,6 +8,7 @@ from mmktn.evaluation.metrics.topdown_densepose_metric import (
     TopdownDensePoseMetric,
     TopdownPointwiseMetric,
 )
+from mmktn.evaluation.metrics.vertex_metric import VertexMetric
 
 __all__ = [
     "BodyMaskMetric",
@@ -18,4 +19,5 @@ __all__ = [
     "PointwiseDensePoseMetric",
     "TopdownDensePoseMetric",
     "TopdownPointwiseMetric",
+    "VertexMetric",
 ]

@@ -4,7 +4,7 @@ Boxes are expected in pixels of the original image; a map covers the integer box
 (docs/conventions.md, frame 5).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,47 @@ def dense_detections(sample: Mapping[str, Any], categories: Sequence[int]) -> De
         category_ids=columns.category_ids,
         name=where,
     )
+
+
+def vertex_detections(
+    sample: Mapping[str, Any], categories: Sequence[int]
+) -> tuple[DenseDetections, Callable[[int, str], NDArray[np.int64]]]:
+    """Read the vertices predicted for one image.
+
+    Args:
+        sample: ``img_id`` and ``pred_instances`` with bboxes (N, 4) xyxy in original pixels,
+            scores (N,), labels (N,) and vertices (N results).
+        categories: Category id of each label.
+
+    Returns:
+        The detections, whose maps say where the body is, and a function that gives the vertices
+        (h, w) of a detection on a mesh, -1 outside of the body.
+
+    Raises:
+        ValueError: A field is missing or does not fit; the image is named.
+    """
+    where = f"prediction of image {sample['img_id']}"
+    results, columns = _instances(sample, "vertices", categories, where)
+    masks = [to_numpy(result.mask, np.uint8) for result in results]
+
+    def load(index: int, mesh: str) -> NDArray[np.int64]:
+        found = results[index].vertices
+        if mesh not in found:
+            raise ValueError(
+                f"{where}: an annotation is on mesh {mesh!r}, the result has {list(found)}; set "
+                "all_meshes=True in VertexDecoder"
+            )
+        return np.where(masks[index] > 0, to_numpy(found[mesh], np.int64), -1)
+
+    detections = DenseDetections.from_maps(
+        np.full(len(masks), sample["img_id"]),
+        _settled(columns.boxes_xywh, [mask.shape for mask in masks]),
+        scores=columns.scores,
+        maps=[np.repeat(mask[None], 3, axis=0) for mask in masks],
+        category_ids=columns.category_ids,
+        name=where,
+    )
+    return detections, load
 
 
 def region_detections(

@@ -28,7 +28,10 @@ class DensePoseHead(BaseModule):
         loss: Config of the loss, `ChartLoss` by default.
         decoder: Config of the decoder of charts, `ChartDecoder` by default; ignored by predictors
             that make none.
-        task_decoders: Configs of decoders of other results: `RegionDecoder`, `KeypointDecoder`.
+        task_decoders: Configs of decoders of other results: `RegionDecoder`, `KeypointDecoder`,
+            `VertexDecoder`.
+        embedder: Config of the `SurfaceEmbedder`, for predictors that make the map `embedding`.
+        embedding_loss: Config of its losses, `EmbeddingLoss` by default.
         chunk_size: Boxes that go through the branch at a time at inference; bounds memory, changes
             nothing else.
         init_cfg: As in `mmengine.model.BaseModule`.
@@ -46,6 +49,8 @@ class DensePoseHead(BaseModule):
         loss: dict | None = None,
         decoder: dict | None = None,
         task_decoders: Sequence[dict] = (),
+        embedder: dict | None = None,
+        embedding_loss: dict | None = None,
         chunk_size: int = 10,
         init_cfg: dict | None = None,
     ) -> None:
@@ -59,6 +64,13 @@ class DensePoseHead(BaseModule):
             else None
         )
         self.task_decoders = [MODELS.build(config) for config in task_decoders]
+        self.embedder = None if embedder is None else MODELS.build(embedder)
+        self.embedding_loss = (
+            None
+            if embedder is None
+            else MODELS.build(embedding_loss or {"type": "mmktn.EmbeddingLoss"})
+        )
+        self._check_embedding()
         self.chunk_size = chunk_size
         if self.predictor.in_channels != self.trunk.out_channels:
             raise ValueError(
@@ -71,6 +83,22 @@ class DensePoseHead(BaseModule):
             self._check_fields(self.decoder, f"decoder.mask_source={self.decoder.mask_source!r}")
         for task_decoder in self.task_decoders:
             self._check_fields(task_decoder, f"task_decoders: {type(task_decoder).__name__}")
+
+    def _check_embedding(self) -> None:
+        made = self.predictor.field_names
+        if ("embedding" in made) != (self.embedder is not None):
+            raise ValueError(
+                "the map 'embedding' and the head's embedder go together: give both or neither"
+            )
+        if self.embedder is not None:
+            channels = self.predictor.map_layers["embedding"].out_channels
+            if channels != self.embedder.dim:
+                raise ValueError(
+                    f"the map 'embedding' has {channels} channels, embedder.dim={self.embedder.dim}"
+                )
+        for task_decoder in self.task_decoders:
+            if hasattr(task_decoder, "bind"):
+                task_decoder.bind(self.embedder)
 
     def _check_fields(self, decoder: Any, name: str) -> None:
         self._check_made(decoder.fields, f"{name} reads")
@@ -99,6 +127,17 @@ class DensePoseHead(BaseModule):
             "sigma_2" in self.predictor.field_names or self.decoder.chart_confidence
         )
 
+    @property
+    def _learns_masks(self) -> bool:
+        return bool(getattr(self.chart_loss, "coarse_from_masks", False))
+
+    @property
+    def needs_masks(self) -> bool:
+        """Whether the losses read the persons' instance masks."""
+        return self._learns_masks or (
+            self.embedding_loss is not None and self.embedding_loss.needs_masks
+        )
+
     def supervised(self, annotations: DensePoseAnnotations) -> Tensor:
         """Say which persons carry a label of this head.
 
@@ -107,8 +146,10 @@ class DensePoseHead(BaseModule):
 
         Returns:
             (N,) bool, on the CPU: dense pose, or a labelled keypoint if the head has keypoints
-            alone.
+            alone; all of them where their masks are labels.
         """
+        if self._learns_masks:
+            return torch.ones(len(annotations), dtype=torch.bool)
         wanted = {declared_map(name).supervision for name in self.predictor.field_names}
         return annotations.valid if "densepose" in wanted else annotations.with_keypoints
 
@@ -140,6 +181,7 @@ class DensePoseHead(BaseModule):
         annotations: DensePoseAnnotations,
         *,
         num_images: int | None = None,
+        roi_masks: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Compute the losses.
 
@@ -149,12 +191,18 @@ class DensePoseHead(BaseModule):
             gt_boxes_xyxy: (N, 4) the person matched to each.
             annotations: That person's annotation.
             num_images: Images on this GPU, for `ChartLoss.uv_reference_images`.
+            roi_masks: (N, h, w) bool, the person's mask on the cells of its box, where
+                `needs_masks`.
 
         Returns:
-            Losses by name, see `ChartLoss`; zeros connected to every map if N is 0.
+            Losses by name, see `ChartLoss` and `EmbeddingLoss`; zeros connected to every map if N
+            is 0.
         """
-        targets = build_chart_targets(rois_xyxy, gt_boxes_xyxy, annotations)
-        return self.chart_loss(output, targets, num_images=num_images)
+        targets = build_chart_targets(rois_xyxy, gt_boxes_xyxy, annotations, roi_masks=roi_masks)
+        losses = self.chart_loss(output, targets, num_images=num_images)
+        if self.embedding_loss is not None:
+            losses |= self.embedding_loss(output, targets, self.embedder)
+        return losses
 
     def predict_by_feat(
         self, output: ChartOutput, boxes_xyxy: Tensor, *, regions_xyxy: Tensor | None = None
@@ -166,7 +214,12 @@ class DensePoseHead(BaseModule):
         return cast("Any", self.decoder).decode(output, boxes_xyxy, regions_xyxy=regions_xyxy)
 
     def decode(
-        self, output: ChartOutput, boxes_xyxy: Tensor, *, regions_xyxy: Tensor | None = None
+        self,
+        output: ChartOutput,
+        boxes_xyxy: Tensor,
+        *,
+        regions_xyxy: Tensor | None = None,
+        labels: Tensor | None = None,
     ) -> dict[str, Any]:
         """Decode everything that has a decoder.
 
@@ -175,6 +228,7 @@ class DensePoseHead(BaseModule):
             boxes_xyxy: (N, 4) in the pixels the results shall have.
             regions_xyxy: (N, 4) what the maps cover, in the same pixels: the crops of a top-down
                 system. None: the boxes.
+            labels: (N,) categories, for models of several meshes.
 
         Returns:
             Field of `pred_instances` -> N results: `densepose` and what the task decoders make.
@@ -183,7 +237,10 @@ class DensePoseHead(BaseModule):
         if self.decoder is not None:
             found["densepose"] = self.predict_by_feat(output, boxes_xyxy, regions_xyxy=regions_xyxy)
         for task_decoder in self.task_decoders:
-            found |= task_decoder.decode(output, boxes_xyxy, regions_xyxy=regions_xyxy)
+            options: dict[str, Any] = {"regions_xyxy": regions_xyxy}
+            if hasattr(task_decoder, "bind"):
+                options["labels"] = labels
+            found |= task_decoder.decode(output, boxes_xyxy, **options)
         return found
 
     def no_results(self, boxes_xyxy: Tensor) -> dict[str, Any]:
@@ -208,6 +265,8 @@ class DensePoseHead(BaseModule):
         features: Tensor | Callable[[slice], Tensor],
         boxes_xyxy: Tensor,
         box_weights: Mapping[str, Tensor] | None = None,
+        *,
+        labels: Tensor | None = None,
     ) -> dict[str, Any]:
         """Predict and decode N boxes, `chunk_size` at a time; makes only maps that are decoded.
 
@@ -215,6 +274,7 @@ class DensePoseHead(BaseModule):
             features: (N, C, h, w), or a function that pools the boxes of a slice.
             boxes_xyxy: (N, 4) in the pixels the results shall have.
             box_weights: As in `forward`.
+            labels: (N,) categories, for models of several meshes.
 
         Returns:
             Field of `pred_instances` -> N results.
@@ -223,7 +283,8 @@ class DensePoseHead(BaseModule):
         for part in self.chunks(len(boxes_xyxy)):
             x = features(part) if callable(features) else features[part]
             maps = self(x, box_weights, fields=self.decoded_fields)
-            results.append(self.decode(maps, boxes_xyxy[part]))
+            of_part = None if labels is None else labels[part]
+            results.append(self.decode(maps, boxes_xyxy[part], labels=of_part))
         return cat_results(results)
 
     def chunks(self, count: int) -> list[slice]:

@@ -41,6 +41,12 @@ class ChartLoss(nn.Module):
         dense_points_per_chart: Labelled cells of each chart of a person that train I, U and V, in
             place of all cells and of `dense_uv_points`.
         dense_min_confidence: Labels that the teacher is less sure of are not learned.
+        coarse_from_masks: Learn S from the instance masks of the persons (RoI by RoI, all of them)
+            in place of dp_masks; `mmdet.LoadAnnotations(with_mask=True)` has to load them.
+        masks_alone: With `coarse_from_masks`, learn from masks also in a batch in which nobody has
+            points; the official code does not.
+        coarse_needs_all: Learn S only from batches in which every person with points has a coarse
+            map, as the official code does; else from those that have one.
 
     Raises:
         ValueError: `uv_reduction` is neither, or is 'mean' with `uv_reference_images`; or a weight
@@ -62,6 +68,9 @@ class ChartLoss(nn.Module):
         dense_uv_points: int = 196,
         dense_points_per_chart: int | None = None,
         dense_min_confidence: float = 0.0,
+        coarse_from_masks: bool = False,
+        masks_alone: bool = False,
+        coarse_needs_all: bool = False,
     ) -> None:
         super().__init__()
         if uv_reduction not in ("sum", "mean"):
@@ -76,6 +85,11 @@ class ChartLoss(nn.Module):
         self.dense_uv_points = dense_uv_points
         self.dense_points_per_chart = dense_points_per_chart
         self.dense_min_confidence = dense_min_confidence
+        self.coarse_from_masks = coarse_from_masks
+        self.masks_alone = masks_alone
+        self.coarse_needs_all = coarse_needs_all
+        if masks_alone and not coarse_from_masks:
+            raise ValueError("masks_alone goes with coarse_from_masks")
 
     def weight(self, name: str) -> float:
         """Weight of the loss of a map."""
@@ -110,6 +124,9 @@ class ChartLoss(nn.Module):
             num_images=num_images,
             cells=cells,
             uv_cells=uv_cells,
+            coarse_from_masks=self.coarse_from_masks,
+            masks_alone=self.masks_alone,
+            coarse_needs_all=self.coarse_needs_all,
         )
         kinds = [declared_map(name) for name in output.names()]
         replaced = {name for kind in kinds for name in kind.replaces}

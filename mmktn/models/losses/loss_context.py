@@ -19,6 +19,9 @@ class LossContext:
         num_images: Images on this GPU, if known.
         cells: Cells labelled by a teacher that train I, or None.
         uv_cells: Those that train U and V, or None.
+        coarse_from_masks: Learn S from the masks of persons, `ChartTargets.roi_masks`.
+        masks_alone: Do so too where no RoI has points.
+        coarse_needs_all: Learn S only where every annotated person has a coarse map.
     """
 
     targets: ChartTargets
@@ -28,6 +31,9 @@ class LossContext:
     num_images: int | None = None
     cells: DenseCells | None = None
     uv_cells: DenseCells | None = None
+    coarse_from_masks: bool = False
+    masks_alone: bool = False
+    coarse_needs_all: bool = False
 
     def sum_scale(self) -> float:
         """Factor that keeps the weight of a sum over points at another batch size.

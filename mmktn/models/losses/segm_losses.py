@@ -55,3 +55,28 @@ def coarse_segm_loss(logits: Tensor, targets: ChartTargets, *, half_pixel: bool 
     annotated = logits[rois]
     target = target.clamp(max=logits.shape[1] - 1)
     return F.cross_entropy(annotated.float() if annotated.itemsize < 4 else annotated, target)
+
+
+def mask_segm_loss(logits: Tensor, targets: ChartTargets, *, without_points: bool) -> Tensor:
+    """Cross entropy of a map of the body with the masks of the persons, mean over all cells.
+
+    Args:
+        logits: (N, D, h, w).
+        targets: Targets of the N RoIs, `roi_masks` of the same size as the maps among them.
+        without_points: Learn also where no RoI has annotated points.
+
+    Returns:
+        Scalar; 0 connected to the logits if there is nothing to learn.
+
+    Raises:
+        ValueError: The masks are missing or have another size.
+    """
+    if not len(logits) or not (targets.num_annotated or without_points):
+        return zero_connected_to(logits)
+    masks = targets.roi_masks
+    if masks is None or masks.shape[-2:] != logits.shape[-2:]:
+        raise ValueError(
+            "coarse_from_masks: the persons have no masks; load them with "
+            "mmdet.LoadAnnotations(with_bbox=True, with_mask=True)"
+        )
+    return F.cross_entropy(logits.float() if logits.itemsize < 4 else logits, masks.long())

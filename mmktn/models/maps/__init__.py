@@ -11,6 +11,7 @@ from mmktn.models.maps.confidences import (
     SigmaOne,
     SigmaTwo,
 )
+from mmktn.models.maps.embedding import Embedding
 from mmktn.models.maps.keypoints import KeypointHeatmaps
 from mmktn.models.maps.segmentation import (
     BodyMask,
@@ -34,6 +35,7 @@ __all__ = [
     "ClassMap",
     "CoarseSegm",
     "CoarseSegmConfidence",
+    "Embedding",
     "FineSegm",
     "FineSegmConfidence",
     "KappaU",

@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmktn.models.losses.loss_context import LossContext
-from mmktn.models.losses.segm_losses import coarse_segm_loss, fine_segm_loss
+from mmktn.models.losses.reductions import zero_connected_to
+from mmktn.models.losses.segm_losses import (
+    coarse_segm_loss,
+    fine_segm_loss,
+    mask_segm_loss,
+)
 from mmktn.structures import DenseMap, FlipRules, declare_map, declared_map
 from mmktn.structures.map_table import Maps, declared_names
 
@@ -57,11 +62,17 @@ class RegionMap(ClassMap):
 
     def loss(self, output: Maps, context: LossContext) -> Tensor:
         """Cross entropy, mean over all cells of annotated RoIs."""
-        return coarse_segm_loss(output[self.name], context.targets, half_pixel=context.half_pixel)
+        maps, targets = output[self.name], context.targets
+        if context.coarse_from_masks:
+            return mask_segm_loss(maps, targets, without_points=context.masks_alone)
+        if context.coarse_needs_all and not targets.coarse_complete:
+            return zero_connected_to(maps)
+        return coarse_segm_loss(maps, targets, half_pixel=context.half_pixel)
 
     def label_count(self, output: Maps, context: LossContext) -> int:
         """Coarse masks."""
-        return len(context.targets.coarse_index)
+        targets = context.targets
+        return len(targets) if context.coarse_from_masks else len(targets.coarse_index)
 
 
 @declare_map

@@ -199,7 +199,11 @@ class CascadeDensePoseRoIHead(DensePoseRoIHead):
 
     @torch.no_grad()
     def _predict_instances(
-        self, features: Features, rois: Tensor, boxes_xyxy: Tensor
+        self,
+        features: Features,
+        rois: Tensor,
+        boxes_xyxy: Tensor,
+        labels: Tensor | None = None,
     ) -> dict[str, Any]:
         """Second-stage results of N RoIs (N, 5) of one image; both stages run chunk by chunk."""
         heads = self.stages[1]
@@ -209,7 +213,8 @@ class CascadeDensePoseRoIHead(DensePoseRoIHead):
         results = [found]
         for part in heads.densepose.chunks(len(rois)):
             _, maps = self._run(self._pool(features, rois[part]), decoded_only=True)
-            found = heads.densepose.decode(maps.charts, boxes_xyxy[part])
+            of_part = None if labels is None else labels[part]
+            found = heads.densepose.decode(maps.charts, boxes_xyxy[part], labels=of_part)
             if heads.keypoint is not None and maps.keypoints is not None:
                 found |= heads.keypoint.decode(maps.keypoints, boxes_xyxy[part])
             if maps.mask_logits is not None:

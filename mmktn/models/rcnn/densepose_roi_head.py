@@ -149,7 +149,9 @@ class DensePoseRoIHead(StandardRoIHead):
             losses.update(masks["loss_mask"])
         features = self._branch_features(x)
         keep = self._supervised(samplings, gt_instances, self.densepose_head)
-        matched = matched_rois(samplings, gt_instances, keep)
+        matched = matched_rois(
+            samplings, gt_instances, keep, with_masks=self.densepose_head.needs_masks
+        )
         output = self._densepose_forward(features, matched.rois)
         losses.update(matched.loss(self.densepose_head, output))
         if self.keypoint_head is not None:
@@ -235,19 +237,26 @@ class DensePoseRoIHead(StandardRoIHead):
         mask_logits = []
         for index, (boxes, res) in enumerate(zip(rois, results, strict=True)):
             batched = torch.cat([boxes.new_full((len(boxes), 1), index), boxes], dim=1)
-            found = self._predict_instances(features, batched, res.bboxes)
+            found = self._predict_instances(features, batched, res.bboxes, res.get("labels"))
             mask_logits.append(found.pop("mask_logits", boxes.new_zeros((len(boxes), 1, 1, 1))))
             for name, value in found.items():
                 setattr(res, name, value)
         return mask_logits
 
     def _predict_instances(
-        self, features: Features, rois: Tensor, boxes_xyxy: Tensor
+        self,
+        features: Features,
+        rois: Tensor,
+        boxes_xyxy: Tensor,
+        labels: Tensor | None = None,
     ) -> dict[str, Any]:
         """Results of N RoIs (N, 5) of one image; a few at a time, which bounds memory."""
         head = self.densepose_head
         found = head.predict_instances(
-            lambda part: self._pool(features, rois[part]), boxes_xyxy, self._box_weights()
+            lambda part: self._pool(features, rois[part]),
+            boxes_xyxy,
+            self._box_weights(),
+            labels=labels,
         )
         if self.keypoint_head is not None:
             found |= self.keypoint_head.predict_instances(

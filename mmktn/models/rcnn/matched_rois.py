@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import torch
 from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.structures.bbox import bbox2roi
+from mmdet.structures.mask import BitmapMasks
 from mmdet.utils import InstanceList
+from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmktn.models.heads.densepose_head import DensePoseHead
@@ -27,18 +29,35 @@ class MatchedRoIs:
         persons_xyxy: (N, 4) the person matched to each.
         annotations: That person's annotation.
         num_images: Images of the batch.
+        masks: For each image of the batch the masks of its persons and the person (K,) of each of
+            its boxes; None if they are not asked for.
     """
 
     rois: Tensor
     persons_xyxy: Tensor
     annotations: DensePoseAnnotations
     num_images: int
+    masks: list[tuple[BitmapMasks, Tensor]] | None = None
 
     def __getitem__(self, index: Tensor) -> MatchedRoIs:
         """Take some boxes by a mask (N,) or by ids."""
+        assert self.masks is None, "masks are cropped for all boxes of an image"
         return MatchedRoIs(
             self.rois[index], self.persons_xyxy[index], self.annotations[index], self.num_images
         )
+
+    def roi_masks(self, maps: Tensor) -> Tensor:
+        """Masks (N, h, w) bool of the persons on the cells of `maps`, cut at one half."""
+        map_hw = (int(maps.shape[-2]), int(maps.shape[-1]))
+        parts = [self.rois.new_zeros((0, *map_hw), dtype=torch.bool)]
+        for image, (masks, persons) in enumerate(self.masks or ()):
+            boxes = self.rois[self.rois[:, 0] == image, 1:]
+            if len(boxes):
+                cut = masks.crop_and_resize(
+                    boxes, map_hw, persons.cpu().numpy(), device=str(boxes.device)
+                )
+                parts.append(cut.to_tensor(torch.bool, boxes.device))
+        return torch.cat(parts)
 
     def loss(self, head: DensePoseHead, output: ChartOutput) -> dict[str, Tensor]:
         """Losses of a head whose maps of these boxes are `output`."""
@@ -48,11 +67,16 @@ class MatchedRoIs:
             self.persons_xyxy,
             self.annotations,
             num_images=self.num_images,
+            roi_masks=None if self.masks is None else self.roi_masks(output["coarse_segm"]),
         )
 
 
 def matched_rois(
-    samplings: list[SamplingResult], gt_instances: InstanceList, masks: list[Tensor]
+    samplings: list[SamplingResult],
+    gt_instances: InstanceList,
+    masks: list[Tensor],
+    *,
+    with_masks: bool = False,
 ) -> MatchedRoIs:
     """Collect positive samples.
 
@@ -60,9 +84,13 @@ def matched_rois(
         samplings: For each image mmdet's samples.
         gt_instances: For each image the persons, with `densepose`.
         masks: For each image (P,) bool, the positive samples to take.
+        with_masks: Keep the persons' instance masks.
 
     Returns:
         The samples taken.
+
+    Raises:
+        KeyError: The persons have no masks.
     """
     triples = list(zip(samplings, gt_instances, masks, strict=True))
     return MatchedRoIs(
@@ -72,7 +100,20 @@ def matched_rois(
             [truth.densepose[s.pos_assigned_gt_inds[keep]] for s, truth, keep in triples]
         ),
         num_images=len(samplings),
+        masks=[_masks_of(each) for each in triples] if with_masks else None,
     )
+
+
+def _masks_of(
+    triple: tuple[SamplingResult, InstanceData, Tensor],
+) -> tuple[BitmapMasks, Tensor]:
+    sampling, truth, keep = triple
+    if "masks" not in truth:
+        raise KeyError(
+            "the losses of this head read the persons' masks: load them with "
+            "mmdet.LoadAnnotations(with_bbox=True, with_mask=True)"
+        )
+    return truth.masks, sampling.pos_assigned_gt_inds[keep]
 
 
 def supervised_samples(

@@ -24,6 +24,32 @@ from mmktn.structures.box_grid import (
 
 
 @dataclass
+class VertexPoints:
+    """Points at which the vertex of a mesh is known, of N RoIs; those inside their RoI.
+
+    Attributes:
+        roi_index: (Q,) int64, RoI of each point.
+        xy: (Q, 2) image pixels.
+        vertices: (Q,) int64, -1 where it is not known.
+        mesh_index: (Q,) int64, place of its mesh in `ChartTargets.mesh_names`.
+        mesh_names: Meshes of all persons with points, inside their RoIs or not, in order of the
+            names.
+    """
+
+    roi_index: Tensor
+    xy: Tensor
+    vertices: Tensor
+    mesh_index: Tensor
+    mesh_names: tuple[str, ...]
+
+    def on(self, mesh: str) -> Tensor:
+        """Which points (Q,) lie on a mesh."""
+        if mesh not in self.mesh_names:
+            return torch.zeros_like(self.mesh_index, dtype=torch.bool)
+        return self.mesh_index == self.mesh_names.index(mesh)
+
+
+@dataclass
 class ChartTargets:
     """Supervision of N RoIs.
 
@@ -47,6 +73,11 @@ class ChartTargets:
             classifier alone.
         label_maps: Labels of further maps, by name: RoIs (L,) that have them, the labels
             (L, C, 256, 256) over the persons' boxes, and these boxes (L, 4).
+        num_annotated: RoIs whose person carries points, inside the RoI or not.
+        coarse_complete: Whether each of them has a coarse map.
+        vertex_points: Points with vertices of meshes; None if no person has any.
+        roi_masks: (N, h, w) bool, masks of the persons on the cells of the RoIs; None if they are
+            not asked for.
     """
 
     rois_xyxy: Tensor
@@ -65,9 +96,25 @@ class ChartTargets:
     dense_boxes_xyxy: Tensor | None = None
     num_background: int = 0
     label_maps: dict[str, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
+    num_annotated: int = 0
+    coarse_complete: bool = True
+    vertex_points: VertexPoints | None = None
+    roi_masks: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.rois_xyxy)
+
+    @property
+    def mesh_names(self) -> tuple[str, ...]:
+        """Meshes of the persons, in order of their names."""
+        return () if self.vertex_points is None else self.vertex_points.mesh_names
+
+    def vertex_grid(self, map_hw: Sequence[int]) -> Tensor:
+        """Cell coordinates (Q, 2) of the points with vertices on maps of that size."""
+        points = self.vertex_points
+        if points is None:
+            return self.point_xy[:0]
+        return image_to_map_grid(points.xy, self.rois_xyxy[points.roi_index], _pair(map_hw))
 
     @property
     def num_surface_points(self) -> int:
@@ -212,6 +259,7 @@ def build_chart_targets(
     annotations: DensePoseAnnotations,
     *,
     roi_of_person: Tensor | None = None,
+    roi_masks: Tensor | None = None,
 ) -> ChartTargets:
     """Collect the supervision of N RoIs.
 
@@ -221,6 +269,7 @@ def build_chart_targets(
         annotations: That person's annotation, N of them (a person may occur several times).
         roi_of_person: (G,) int64, RoI of each person, where a RoI may show any number of persons;
             there are no keypoint targets then. None: person i is on RoI i.
+        roi_masks: (N, h, w) bool, see `ChartTargets`.
 
     Returns:
         Targets on the device of the RoIs.
@@ -250,6 +299,7 @@ def build_chart_targets(
     with_coarse, coarse_maps = _known_maps([item.coarse_map for item in annotations], device)
     with_dense, dense_maps = _known_maps([item.dense_map for item in annotations], device)
     found = _keypoints(gt_boxes_xyxy, annotations) if one_each else (None, None)
+    annotated = [item for item in annotations if item.num_points or item.num_vertices]
     return ChartTargets(
         rois_xyxy=rois_xyxy,
         gt_boxes_xyxy=gt_boxes_xyxy,
@@ -269,6 +319,42 @@ def build_chart_targets(
         dense_boxes_xyxy=None if dense_maps is None else gt_boxes_xyxy[with_dense],
         num_background=int((charts[kept] == 0).sum()),
         label_maps=_label_maps(annotations, gt_boxes_xyxy, roi_of_person),
+        num_annotated=len(annotated),
+        coarse_complete=all(item.coarse_map is not None for item in annotated),
+        vertex_points=_vertex_points(annotations, rois_xyxy, gt_boxes_xyxy, roi_of_person),
+        roi_masks=roi_masks,
+    )
+
+
+def _vertex_points(
+    annotations: DensePoseAnnotations,
+    rois_xyxy: Tensor,
+    gt_boxes_xyxy: Tensor,
+    roi_of_person: Tensor,
+) -> VertexPoints | None:
+    """Points with vertices inside their RoIs; None if no person has any."""
+    items = [
+        (i, item.mesh, item.vertex_xy, item.vertices)
+        for i, item in enumerate(annotations)
+        if item.mesh is not None and item.vertex_xy is not None and item.vertices is not None
+    ]
+    if not items:
+        return None
+    names = tuple(sorted({mesh for _, mesh, _, _ in items}))
+    device = rois_xyxy.device
+    counts = torch.tensor([len(vertices) for *_, vertices in items], device=device)
+    person = torch.repeat_interleave(torch.tensor([i for i, *_ in items], device=device), counts)
+    meshes = torch.tensor([names.index(mesh) for _, mesh, _, _ in items], device=device)
+    relative = torch.cat([xy.to(rois_xyxy) for _, _, xy, _ in items])
+    xy = box_relative_to_image(relative[:, None], gt_boxes_xyxy[person])[:, 0]
+    roi_index = roi_of_person[person]
+    kept = points_inside_rois(xy, rois_xyxy[roi_index]).nonzero()[:, 0]
+    return VertexPoints(
+        roi_index=roi_index[kept],
+        xy=xy[kept],
+        vertices=torch.cat([v.to(device) for *_, v in items])[kept],
+        mesh_index=torch.repeat_interleave(meshes, counts)[kept],
+        mesh_names=names,
     )
 
 

@@ -35,13 +35,6 @@ DROPPED_OF_KTN = (
         "plain surface classifier, whose place the generated one takes",
     ),
 )
-# Names that make a whole checkpoint one that cannot be converted.
-UNSUPPORTED = (
-    (
-        r"densepose_predictor\.embed_lowres\..+|embedder\..+",
-        "continuous surface embeddings (CSE) are another method, without charts",
-    ),
-)
 COUNTER = "num_batches_tracked"
 
 
@@ -164,10 +157,6 @@ def _refuse(
     official: Mapping[str, Tensor], renamed: Mapping[str, str], unknown: Sequence[str]
 ) -> None:
     """Raise where the checkpoint cannot be converted."""
-    for name in unknown:
-        reason = _reason(name, UNSUPPORTED)
-        if reason is not None:
-            raise ValueError(f"checkpoint name {name!r}: {reason}")
     first = next(iter(official), "nothing")
     if any(name.startswith(("roi_head.", "neck.", "rpn_head.")) for name in unknown):
         raise ValueError(f"the checkpoint is in mmdet's names already (its first is {first!r})")

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from mmktn.utils.checkpoint_keys import CONFIDENCES, DECONVS, MACHINE, NECK, TRUNK
+from mmktn.utils.checkpoint_keys import CONFIDENCES, DECONVS, EMBEDDER, MACHINE, NECK, TRUNK
 
 Weights = Mapping[str, Tensor]
 
@@ -36,7 +36,10 @@ NEEDED: dict[str, tuple[tuple[str, ...], int]] = {
     "RPN (proposal_generator.rpn_head)": (("rpn_head.rpn_conv.weight",), 4),
     "box head (roi_heads.box_head)": (("roi_head.bbox_head.shared_fcs.0.weight",), 2),
     "DensePose trunk (densepose_head.body_conv_fcn1)": ((f"{TRUNK}.convs.0.conv.weight",), 4),
-    "classifier of U (densepose_predictor.u_lowres)": ((f"{DECONVS}.u.weight",), 4),
+    "layer of U or of the embedding (densepose_predictor.u_lowres, embed_lowres)": (
+        (f"{DECONVS}.u.weight", f"{DECONVS}.embedding.weight"),
+        4,
+    ),
 }
 
 
@@ -66,7 +69,9 @@ def check_parts(weights: Weights) -> None:
             raise ValueError(f"{name} would be filled by a single number, expected an array")
 
 
-def part_types(weights: Weights) -> dict[str, tuple[str | int | list[str] | None, ...]]:
+def part_types(
+    weights: Weights,
+) -> dict[str, tuple[str | int | list[str] | dict[str, Any] | None, ...]]:
     """Parts of the model.
 
     Args:
@@ -83,6 +88,7 @@ def part_types(weights: Weights) -> dict[str, tuple[str | int | list[str] | None
         "roi_head.densepose_head.trunk.type": (_trunk_type(weights),),
         "roi_head.densepose_head.predictor.type": (_predictor_type(weights),),
         "roi_head.densepose_head.predictor.extra_maps": (_extra_maps(weights),),
+        "roi_head.densepose_head.embedder.meshes": (_meshes(weights),),
     }
 
 
@@ -131,7 +137,9 @@ def width_options(weights: Weights, neck_type: str | None) -> dict[str, Any]:
         "roi_head.densepose_head.trunk.in_channels": trunk_inputs,
         "roi_head.densepose_head.trunk.channels": shape(f"{TRUNK}.convs.0.conv.weight")[0],
         "roi_head.densepose_head.trunk.num_convs": _count(weights, f"{TRUNK}.convs."),
-        "roi_head.densepose_head.predictor.in_channels": shape(f"{DECONVS}.u.weight")[0],
+        "roi_head.densepose_head.predictor.in_channels": shape(
+            f"{DECONVS}.{'u' if 'u' in _maps(weights) else 'embedding'}.weight"
+        )[0],
         **({"roi_head.densepose_head.predictor.box_dim": fc_channels} if _is_v2(weights) else {}),
         **_neck_widths(weights, neck_type),
     }
@@ -219,9 +227,20 @@ def _predictor_type(weights: Weights) -> str:
 
 
 def _extra_maps(weights: Weights) -> list[str] | None:
-    """Confidences beside the standard maps."""
+    """The embedding, and confidences beside the standard maps."""
     made = _maps(weights)
-    return [name for name in CONFIDENCES if name in made] or None
+    return [name for name in ("embedding", *CONFIDENCES) if name in made] or None
+
+
+def _meshes(weights: Weights) -> dict[str, Any] | None:
+    """Meshes of an embedder with the settings that configs give them."""
+    found: dict[str, Any] = {}
+    for name in weights:
+        if name.startswith(f"{EMBEDDER}.embedders."):
+            mesh = name.removeprefix(f"{EMBEDDER}.embedders.").split(".")[0]
+            features = f"{EMBEDDER}.embedders.{mesh}.features" in weights
+            found[mesh] = {} if features else {"kind": "direct"}
+    return found or None
 
 
 def _is_v2(weights: Weights) -> bool:

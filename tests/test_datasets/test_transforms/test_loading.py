@@ -85,7 +85,8 @@ def test_problem_without_context_is_still_readable(instance):
 
 def test_repr_shows_the_arguments():
     assert repr(LoadDensePoseAnnotations(with_keypoints=False)) == (
-        "LoadDensePoseAnnotations(with_coarse_map=True, with_keypoints=False, num_keypoints=17)"
+        "LoadDensePoseAnnotations(with_coarse_map=True, with_keypoints=False, num_keypoints=17, "
+        "with_charts=True, with_vertices=False)"
     )
     assert repr(LoadImageFromFile()) == "LoadImageFromFile(backend_args=None)"
 

@@ -15,7 +15,6 @@ LISTS = {
     path.stem: path
     for folder in (COPIES / "keys", KEYS, CONFIDENCE_COPIES / "keys", CONFIDENCES / "keys")
     for path in folder.glob("*.tsv")
-    if not path.stem.startswith("d2_cse")
 }
 
 

@@ -49,18 +49,6 @@ def test_extras_of_detectron2_are_dropped_with_a_reason(d2, name, why):
     assert name not in conversion.renamed
 
 
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
-        ("roi_heads.densepose_predictor.embed_lowres.weight", "CSE"),
-        ("embedder.embedder_smpl.features", "CSE"),
-    ],
-)
-def test_models_that_mmktn_does_not_have_are_refused(d2, name, why):
-    with pytest.raises(ValueError, match=rf"'{name}'.*{why}"):
-        convert_detector(d2 | {name: torch.zeros(1)})
-
-
 def test_unknown_name_is_refused_unless_left_out_on_request(d2):
     d2 |= {f"roi_heads.mask_head.{n}.weight": torch.zeros(1) for n in ("mask_fcn1", "predictor")}
     with pytest.raises(ValueError, match=r"'roi_heads\.mask_head\.mask_fcn1\.weight'.*2 such"):

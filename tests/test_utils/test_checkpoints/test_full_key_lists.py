@@ -40,6 +40,26 @@ CHIMPS = [
 ]
 
 
+# Of the 14 models with embeddings; those with the same structure share a config.
+EMBEDDINGS = {
+    "d2_cse_densepose_rcnn_R_50_FPN_s1x": "densepose-cse_r50_fpn_s1x_dp-coco",
+    "d2_cse_densepose_rcnn_R_50_FPN_soft_s1x": "densepose-cse_r50_fpn_s1x_dp-coco",
+    "d2_cse_densepose_rcnn_R_50_FPN_DL_s1x": "densepose-cse-dl_r50_fpn_s1x_dp-coco",
+    "d2_cse_densepose_rcnn_R_50_FPN_soft_chimps_finetune_4k": (
+        "densepose-cse-soft_r50_fpn_4k_dp-chimps"
+    ),
+    "d2_cse_densepose_rcnn_R_50_FPN_soft_animals_finetune_4k": (
+        "densepose-cse-soft_r50_fpn_4k_dp-lvis1"
+    ),
+    "d2_cse_densepose_rcnn_R_50_FPN_soft_animals_I0_finetune_16k": (
+        "densepose-cse-soft_r50_fpn_16k_dp-lvis2"
+    ),
+    "d2_cse_densepose_rcnn_R_50_FPN_soft_animals_CA_finetune_16k": (
+        "densepose-cse-soft_r50_fpn_agnostic_16k_dp-lvis2"
+    ),
+}
+
+
 def assert_complete(official, conversion, expected):
     assert set(conversion.renamed) | set(conversion.dropped) == set(official)
     assert not set(conversion.renamed) & set(conversion.dropped)
@@ -56,6 +76,9 @@ def test_every_key_list_of_a_detector_fills_a_shipped_config(name):
     found = find_config(convert_detector(official), CONFIGS)
     assert found is not None
     assert_complete(official, found.conversion, model_shapes(found.config))
+    if name in EMBEDDINGS:
+        assert found.path.stem == EMBEDDINGS[name]
+        assert (found.widths, found.conversion.dropped) == ({}, {})
     algorithm = CONFIDENCES.get(name.replace("R_101", "R_50"))
     if algorithm:
         depth = "r101" if "R_101" in name else "r50"

@@ -1,0 +1,273 @@
+"""GPS of detections that name vertices of meshes (continuous surface embeddings).
+
+Source: detectron2's DensePose evaluator for `cse`. Matching, areas, thresholds and columns are
+those of charts; the distance runs along the mesh that the annotation names, every annotated point
+counts, and the normaliser is that of the annotated part on the body of people, 0.255 elsewhere.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmktn.evaluation.functional.densepose import DensePoseScores, summarize_pairs
+from mmktn.evaluation.functional.detections import DenseDetections, IuvMap
+from mmktn.evaluation.functional.gps import GLOBAL, PER_PART, similarity_names
+from mmktn.evaluation.functional.ground_truth import DensePoseTruth, PersonTruth
+from mmktn.evaluation.functional.ignore_regions import keeps_person
+from mmktn.evaluation.functional.pair_scorer import METRICS, PairScorer, check_detections
+from mmktn.evaluation.functional.protocol import DensePoseProtocol
+from mmktn.surface.parts import CHART_TO_GPS_GROUP, GLOBAL_KAPPA_M, GPS_MEAN_DISTANCES_M, NUM_CHARTS
+from mmktn.surface.reference_mesh import ReferenceMesh
+
+PEOPLE = "smpl_27554"
+"""The mesh on which the official evaluator uses a normaliser for each part of the body."""
+
+VertexMap = NDArray[np.integer]
+LoadVertices = Callable[[int, str], VertexMap]
+"""Position in the result list and name of a mesh -> (h, w) vertices, -1 outside of the body."""
+
+
+def vertex_kappas(person: PersonTruth, *, people: Sequence[str] = (PEOPLE,)) -> NDArray[np.float64]:
+    """Normalising distance of a person's points, (P,), in units of the mesh.
+
+    Args:
+        person: The annotation.
+        people: Meshes of people, whose annotated parts have normalisers of their own.
+    """
+    if person.mesh not in people or not person.has_charts:
+        return np.full(len(person.grid_xy), GLOBAL_KAPPA_M)
+    charts = np.where((person.charts >= 0) & (person.charts <= NUM_CHARTS), person.charts, 0)
+    return GPS_MEAN_DISTANCES_M[CHART_TO_GPS_GROUP[charts]]
+
+
+def vertex_similarity(
+    distances: NDArray[np.floating], kappa: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Similarity exp(-d^2 / (2 kappa^2)) of points; 0 for a miss and where kappa is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.exp(-(distances.astype(np.float64) ** 2) / (2 * kappa**2))
+    return np.nan_to_num(found, nan=0.0)
+
+
+def points_in_box(
+    person: PersonTruth, box_xywh: NDArray[np.float64], *, grid: float, toward_zero: bool
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Pixels (P, 2) of a person's points in the map of a detection, and which (P,) lie inside."""
+    true = person.box_xywh
+    xy = person.grid_xy * true[2:] / grid + true[:2] - box_xywh[:2]
+    pixels = (xy if toward_zero else np.floor(xy)).astype(np.int64)
+    within = (pixels >= 0) & (pixels < box_xywh[2:].astype(np.int64))
+    inside: NDArray[np.bool_] = np.asarray(within.all(axis=1))
+    return pixels, inside
+
+
+@dataclass
+class _VertexGps:
+    """GPS of images, which is complete as soon as they are added."""
+
+    num_waiting: int = 0
+    _found: list[dict[str, NDArray[np.float64]]] = field(default_factory=list)
+
+    def add_image(
+        self, points: dict[str, NDArray[np.float64]], num_dets: int, readings: object
+    ) -> None:
+        """Add the matrices (D, G) of one image by normaliser."""
+        del num_dets, readings
+        self._found.append(points)
+
+    def finish(self) -> list[dict[str, NDArray[np.float64]]]:
+        """Per image: normaliser to (D, G) GPS."""
+        found, self._found = self._found, []
+        return found
+
+
+class VertexPairScorer(PairScorer):
+    """`PairScorer` of detections that name vertices.
+
+    Args:
+        truth: Ground truth.
+        meshes: Name of a mesh -> mesh, for every `ref_model` of the ground truth.
+        load_vertices: The detections' vertices.
+        metrics: Some of ``"gps"``, ``"gpsm"``, ``"iou"``.
+        protocol: Name or protocol.
+        people: Meshes with a normaliser for each part.
+    """
+
+    def __init__(
+        self,
+        truth: DensePoseTruth,
+        meshes: Mapping[str, ReferenceMesh],
+        load_vertices: LoadVertices,
+        *,
+        metrics: Sequence[str] = METRICS,
+        protocol: str | DensePoseProtocol = "official",
+        people: Sequence[str] = (PEOPLE,),
+    ) -> None:
+        super().__init__(truth, None, metrics=("iou",), protocol=protocol)
+        self.metrics = tuple(metrics)
+        self.normalisers = (PER_PART,)
+        self.with_gps = bool({"gps", "gpsm"} & set(metrics))
+        self.with_masks = bool({"gpsm", "iou"} & set(metrics))
+        self._batch = _VertexGps() if self.with_gps else None
+        self.meshes = meshes
+        self.load_vertices = load_vertices
+        self.people = tuple(people)
+
+    def _read_points(
+        self,
+        persons: list[PersonTruth],
+        boxes_xywh: NDArray[np.float64],
+        det_index: NDArray[np.int64],
+        maps: Sequence[IuvMap],
+    ) -> None:
+        if self._batch is None:
+            return
+        gps = np.zeros((len(det_index), len(persons)))
+        for d, (box, index) in enumerate(zip(boxes_xywh, det_index.tolist(), strict=True)):
+            for g, person in enumerate(persons):
+                gps[d, g] = self._similarity(person, box, index)
+        self._batch.add_image({PER_PART: gps, GLOBAL: gps}, len(det_index), None)
+
+    def distances(
+        self, person: PersonTruth, box_xywh: NDArray[np.float64], index: int
+    ) -> NDArray[np.float32]:
+        """Distances (P,) from a person's points to what a detection says there, inf for a miss."""
+        assert person.mesh is not None
+        assert person.vertices is not None
+        pixels, inside = points_in_box(
+            person,
+            box_xywh,
+            grid=self.protocol.point_grid,
+            toward_zero=self.protocol.truncate_toward_zero,
+        )
+        found = np.full(len(person.vertices), -1, dtype=np.int64)
+        if inside.any():
+            x, y = pixels[inside].T
+            found[inside] = self.load_vertices(index, person.mesh)[y, x]
+        return self.meshes[person.mesh].geodesic(person.vertices, found)
+
+    def _similarity(self, person: PersonTruth, box_xywh: NDArray[np.float64], index: int) -> float:
+        if person.mesh is None or person.vertices is None or not len(person.vertices):
+            return 0.0
+        kappa = vertex_kappas(person, people=self.people)
+        return float(vertex_similarity(self.distances(person, box_xywh, index), kappa).mean())
+
+    def _keeps_detection(
+        self, box_xywh: NDArray[np.float64], iuv: IuvMap, region: NDArray[np.uint8]
+    ) -> bool:
+        return keeps_person(box_xywh, region, loose=self.protocol.loose_ignore_regions)
+
+
+def evaluate_vertices(
+    truth: DensePoseTruth,
+    detections: DenseDetections,
+    meshes: Mapping[str, ReferenceMesh],
+    load_vertices: LoadVertices,
+    *,
+    metrics: Sequence[str] = METRICS,
+    protocol: str | DensePoseProtocol = "official",
+    min_threshold: float = 0.5,
+    people: Sequence[str] = (PEOPLE,),
+) -> DensePoseScores:
+    """Evaluate a list of detections that name vertices.
+
+    Args:
+        truth: Ground truth with `dp_vertex` and `ref_model`.
+        detections: Boxes, scores and masks: the first channel of a map is not 0 on the body.
+        meshes: Name -> mesh.
+        load_vertices: Vertices of the same detections.
+        metrics: Some of ``"gps"``, ``"gpsm"``, ``"iou"``.
+        protocol: ``"official"``, ``"clean"`` or a protocol.
+        min_threshold: Lowest threshold.
+        people: Meshes with a normaliser for each part.
+
+    Returns:
+        Columns, curves, matches and notes.
+    """
+    check_detections(detections, truth)
+    scorer = VertexPairScorer(
+        truth, meshes, load_vertices, metrics=metrics, protocol=protocol, people=people
+    )
+    found = set(zip(detections.image_ids.tolist(), detections.category_ids.tolist(), strict=True))
+    for image_id, category_id in sorted({*found, *truth.persons}, key=lambda k: (k[1], k[0])):
+        chosen = (detections.image_ids == image_id) & (detections.category_ids == category_id)
+        index = np.flatnonzero(chosen)
+        scorer.add(
+            image_id,
+            category_id,
+            det_index=index,
+            boxes_xywh=detections.boxes_xywh[index],
+            scores=detections.scores[index],
+            load_map=detections.iuv,
+        )
+    return summarize_pairs(
+        scorer.finish(),
+        similarity_names(metrics, (PER_PART,)),
+        categories=truth.categories,
+        protocol=protocol,
+        min_threshold=min_threshold,
+        notes=truth.notes,
+    )
+
+
+@dataclass(frozen=True)
+class MeshAlignment:
+    """How well the vectors of different meshes agree.
+
+    Attributes:
+        error: Mean geodesic error in units of the mesh.
+        gps: Mean similarity.
+        errors: Mesh -> mean error of its key places on the others.
+        similarities: Mesh -> mean similarity.
+    """
+
+    error: float
+    gps: float
+    errors: dict[str, float]
+    similarities: dict[str, float]
+
+
+def mesh_alignment(
+    vectors: Mapping[str, NDArray[np.floating]],
+    meshes: Mapping[str, ReferenceMesh],
+    key_vertices: Mapping[str, Mapping[str, int]],
+) -> MeshAlignment:
+    """Take the key places of each mesh to the others by their vectors.
+
+    Args:
+        vectors: Mesh -> (K, D) unit vectors of its vertices; two meshes or more.
+        meshes: Mesh -> geometry.
+        key_vertices: Mesh -> name of a place -> vertex (`read_key_vertices`).
+
+    Returns:
+        Errors; those of a mesh are means over the others, the total is the mean over meshes.
+
+    Raises:
+        ValueError: One mesh alone, or a place that another mesh lacks.
+    """
+    if len(vectors) < 2:
+        raise ValueError("mesh alignment compares meshes: give two or more")
+    errors, similarities = {}, {}
+    for name, own in vectors.items():
+        found = []
+        for other, theirs in vectors.items():
+            if other == name:
+                continue
+            lacking = [k for k in key_vertices[name] if k not in key_vertices[other]]
+            if lacking:
+                raise ValueError(f"key vertex {lacking[0]!r} of {name}: {other} has none")
+            start = np.array(list(key_vertices[name].values()))
+            wanted = np.array([key_vertices[other][key] for key in key_vertices[name]])
+            match = (own[start] @ theirs.T).argmax(axis=1)
+            distance = meshes[other].geodesic(match, wanted).astype(np.float64)
+            similarity = np.exp(-(distance**2) / (2 * GLOBAL_KAPPA_M**2))
+            found.append((distance.mean(), similarity.mean()))
+        errors[name], similarities[name] = (float(v) for v in np.mean(found, axis=0))
+    return MeshAlignment(
+        float(np.mean(list(errors.values()))),
+        float(np.mean(list(similarities.values()))),
+        errors,
+        similarities,
+    )

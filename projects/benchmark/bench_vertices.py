@@ -1,0 +1,101 @@
+"""Time and memory of decoding continuous surface embeddings: the nearest vertex of every pixel.
+
+    python projects/benchmark/bench_vertices.py --threads 2
+
+Made-up people: vectors of 16 numbers on a closed curved sheet, as trained ones lie, with noise,
+27 thousand vertices, maps of 112 x 112 cells, boxes of 200 x 400 pixels. Two masks: a body, which
+fills 45 % of its box, and the whole box. Some pixels are compared with all vertices in float64.
+"""
+
+import argparse
+import time
+
+import torch
+import torch.nn.functional as F
+from peak_memory import PeakMemoryMeter
+
+from mmktn.models.embedding import SurfaceEmbedder
+from mmktn.models.postprocess import VertexDecoder
+from mmktn.structures import ChartOutput
+from mmktn.utils.user_error import one_line_errors
+
+CELLS = 112
+CHECKED = 200
+
+
+def sheet(points: torch.Tensor, wave: torch.Tensor, phase: torch.Tensor) -> torch.Tensor:
+    """Unit vectors (..., D) of points (..., 3) on a sphere."""
+    return F.normalize(torch.sin(points @ wave + phase), dim=-1)
+
+
+def made_up(args: argparse.Namespace) -> tuple[torch.Tensor, ChartOutput, ChartOutput]:
+    """Vectors of the vertices; maps of people whose mask is a body, and of such that fill a box."""
+    generator = torch.Generator().manual_seed(0)
+    wave, phase = torch.randn(3, 16, generator=generator), 6 * torch.rand(16, generator=generator)
+    points = F.normalize(torch.randn(args.vertices, 3, generator=generator), dim=1)
+    vertices = sheet(points, wave, phase)
+    steps = torch.linspace(-0.95, 0.95, CELLS)
+    y, x = torch.meshgrid(steps, steps, indexing="ij")
+    front = F.normalize(torch.stack([x, y, (1 - x * x - y * y).clamp(min=0.02).sqrt()], -1), dim=-1)
+    embedding = 3 * sheet(front, wave, phase).permute(2, 0, 1).repeat(args.people, 1, 1, 1)
+    embedding += args.noise * torch.randn(embedding.shape, generator=generator)
+    body = ((y / 0.95) ** 2 + (x / 0.6) ** 2 < 0.95).float()
+    maps = [torch.stack([1 - mask, mask]) for mask in (body, torch.ones_like(body))]
+    outputs = [
+        ChartOutput(coarse_segm=each.repeat(args.people, 1, 1, 1), embedding=embedding)
+        for each in maps
+    ]
+    return vertices, outputs[0], outputs[1]
+
+
+@one_line_errors("bench_vertices")
+def main(argv: list[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--people", type=int, default=20)
+    parser.add_argument("--vertices", type=int, default=27554)
+    parser.add_argument("--size", type=int, nargs=2, default=(200, 400), metavar=("W", "H"))
+    parser.add_argument("--noise", type=float, default=0.03, help="of vectors of length 3")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args(argv)
+    torch.set_num_threads(args.threads)
+    vertices, body, whole = made_up(args)
+    embedder = SurfaceEmbedder({"mesh": {"num_vertices": args.vertices, "kind": "direct"}})
+    embedder.embedders["mesh"].embeddings.data.copy_(vertices)
+    decoder = VertexDecoder("mesh")
+    decoder.bind(embedder)
+    width, height = args.size
+    boxes = torch.tensor([[0.0, 0.0, width, height]]).repeat(args.people, 1)
+    for name, output in (("a body", body), ("the whole box", whole)):
+        decoder.decode(output[:1], boxes[:1])
+        wall, cpu = time.perf_counter(), time.process_time()
+        results = decoder.decode(output, boxes)["vertices"]
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        with PeakMemoryMeter() as meter:
+            decoder.decode(output[:1], boxes[:1])
+        pixels = sum(int(result.mask.sum()) for result in results)
+        excess = excess_of(results[0], output[:1], vertices, (height, width))
+        print(
+            f"{name}: {args.people} people of {width} x {height}, {pixels} pixels, "
+            f"{args.vertices} vertices: {wall:.2f} s, {cpu:.2f} s of CPU, {args.threads} threads, "
+            f"{meter.peak_bytes / 1e6:.0f} MB beside the results; squared distance beyond the "
+            f"least of all vertices, {CHECKED} pixels: {excess:.1e}"
+        )
+
+
+def excess_of(
+    result: object, output: ChartOutput, vertices: torch.Tensor, hw: tuple[int, int]
+) -> float:
+    """How much farther the chosen vertex is than the nearest, at most, in float64."""
+    pixels = F.interpolate(output["embedding"], size=hw, mode="bilinear", align_corners=False)[0]
+    mask = result.mask  # type: ignore[attr-defined]
+    vectors = F.normalize(pixels[:, mask].T.double(), dim=1)
+    chosen = result.vertices["mesh"][mask].long()  # type: ignore[attr-defined]
+    some = torch.linspace(0, len(vectors) - 1, CHECKED).long()
+    squares = torch.cdist(vectors[some], vertices.double()).square()
+    found = squares.gather(1, chosen[some][:, None])[:, 0]
+    return float((found - squares.min(dim=1).values).max())
+
+
+if __name__ == "__main__":
+    main()
