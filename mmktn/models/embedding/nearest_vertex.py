@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_SIDES = (64, 8)
+_SIDES = (64, 32, 8)
 """Sides of the blocks in pixels; each is a multiple of the next."""
 _BLOCK_VALUES = 2**21
 # Sums of products of unit vectors are off by 1e-6 at most, in float32. A bound a + b with such a b
