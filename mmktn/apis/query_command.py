@@ -91,8 +91,8 @@ def _print(found: list[tuple[dict, dict, dict]], args: argparse.Namespace) -> No
         rows.append(cells)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        _say("  ".join(cells).rstrip())
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        _say("  ".join(padded).rstrip())
     _say(f"{len(found)} entries, {len(rows) - 1} shown")
 
 
@@ -117,7 +117,8 @@ def _draw(
         _say("nothing to draw")
         return
     entries = [entry for entry, _, _ in found if entry["image_id"] in wanted]
-    names = {category.get("name"): "entry" for _, _, category in found if category.get("name")}
+    categories = (category.get("name") for _, _, category in found)
+    names = {name: "entry" for name in categories if isinstance(name, str)}
     with tempfile.TemporaryDirectory() as place:
         part = Path(place) / Path(args.file).name
         images = [image for image in data["images"] if image.get("id") in wanted]

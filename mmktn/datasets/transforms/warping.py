@@ -258,12 +258,12 @@ class DensePoseRandomRotation(BaseTransform):
         if self.choice:
             angle = self.angles[np.random.randint(len(self.angles))]  # noqa: NPY002
         else:
-            angle = np.random.uniform(*self.angles)  # noqa: NPY002
+            angle = np.random.uniform(self.angles[0], self.angles[1])  # noqa: NPY002
         if angle == 0:
             return results
         height, width = results["img"].shape[:2]
-        size = np.array([width, height], dtype=np.float64)
-        matrix = crop_matrix(size / 2, size, size_wh=(width, height), rotation=angle)
+        middle, size = (width / 2, height / 2), (float(width), float(height))
+        matrix = crop_matrix(middle, size, size_wh=(width, height), rotation=angle)
         warp_results(results, matrix, (width, height), pad_color=self.pad_color)
         if "gt_masks" in results:
             indices = index_matrix(matrix).numpy()
