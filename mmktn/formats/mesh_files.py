@@ -113,3 +113,46 @@ def _ply_header(lines: list[str]) -> tuple[str, int, list[tuple[str, str]]]:
                 raise UserError(f"cannot read {' '.join(words)!r}")
             columns.append((words[2], _PLY_TYPES[words[1]]))
     return kind, count, columns
+
+
+def read_obj_layout(
+    path: str | os.PathLike[str],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Read triangles and their texture coordinates.
+
+    Args:
+        path: .obj with lines `vt` and `f v/vt...`, all faces triangles.
+
+    Returns:
+        (F, 3) vertex ids from 0 on, and (F, 3, 2) u (right) and v (up) of their corners.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        UserError: It is too large, or has other faces, or none; the text names it.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"texture layout: no file {file}")
+    if file.stat().st_size > MAX_MESH_BYTES:
+        raise UserError(f"texture layout {file}: larger than {MAX_MESH_BYTES >> 20} MiB")
+    places, corners = [], []
+    try:
+        for line in file.read_bytes().splitlines():
+            words = line.split()
+            if words[:1] == [b"vt"]:
+                places.append((float(words[1]), float(words[2])))
+            elif words[:1] == [b"f"]:
+                ids = [word.split(b"/") for word in words[1:]]
+                corners.append([(int(word[0]), int(word[1])) for word in ids])
+        table = np.array(corners, dtype=np.int64).reshape(-1, 3, 2)
+        faces, texels = table[..., 0] - 1, table[..., 1] - 1
+        uv = np.array(places, dtype=np.float64).reshape(-1, 2)
+    except (ValueError, IndexError, OverflowError) as error:
+        raise UserError(
+            f"texture layout {file}: need lines 'vt u v' and triangles 'f v/vt v/vt v/vt' ({error})"
+        ) from error
+    if not len(faces) or faces.min() < 0 or texels.min() < 0 or texels.max() >= len(uv):
+        raise UserError(f"texture layout {file}: no faces, or some name points that are not there")
+    if not np.isfinite(uv).all():
+        raise UserError(f"texture layout {file}: texture coordinates that are not finite")
+    return faces, uv[texels]

@@ -14,22 +14,26 @@ from mmktn.visualization.iuv_files import (
 )
 from mmktn.visualization.panels import make_overview, panel_row, prediction_panels
 from mmktn.visualization.texture import Texture, apply_texture, unwrap_texture
+from mmktn.visualization.texture_layouts import TextureLayout, join_atlas, split_atlas
 
 __all__ = [
     "PRESETS",
     "ChartCanvas",
     "Preset",
     "Texture",
+    "TextureLayout",
     "apply_texture",
     "draw_boxes",
     "draw_uv_contours",
     "get_preset",
+    "join_atlas",
     "make_overview",
     "paint_people",
     "panel_row",
     "prediction_panels",
     "read_iuv_png",
     "render_preset",
+    "split_atlas",
     "unwrap_texture",
     "write_image",
     "write_instance_png",
