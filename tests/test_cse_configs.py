@@ -13,6 +13,7 @@ from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmktn.evaluation.metrics import VertexMetric
 from mmktn.surface.reference_mesh import body_mesh_name
 from mmktn.utils.setup_env import register_all_modules
+from mmktn.zoo.conversion import _classes
 from tests.fake_annotations import write_fake_dataset
 
 ROOT = Path(__file__).parents[1] / "configs" / "densepose"
@@ -52,6 +53,21 @@ def test_solver_is_that_of_the_released_code(path):
     animals = "dp-lvis" in path.stem or "dp-chimps" in path.stem
     sigma = 0.1 if animals else 0.01
     assert (loss.embedding_sigma, loss.geodesic_sigma) == (sigma, sigma)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [
+        ("densepose-cse_r50_fpn_s1x_dp-coco", ("person",)),
+        ("densepose-cse-soft_r50_fpn_agnostic_4k_dp-lvis1", ("sheep",)),
+        (
+            "densepose-cse-soft_r50_fpn_16k_dp-lvis2",
+            ("bear", "cow", "cat", "dog", "elephant", "giraffe", "horse", "sheep", "zebra"),
+        ),
+    ],
+)
+def test_converted_checkpoints_name_the_classes(name, classes):
+    assert _classes(ROOT / f"{name}.py") == classes
 
 
 @pytest.fixture(scope="module")

@@ -68,10 +68,17 @@ def convert(model: ZooModel, found: Fetched, config: Path, target: Path) -> None
         "mmktn_version": __version__,
         "config_name": config.name,
         "dropped": dropped,
-        **({} if model.kind == "key-points" else {"dataset_meta": {"classes": ("person",)}}),
+        **({} if model.kind == "key-points" else {"dataset_meta": {"classes": _classes(config)}}),
     }
     with replace_atomically(target) as handle:
         torch.save({"meta": meta, "state_dict": state}, handle)
+
+
+def _classes(config: Path) -> tuple[str, ...]:
+    """Classes of a config's model, in the order of its labels."""
+    dataset = dict(dict(read_config(str(config)).get("test_dataloader") or {}).get("dataset") or {})
+    categories = dict(dataset.get("categories") or {"person": "person"})
+    return tuple(dict.fromkeys(categories.values()))
 
 
 def _read(model: ZooModel, path: Path) -> Mapping[str, Tensor]:

@@ -88,22 +88,28 @@ class VertexDecoder:
             output: Maps of the N boxes.
             boxes_xyxy: (N, 4) boxes in the pixels the results shall have.
             regions_xyxy: (N, 4) what the maps cover; None: the boxes.
-            labels: (N,) category of each; None: the first.
+            labels: (N,) category of each; not needed where there is one mesh for all.
 
         Returns:
             `vertices` -> N results, each of the integer size of its box.
 
         Raises:
-            ValueError: A map is not predicted, or a category has no mesh.
+            ValueError: A map is not predicted, a category has no mesh, or is not known.
         """
         assert self.embedder is not None, "bind first"
         if not len(boxes_xyxy):
             return self.no_results(boxes_xyxy)
         regions = boxes_xyxy if regions_xyxy is None else regions_xyxy
-        classes = [0] * len(boxes_xyxy) if labels is None else labels.tolist()
         if len(self.class_meshes) == 1:
-            classes = [0] * len(classes)
-        elif max(classes) >= len(self.class_meshes):
+            classes = [0] * len(boxes_xyxy)
+        elif labels is None:
+            raise ValueError(
+                f"boxes without a category: this model has {len(self.class_meshes)} of them, each "
+                "with its mesh; take boxes of its own detector"
+            )
+        else:
+            classes = labels.tolist()
+        if max(classes) >= len(self.class_meshes):
             raise ValueError(
                 f"category {max(classes)} of the detector: class_meshes names "
                 f"{len(self.class_meshes)} meshes"

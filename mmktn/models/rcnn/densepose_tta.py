@@ -143,12 +143,20 @@ class DensePoseTTA(DetTTAModel):
         # No boxes: one empty chunk tells which fields there are.
         step = self.module.roi_head.densepose_head.chunk_size
         parts = [slice(start, start + step) for start in range(0, max(len(boxes), 1), step)]
-        results = [self._decode(boxes[part], features, metas, index) for part in parts]
+        results = [
+            self._decode(boxes[part], instances.labels[part], features, metas, index)
+            for part in parts
+        ]
         for name, values in cat_results(results).items():
             setattr(instances, name, values)
 
     def _decode(
-        self, boxes: Tensor, features: list[Any], metas: list[dict], index: int
+        self,
+        boxes: Tensor,
+        labels: Tensor,
+        features: list[Any],
+        metas: list[dict],
+        index: int,
     ) -> dict[str, Any]:
         """Fields of the boxes of one chunk."""
         views = [
@@ -165,7 +173,7 @@ class DensePoseTTA(DetTTAModel):
                 mirrored=[meta["flip"] for meta in metas],
                 rules=lambda: surface_flip_rules(self.surface),
             )
-            found |= head.decode(mean, boxes)
+            found |= head.decode(mean, boxes, labels=labels)
         return found
 
 
