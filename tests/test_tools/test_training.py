@@ -61,16 +61,23 @@ def train(
     return [json.loads(line) for line in lines]
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(data_folder, tmp_path_factory) -> tuple[list[dict], Path]:
+    """Losses and work folder of six iterations."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    return train(data_folder, folder, 6, resume=False), folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("loader", [{"num_workers": 0}, {"num_workers": 2}])
-def test_resumed_run_repeats_the_uninterrupted_one(data_folder, tmp_path, loader):
-    whole = train(data_folder, tmp_path / "whole", 6, resume=False)
+def test_resumed_run_repeats_the_uninterrupted_one(data_folder, uninterrupted, tmp_path, loader):
+    whole, folder = uninterrupted
     # What a kill leaves behind: the last checkpoint.
     train(data_folder, tmp_path / "parts", 3, resume=False, **loader)
     rest = train(data_folder, tmp_path / "parts", 6, resume=True, **loader)
     ends = [
-        torch.load(tmp_path / d / "iter_6.pth", weights_only=False)["state_dict"]
-        for d in ("whole", "parts")
+        torch.load(place / "iter_6.pth", weights_only=False)["state_dict"]
+        for place in (folder, tmp_path / "parts")
     ]
     assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
     assert [line["step"] for line in rest] == [4, 5, 6]
@@ -96,12 +103,13 @@ def test_two_processes_give_the_losses_of_one_with_the_same_total_batch(data_fol
 @pytest.mark.slow
 @pytest.mark.multiprocess
 def test_dist_train_script_runs_over_gloo(data_folder, tmp_path):
+    """One process, whose import takes 20 s; two are trained above and in tests/test_stip."""
     options = [f"{key}={value}" for key, value in data_options(data_folder).items()]
-    command = ["bash", str(ROOT / "tools/dist_train.sh"), str(SMOKE), "2", "--no-validate"]
-    command += ["--work-dir", str(tmp_path), "--cfg-options", "train_cfg.max_iters=2", *options]
+    command = ["bash", str(ROOT / "tools/dist_train.sh"), str(SMOKE), "1", "--no-validate"]
+    command += ["--work-dir", str(tmp_path), "--cfg-options", "train_cfg.max_iters=1", *options]
     env = dict(ENV, PORT=str(free_port()), PYTHON=sys.executable)
     subprocess.run(command, check=True, env=env, timeout=300)
-    assert (tmp_path / "iter_2.pth").is_file()
+    assert (tmp_path / "iter_1.pth").is_file()
 
 
 @pytest.mark.slow
