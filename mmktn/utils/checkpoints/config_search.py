@@ -4,6 +4,7 @@ A config fits where its parts are those of the checkpoint and every weight has i
 Models are built on the meta device: KTM version 2 alone would take 0.8 GB.
 """
 
+import functools
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ def explain_misfit(conversion: DetectorConversion, folder: str | Path) -> str:
     parts = part_types(conversion.state_dict)
     nearest: tuple[int, str] | None = None
     for path in _candidates(conversion, folder):
-        model = Config.fromfile(str(path)).model
+        model = _read(path, path.stat().st_mtime_ns).model
         amiss = {k: ok for k, ok in parts.items() if _unscoped(_lookup(model, k)) not in ok}
         if amiss:
             key, theirs = next(iter(amiss.items()))
@@ -136,6 +137,12 @@ def hint_for(conversion: DetectorConversion, folder: str | Path) -> str:
     return f"the checkpoint is {describe(conversion.state_dict)}: {advice}"
 
 
+@functools.cache
+def _read(path: Path, changed: int) -> Config:
+    """A config as it stands, to be looked at alone: a search reads dozens, and often twice."""
+    return Config.fromfile(str(path))
+
+
 def _candidates(conversion: DetectorConversion, folder: str | Path) -> list[Path]:
     """Configs with the checkpoint's backbone, the shortest name first."""
     depth = part_types(conversion.state_dict)["backbone.depth"][0]
@@ -147,7 +154,7 @@ def _candidates(conversion: DetectorConversion, folder: str | Path) -> list[Path
 def _reason_against(conversion: DetectorConversion, path: Path) -> str:
     """Why a config of the same parts does not fit, whatever its widths."""
     try:
-        found = _with_own_widths(conversion, path, Config.fromfile(str(path)))
+        found = _with_own_widths(conversion, path, _read(path, path.stat().st_mtime_ns))
     except KeyError as error:
         return f"{error.args[0]} is missing"
     except (IndexError, ValueError) as error:
@@ -156,7 +163,7 @@ def _reason_against(conversion: DetectorConversion, path: Path) -> str:
 
 
 def _try_config(conversion: DetectorConversion, path: Path) -> ConfigFit | None:
-    config = Config.fromfile(str(path))
+    config = _read(path, path.stat().st_mtime_ns)
     parts = part_types(conversion.state_dict)
     if any(_unscoped(_lookup(config.model, key)) not in ok for key, ok in parts.items()):
         return None
