@@ -19,7 +19,6 @@ COMMANDS = {
     "models": ("mmktn.zoo.command:main", "published weights by name, and which are here"),
     "predict": ("mmktn.apis.predict_command:main", "dense pose of many pictures, resumable"),
     "detect": ("mmktn.apis.detect_command:main", "person boxes of a detector, for top-down tests"),
-    "ray": ("mmktn.apis.ray_predict:main", "dense pose of many pictures on a Ray cluster"),
     "video": ("mmktn.apis.video_command:main", "dense pose of a film, as a film"),
     "evaluate": ("mmktn.evaluation.cli:main", "score a result file"),
     "import-fits": ("mmktn.synthetic.fits_command:main", "fitted bodies to annotations, results"),
