@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mmktn.utils.output_files import replace_atomically
+from mmktn.utils.output_files import replace_atomically, write_text
 from mmktn.utils.user_error import UserError
 
 _NAME = "journal.jsonl"
@@ -123,5 +123,5 @@ class FilmJournal:
         if not whole:
             return None
         if len(lines) != len(entries):
-            path.write_text("".join(json.dumps(e) + "\n" for e in entries), encoding="utf-8")
+            write_text(path, "".join(json.dumps(e) + "\n" for e in entries))
         return pieces

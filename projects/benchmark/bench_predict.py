@@ -21,6 +21,7 @@ from mmktn.apis import DensePoseInferencer, predict_command
 from mmktn.apis.prediction import ImagePrediction, save_prediction
 from mmktn.synthetic.clip import ClipOptions, make_clip
 from mmktn.utils.user_error import one_line_errors
+from mmktn.visualization.iuv_files import write_image
 
 
 def parse_args(argv=None):
@@ -47,11 +48,11 @@ def seconds_of(work):
 def speed(folder, count, batch_size):
     """Both ways over the same pictures; prints seconds a picture."""
     frames = make_clip(ClipOptions(seed=1, frames=min(count, 6), rate=6, size_hw=(480, 640)))
-    pictures = [frame.picture[..., ::-1] for frame in frames]
+    pictures = [frame.picture for frame in frames]
     files = []
     for k in range(count):
         files.append(folder / f"{k:04d}.jpg")
-        cv2.imwrite(str(files[-1]), pictures[k % len(pictures)])
+        write_image(files[-1], pictures[k % len(pictures)])
     inferencer = DensePoseInferencer()
 
     def loop():
@@ -102,7 +103,7 @@ def memory(folder, count):
     """One run over many small pictures; prints the memory as they go by."""
     rng = np.random.default_rng(0)
     for k in range(count):
-        cv2.imwrite(str(folder / f"{k:06d}.jpg"), rng.integers(0, 256, (48, 64, 3), np.uint8))
+        write_image(folder / f"{k:06d}.jpg", rng.integers(0, 256, (48, 64, 3), np.uint8))
     model = Nobody()
     predict_command.open_inferencer = lambda *_, **__: model
     out = folder.parent / f"{folder.name}_out"

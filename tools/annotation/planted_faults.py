@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -24,6 +23,7 @@ from mmktn.label_doctor.planted import Score, labelled_set, plant, score
 from mmktn.surface import load_surface
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_outputs, write_json
 from mmktn.utils.user_error import one_line_errors
+from mmktn.visualization.iuv_files import write_image
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     pictures.mkdir(parents=True, exist_ok=True)
 
     def keep(name: str, picture: np.ndarray) -> None:
-        cv2.imwrite(str(pictures / name), picture[..., ::-1])
+        write_image(pictures / name, picture)
 
     views = Body(surface, scheme, view_size=args.view_size).views
     data = labelled_set(
