@@ -13,24 +13,24 @@ Every image is worked on even if another one is broken; exit status 1 says that 
 ever.
 """
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mmktn.apis import open_inferencer
-from mmktn.apis.box_sources import NamedBoxes
+from mmktn import apis
 from mmktn.apis.image_inputs import ImageInput, list_inputs
-from mmktn.apis.inferencer import claim_prediction_files
 from mmktn.apis.picture_command import (
+    SAVE_FORMATS,
     Outcome,
     add_model_arguments,
     add_picture_arguments,
     read_model_arguments,
     report_pictures,
 )
-from mmktn.apis.prediction import SAVE_FORMATS, ImagePrediction, drawn_name
 from mmktn.utils.user_error import UserError, one_line_errors
 from mmktn.visualization import PRESETS
 from mmktn.zoo.table import DEFAULT
@@ -83,7 +83,7 @@ def with_boxes(
     """Images that have boxes, the boxes (None: to be detected), and a word on the others."""
     if path is None:
         return list(images), None, []
-    source = NamedBoxes(path)
+    source = apis.NamedBoxes(path)
     kept, boxes, skipped = [], [], []
     for image in images:
         try:
@@ -94,12 +94,12 @@ def with_boxes(
     return kept, boxes, skipped
 
 
-def describe(prediction: ImagePrediction, args: argparse.Namespace) -> Outcome:
+def describe(prediction: apis.ImagePrediction, args: argparse.Namespace) -> Outcome:
     """One line on one image."""
     if prediction.error is not None:
         return Outcome(prediction.name, prediction.error, failed=True)
     people = len(prediction)
-    written = Path(args.out_dir) / drawn_name(prediction.name)
+    written = Path(args.out_dir) / apis.drawn_name(prediction.name)
     if people == 0:
         text = f"nobody found above score {args.score_thr:g} -> {written}"
     else:
@@ -120,12 +120,12 @@ def outcomes(args: argparse.Namespace, images: Sequence[ImageInput]) -> Iterator
     }
     read = [args.config, args.checkpoint or args.config, *(args.detector or [])]
     read += [] if args.boxes is None else [args.boxes]
-    claim_prediction_files(images, inputs=read, **output)
+    apis.claim_prediction_files(images, inputs=read, **output)
     yield from skipped
     if not detectable:
         return
     detector, detector_checkpoint = args.detector or (None, None)
-    inferencer = open_inferencer(
+    inferencer = apis.open_inferencer(
         args.config,
         args.checkpoint,
         detector=detector,

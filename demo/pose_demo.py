@@ -19,16 +19,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
-from mmktn.apis.box_sources import (
-    BoxSource,
-    boxes_from_coco,
-    boxes_of_detector,
-    whole_picture,
-)
+from mmktn import apis
 from mmktn.apis.image_inputs import ImageInput, files_of, list_inputs
 from mmktn.apis.picture_command import (
     add_model_arguments,
@@ -37,12 +32,12 @@ from mmktn.apis.picture_command import (
     read_model_arguments,
     report_pictures,
 )
-from mmktn.apis.pose_estimator import PoseEstimator, PosePrediction
 from mmktn.utils.output_files import claim_folder, claim_output, claim_outputs, write_json
 from mmktn.utils.user_error import one_line_errors
-from mmktn.visualization.drawing import draw_boxes
-from mmktn.visualization.iuv_files import write_image
-from mmktn.visualization.pose_drawing import draw_skeletons, stip_overview
+
+if TYPE_CHECKING:
+    from mmktn.apis.box_sources import BoxSource
+    from mmktn.apis.pose_estimator import PosePrediction
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -66,10 +61,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def box_source(args: argparse.Namespace) -> BoxSource:
     """Where boxes come from."""
     if args.boxes:
-        return boxes_from_coco(args.boxes, args.images_json, args.box_thr)
+        return apis.boxes_from_coco(args.boxes, args.images_json, args.box_thr)
     if args.detector:
-        return boxes_of_detector(*args.detector, device=args.device, threshold=args.box_thr)
-    return whole_picture
+        return apis.boxes_of_detector(*args.detector, device=args.device, threshold=args.box_thr)
+    return apis.whole_picture
 
 
 def persons_of(prediction: PosePrediction) -> list[dict]:
@@ -92,6 +87,9 @@ def persons_of(prediction: PosePrediction) -> list[dict]:
 
 def draw(image_bgr: np.ndarray, prediction: PosePrediction, meta: dict, thr: float) -> np.ndarray:
     """Boxes and skeletons on the picture, RGB."""
+    from mmktn.visualization.drawing import draw_boxes
+    from mmktn.visualization.pose_drawing import draw_skeletons
+
     picture = draw_boxes(
         np.ascontiguousarray(image_bgr[..., ::-1]),
         prediction.boxes_xyxy,
@@ -112,6 +110,11 @@ def draw(image_bgr: np.ndarray, prediction: PosePrediction, meta: dict, thr: flo
 def main(argv: list[str] | None = None) -> int:
     """Run the demo; returns the exit status."""
     args = parse_args(argv)
+    import cv2
+
+    from mmktn.visualization.iuv_files import write_image
+    from mmktn.visualization.pose_drawing import stip_overview
+
     cv2.setNumThreads(0)
     images = list_inputs(args.images)
     folder = claim_folder(args.out_dir)
@@ -124,7 +127,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     find_boxes = box_source(args)
     checkpoint = None if args.checkpoint == "none" else args.checkpoint
-    estimator = PoseEstimator(
+    estimator = apis.PoseEstimator(
         args.config, checkpoint, device=args.device, cfg_options=args.cfg_options
     )
 

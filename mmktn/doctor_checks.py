@@ -194,7 +194,17 @@ def check_operators() -> Iterator[Finding]:
 
     cpu, cuda = (roi_align_backend(torch.device(kind)) for kind in ("cpu", "cuda"))
     yield Finding("mmcv operators", "nms, deformable convolution", OK, ops_backend())
-    yield Finding("mmcv operators", "roi_align (avg)", OK, f"{cpu} on the CPU, {cuda} on CUDA")
+    slow = torch.cuda.is_available() and cuda == "torch"
+    yield Finding(
+        "mmcv operators",
+        "roi_align (avg)",
+        NOTE if slow else OK,
+        f"{cpu} on the CPU, {cuda} on CUDA",
+        "on CUDA a stand-in of some hundred launches a call; a torchvision that fits torch, or "
+        f"{mmcv_ext.INSTALL_COMPILED}"
+        if slow
+        else "",
+    )
     served = mmcv_ext.SERVED
     yield Finding("mmcv operators", "stand-ins", OK, f"{len(served)}: {', '.join(served)}")
     yield Finding(

@@ -1,8 +1,10 @@
 """Settings of the whole suite: what is skipped where, and a header with the active repairs."""
 
+import contextlib
 import gc
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from yapf.yapflib import yapf_api
@@ -33,16 +35,33 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip tests marked cuda where there is no CUDA device."""
+    """Skip tests marked cuda where there is no CUDA device and none can be pretended."""
     marked = [item for item in items if item.get_closest_marker("cuda")]
     if not marked:
         return
     import torch
 
-    if not torch.cuda.is_available():
-        skip = pytest.mark.skip(reason="no CUDA device; run `make test-cuda` on a machine with one")
+    from tests.pretended_cuda.registration import why_not
+
+    reason = None if torch.cuda.is_available() else why_not()
+    if reason is not None:
+        skip = pytest.mark.skip(reason=f"no CUDA device, and none can be pretended: {reason}")
         for item in marked:
             item.add_marker(skip)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Run tests marked cuda on a pretended device where there is no real one."""
+    with contextlib.ExitStack() as stack:
+        if item.get_closest_marker("cuda"):
+            import torch
+
+            from tests.pretended_cuda.tensors import pretended_cuda
+
+            if not torch.cuda.is_available():
+                stack.enter_context(pretended_cuda())
+        return (yield)
 
 
 def _restore_default_scope() -> Iterator[None]:
@@ -55,6 +74,18 @@ def _restore_default_scope() -> Iterator[None]:
         scopes = module.DefaultScope._instance_dict
         scopes.clear()
         scopes.update(before)
+
+
+@pytest.fixture
+def pretended_counts() -> Any:
+    """Counts of the pretended device; a real one has none, and the test is skipped there."""
+    import torch
+
+    if torch.cuda.is_available() and torch.backends.cuda.is_built():
+        pytest.skip("a real device does not count launches")
+    from tests.pretended_cuda.tensors import current_counts
+
+    return current_counts()
 
 
 # Once around each test, once around the fixtures that a module shares.

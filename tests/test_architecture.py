@@ -1,6 +1,8 @@
 """Who may import whom: docs/architecture.md as a table, checked on the source alone."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -206,3 +208,37 @@ def test_every_module_says_what_it_is():
         and not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     ]
     assert not silent
+
+
+# Starts commands with --help and stops at the first one that imports what takes seconds.
+HELP_OF_ALL = """
+import contextlib, io, runpy, sys
+from mmktn.__main__ import main
+
+def started(start):
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        try:
+            status = start()
+        except SystemExit as ended:
+            status = ended.code
+    assert not status and "usage:" in said.getvalue(), (status, said.getvalue())
+
+slow = {"torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmpose", "matplotlib"}
+for name in sys.argv[1:]:
+    if name.endswith(".py"):
+        sys.argv = [name, "--help"]
+        started(lambda: runpy.run_path(name, run_name="__main__"))
+    else:
+        started(lambda: main([name, "--help"]))
+    assert not slow & set(sys.modules), (name, slow & set(sys.modules))
+"""
+FAST_COMMANDS = ("tools/quickstart.py", "tools/train_demo.py", "demo/image_demo.py",
+                 "demo/pose_demo.py", "train", "test", "config", "logs", "predict", "detect",
+                 "annotate", "doctor", "models", "evaluate", "report", "shared",
+                 "hook")  # fmt: skip
+
+
+def test_commands_read_their_command_line_before_slow_imports():
+    command = [sys.executable, "-c", HELP_OF_ALL, *FAST_COMMANDS]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

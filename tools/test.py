@@ -4,29 +4,24 @@ Usage: python tools/test.py CONFIG CHECKPOINT [--work-dir DIR] [--show-dir DIR] 
            [--all-metrics]
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
 from pathlib import Path
-
-from mmengine.config import Config, ConfigDict
-from mmengine.evaluator import DumpResults
-from mmengine.model import BaseTTAModel, is_model_wrapper
-from mmengine.runner import Runner
-from torch import nn
+from typing import TYPE_CHECKING
 
 import mmktn  # noqa: F401  # repairs the host packages before they are imported
-from mmktn.apis.model_loading import fit_weights, read_checkpoint
 from mmktn.utils.config_errors import config_errors
 from mmktn.utils.config_path import require_parts
-from mmktn.utils.output_files import (
-    OVERWRITE_HELP,
-    claim_folder,
-    claim_output,
-    replace_atomically_by_name,
-)
+from mmktn.utils.output_files import OVERWRITE_HELP, claim_folder, claim_output
 from mmktn.utils.run_arguments import add_run_arguments, read_run_config
 from mmktn.utils.user_error import UserError, one_line_errors
 from mmktn.zoo.named_weights import named_checkpoint
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import nn
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -79,6 +74,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     if args.tta:
         if "tta_model" not in cfg or "tta_pipeline" not in cfg:
             raise UserError(f"{args.config}: --tta needs tta_model and tta_pipeline in the config")
+        from mmengine.config import ConfigDict
+
         cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         leave_out_masks(cfg)
@@ -119,23 +116,13 @@ def check_checkpoint(model: nn.Module, checkpoint: str) -> None:
 
     The runner reads them once more, but only logs what is missing and then scores random weights.
     """
+    from mmengine.model import BaseTTAModel, is_model_wrapper
+
+    from mmktn.apis.model_loading import fit_weights, read_checkpoint
+
     while isinstance(model, BaseTTAModel) or is_model_wrapper(model):
         model = model.module
     fit_weights(model, read_checkpoint(checkpoint)["state_dict"], source=checkpoint)
-
-
-class WholeResults(DumpResults):
-    """Dump all predictions into a file that stands there whole or not at all."""
-
-    def compute_metrics(self, results: list) -> dict:
-        """Write the file."""
-        target = self.out_file_path
-        with replace_atomically_by_name(target) as part:
-            self.out_file_path = str(part)
-            try:
-                return super().compute_metrics(results)
-            finally:
-                self.out_file_path = target
 
 
 def claim_results(cfg: Config, args: argparse.Namespace) -> None:
@@ -159,10 +146,14 @@ def main(argv: list[str] | None = None) -> None:
     cfg = merge_args(read_run_config(args), args)
     if args.out is not None:
         claim_results(cfg, args)
+    from mmengine.runner import Runner
+
     with config_errors(cfg):
         runner = Runner.from_cfg(cfg)
         check_checkpoint(runner.model, args.checkpoint)
         if args.out is not None:
+            from mmktn.evaluation.metrics.whole_results import WholeResults
+
             runner.test_evaluator.metrics.append(WholeResults(out_file_path=args.out))
         runner.test()
 

@@ -3,19 +3,20 @@
 Usage: python tools/train.py CONFIG [--work-dir DIR] [--resume [CKPT]] [--amp] [--cfg-options k=v]
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
-
-import torch
-from mmengine.config import Config
-from mmengine.runner import Runner, find_latest_checkpoint
+from typing import TYPE_CHECKING
 
 import mmktn  # noqa: F401  # repairs the host packages before they are imported
-from mmktn.apis.model_loading import read_checkpoint
 from mmktn.utils.config_errors import config_errors
 from mmktn.utils.config_path import require_parts
 from mmktn.utils.run_arguments import add_run_arguments, read_run_config
 from mmktn.utils.user_error import UserError, one_line_errors
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -47,6 +48,8 @@ def enable_amp(cfg: Config, dtype: str) -> None:
     wrapper = cfg.optim_wrapper.get("type", "OptimWrapper")
     if wrapper not in ("OptimWrapper", "AmpOptimWrapper"):
         raise UserError(f"--amp works with OptimWrapper only, the config asks for {wrapper}")
+    import torch
+
     if not torch.cuda.is_available():
         cfg.optim_wrapper.type = "mmktn.CpuAmpOptimWrapper"
         cfg.optim_wrapper.dtype = "bfloat16" if dtype == "auto" else dtype
@@ -84,6 +87,10 @@ def check_start(cfg: Config) -> None:
         UserError: The checkpoint to resume from holds no iteration.
         OSError, ValueError: As `read_checkpoint`.
     """
+    from mmengine.runner import find_latest_checkpoint
+
+    from mmktn.apis.model_loading import read_checkpoint
+
     start = cfg.get("load_from")
     if start is None and cfg.get("resume"):
         start = find_latest_checkpoint(cfg.work_dir)
@@ -103,6 +110,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     cfg = merge_args(read_run_config(args), args)
     check_start(cfg)
+    from mmengine.runner import Runner
+
     with config_errors(cfg):
         Runner.from_cfg(cfg).train()
 

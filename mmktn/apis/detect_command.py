@@ -10,22 +10,24 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from mmengine.structures import InstanceData
 from rich.console import Console
 from rich.progress import track
 
-from mmktn.apis.inferencer import DensePoseInferencer
+from mmktn import apis
 from mmktn.apis.picture_command import positive
-from mmktn.datasets.detection_file import images_of, person_ids_of, read_json
-from mmktn.datasets.file_layout import ImageFolder
 from mmktn.formats.pictures import MAX_PIXELS, known_hw, read_picture
 from mmktn.utils.devices import DEVICE_HELP
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_json
 from mmktn.utils.run_arguments import add_config_options
 from mmktn.utils.user_error import UserError, one_line, one_line_errors
+
+if TYPE_CHECKING:
+    from mmengine.structures import InstanceData
+
+    from mmktn.datasets.file_layout import ImageFolder
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -148,6 +150,10 @@ def _batches(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 1 if an image could not be read."""
     args = parse_args(argv)
+    # Behind the command line: they bring mmdet.
+    from mmktn.datasets.detection_file import images_of, person_ids_of, read_json
+    from mmktn.datasets.file_layout import ImageFolder
+
     inputs = [args.gt, *(p for p in (args.model, args.checkpoint) if p and Path(p).exists())]
     claim_output(args.out, inputs=inputs, overwrite=args.overwrite)
     if not 0 <= args.score_thr < 1:
@@ -160,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UserError(f"image {place} of {args.gt}: file_name {name!r} leads elsewhere")
     category = min(person_ids_of(content, args.gt))
     folder = ImageFolder(args.images)
-    detector = DensePoseInferencer(
+    detector = apis.DensePoseInferencer(
         args.model, args.checkpoint, device=args.device, cfg_options=args.cfg_options
     )
     label = person_label(detector.model, args.label)

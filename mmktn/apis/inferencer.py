@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -319,9 +320,12 @@ class DensePoseInferencer:
             ]
             good = {i: pixels for i, pixels in enumerate(read) if isinstance(pixels, np.ndarray)}
             given = None if boxes is None else [boxes[start + i] for i in good]
-            people = (
-                self.predict(list(good.values()), boxes=given, channel_order="BGR") if good else []
-            )
+            with _least_score(self.model, score_thr):
+                people = (
+                    self.predict(list(good.values()), boxes=given, channel_order="BGR")
+                    if good
+                    else []
+                )
             found = dict(zip(good, people, strict=True))
             for i, image in enumerate(batch):
                 prediction = ImagePrediction(
@@ -339,6 +343,24 @@ class DensePoseInferencer:
                     text = one_line(f"{image.name}: {prediction.error}")
                     MMLogger.get_current_instance().warning(text)
                 yield prediction
+
+
+@contextmanager
+def _least_score(model: nn.Module, score_thr: float) -> Iterator[None]:
+    """Let a region-based model leave out the people below a score before it decodes their charts.
+
+    The model's own threshold stays where it is higher.
+    """
+    cfg = getattr(getattr(model, "roi_head", None), "test_cfg", None)
+    before = None if cfg is None else cfg.get("score_thr")
+    if cfg is None or before is None or score_thr <= before:
+        yield
+        return
+    cfg["score_thr"] = score_thr
+    try:
+        yield
+    finally:
+        cfg["score_thr"] = before
 
 
 def _array_pipeline(cfg: Config) -> Compose:

@@ -13,14 +13,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from mmktn.apis.image_inputs import ImageInput
 from mmktn.formats.pictures import MAX_PIXELS
 from mmktn.utils.config_path import CONFIG_SUFFIXES
 from mmktn.utils.devices import DEVICE_HELP
 from mmktn.utils.output_files import OVERWRITE_HELP, DiskFullError
+from mmktn.utils.run_arguments import add_config_options
 from mmktn.utils.user_error import UserError, one_line
+
+SAVE_FORMATS = ("json", "npz", "iuv", "charts", "confidence")
+"""What the option --save of these commands offers, see `save_prediction`."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,7 @@ def add_picture_arguments(
         help="larger pictures are left out, which bounds memory and time (default: %(default)s)",
     )
     parser.add_argument("--device", help=DEVICE_HELP)
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, help="override config keys: key=value ..."
-    )
+    add_config_options(parser)
 
 
 def attempts(images: Sequence[ImageInput], work: Callable[[ImageInput], str]) -> Iterator[Outcome]:

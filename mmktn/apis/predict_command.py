@@ -22,13 +22,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mmktn import apis
 from mmktn.apis.image_inputs import ImageInput
-from mmktn.apis.inferencer import DensePoseInferencer
-from mmktn.apis.picture_command import add_picture_arguments, positive
+from mmktn.apis.picture_command import SAVE_FORMATS, add_picture_arguments, positive
 from mmktn.apis.picture_stream import StreamedPicture, check_inputs, stream_pictures
-from mmktn.apis.prediction import SAVE_FORMATS, ImagePrediction, prediction_files, save_prediction
 from mmktn.apis.run_record import RunRecord
-from mmktn.apis.topdown_inferencer import open_inferencer
 from mmktn.utils.config_path import resolve_config
 from mmktn.utils.output_files import DiskFullError, claim_folder, claim_outputs
 from mmktn.utils.partial_download import sha256_of
@@ -164,7 +162,7 @@ class _Run:
     """One process's part of the work."""
 
     def __init__(
-        self, args: argparse.Namespace, inferencer: DensePoseInferencer, record: RunRecord
+        self, args: argparse.Namespace, inferencer: apis.DensePoseInferencer, record: RunRecord
     ) -> None:
         self.args, self.inferencer, self.record = args, inferencer, record
         self.folder = Path(args.out_dir)
@@ -214,7 +212,7 @@ class _Run:
     def _files(self, picture: StreamedPicture) -> list[Path]:
         folder = (self.folder / picture.output_stem).parent
         name = Path(picture.name).name
-        files = prediction_files(name, folder, formats=self.args.save, preset=self.args.preset)
+        files = apis.prediction_files(name, folder, formats=self.args.save, preset=self.args.preset)
         return list(files.values())
 
     def _predict(self, batch: list[_Read]) -> None:
@@ -231,7 +229,7 @@ class _Run:
         for read, prediction in zip(batch, found, strict=True):
             self._write(read, prediction)
 
-    def _predictions(self, batch: list[_Read]) -> list[ImagePrediction]:
+    def _predictions(self, batch: list[_Read]) -> list[apis.ImagePrediction]:
         images = [ImageInput(Path(r.picture.name).name, r.image, "BGR") for r in batch]  # type: ignore[arg-type]
         found = self.inferencer(
             images,
@@ -244,7 +242,7 @@ class _Run:
                 prediction.image_id = read.picture.index
         return found
 
-    def _write(self, read: _Read, prediction: ImagePrediction) -> None:
+    def _write(self, read: _Read, prediction: apis.ImagePrediction) -> None:
         picture = read.picture
         if prediction.error is not None:
             self._fail(picture, prediction.error)
@@ -252,7 +250,7 @@ class _Run:
         assert read.image is not None
         try:
             self._claim(picture)
-            save_prediction(
+            apis.save_prediction(
                 prediction,
                 (self.folder / picture.output_stem).parent,
                 formats=self.args.save,
@@ -311,7 +309,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if checkpoint is None:
         raise UserError(f"--model {args.model} is a config: give its weights with --checkpoint")
     settings = settings_word(args, resolve_config(config), checkpoint)
-    inferencer = open_inferencer(config, checkpoint, device=device, cfg_options=args.cfg_options)
+    inferencer = apis.open_inferencer(
+        config, checkpoint, device=device, cfg_options=args.cfg_options
+    )
     inferencer.check_confidence(args.min_confidence, args.save)
     if getattr(inferencer, "detector", inferencer) is None:
         raise UserError(f"{args.model} is a top-down system, which needs boxes: see image_demo.py")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mmktn.apis.picture_command import SAVE_FORMATS
 from mmktn.formats.iuv_canvas import ChartCanvas, paint_people
 from mmktn.structures import ChartResult, ChartResults, VertexResults
 from mmktn.structures.chart_result import CONFIDENCE_FIELDS
@@ -30,7 +31,6 @@ from mmktn.visualization.panels import prediction_panels, prediction_row
 from mmktn.visualization.texture import Texture, apply_texture, unwrap_texture
 from mmktn.visualization.vertex_drawing import paint_vertices, vertex_colours
 
-SAVE_FORMATS = ("json", "npz", "iuv", "charts", "confidence")
 # Formats that pictures are drawn in; the photographs may have others.
 _WRITABLE = (".bmp", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 

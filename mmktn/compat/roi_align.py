@@ -5,7 +5,8 @@ each output cell is `row_weights @ map @ column_weights`, where a row of the wei
 averaged linear interpolation of one bin's samples. So a RoI costs two small matrix products on the
 part of the map that it touches, instead of a gather per sample, and the backward pass is the same
 with both matrices transposed. Departs from mmcv in accumulation order only (and computes half types
-in float32).
+in float32). On the CPU each RoI's part is multiplied where it lies; elsewhere a launch costs more
+than the product, and many RoIs are worked off together (roi_align_batched.py).
 """
 
 from dataclasses import dataclass
@@ -13,75 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mmktn.compat.roi_align_batched import add_gradient, pool_batched
+from mmktn.compat.roi_axis_weights import axis_weights
+
 # RoIs whose weights are held at a time: 128 * 28 bins * 300 cells * 4 bytes = 4 MB for each axis.
 _ROIS_PER_CHUNK = 128
-
-
-@dataclass
-class AxisWeights:
-    """Interpolation weights of N RoIs along one axis.
-
-    Args:
-        first: (N,) list, first cell of the map that the RoI touches.
-        length: (N,) list, number of cells that it touches, 0 when every sample lies outside.
-        weights: (N, bins, S), S = the longest `length`; row sums are at most 1.
-    """
-
-    first: list[int]
-    length: list[int]
-    weights: Tensor
-
-    def of(self, index: int) -> Tensor:
-        """Return the (bins, length) weights of one RoI."""
-        return self.weights[index, :, : self.length[index]]
-
-
-def axis_weights(
-    start: Tensor, extent: Tensor, *, bins: int, size: int, sampling_ratio: int
-) -> AxisWeights:
-    """Build the averaged linear interpolation weights along one axis.
-
-    A sample at coordinate c reads cells floor(c) and floor(c) + 1; c in [-1, 0] reads cell 0, c in
-    [size - 1, size] the last cell, and a sample outside [-1, size] counts as zero.
-
-    Args:
-        start: (N,) where the RoI begins, in cells, half-pixel shift already applied.
-        extent: (N,) length of the RoI in cells.
-        bins: Output cells along this axis.
-        size: Cells of the map along this axis.
-        sampling_ratio: Samples in each bin; 0 or less takes ceil(extent / bins).
-
-    Returns:
-        The weights, cut to the cells that each RoI touches.
-    """
-    bin_size = extent / bins
-    # An empty RoI has no sample in adaptive mode; mmcv then divides by max(count, 1): zero.
-    adaptive = sampling_ratio <= 0
-    samples = bin_size.ceil() if adaptive else torch.full_like(start, sampling_ratio)
-    most = max(int(samples.max().item()), 1) if samples.numel() else 1
-    steps = torch.arange(most, device=start.device, dtype=start.dtype)
-    bin_start = start[:, None] + torch.arange(bins, device=start.device) * bin_size[:, None]
-    divisor = samples.clamp(min=1)
-    offset = (steps + 0.5) * bin_size[:, None] / divisor[:, None]
-    position = bin_start[:, :, None] + offset[:, None, :]  # (N, bins, most)
-    used = (position >= -1) & (position <= size) & (steps < samples[:, None])[:, None, :]
-    position = position.clamp(min=0, max=size - 1)
-    low = position.floor()
-    fraction = position - low
-    share = used / divisor[:, None, None]
-    low_cell = low.long()
-    high_cell = (low_cell + 1).clamp(max=size - 1)
-
-    first = torch.where(used, low_cell, size).flatten(1).amin(1)
-    last = torch.where(used, high_cell, -1).flatten(1).amax(1)
-    length = (last - first + 1).clamp(min=0)
-    span = max(int(length.max().item()), 1) if length.numel() else 1
-    weights = start.new_zeros((start.numel(), bins, span))
-    origin = first[:, None, None]
-    for cell, weight in ((low_cell, (1 - fraction) * share), (high_cell, fraction * share)):
-        # Unused samples carry weight 0; the clamp only keeps their index inside the window.
-        weights.scatter_add_(2, (cell - origin).clamp(0, span - 1), weight)
-    return AxisWeights(first.tolist(), length.tolist(), weights)
 
 
 @dataclass
@@ -122,18 +59,21 @@ def _windows(
         )
         for axis in (0, 1)
     )
-    batch_ids = rois[:, 0].long().tolist()
+    # One copy to the host for all numbers of the chunk.
+    numbers = (rois[:, 0].long(), rows.first, rows.length, columns.first, columns.length)
     return [
         _Window(
             index=index,
-            batch=batch_ids[index],
-            rows=slice(rows.first[index], rows.first[index] + rows.length[index]),
-            columns=slice(columns.first[index], columns.first[index] + columns.length[index]),
-            row_weights=rows.of(index),
-            column_weights=columns.of(index),
+            batch=batch,
+            rows=slice(top, top + height),
+            columns=slice(left, left + width),
+            row_weights=rows.weights[index, :, :height],
+            column_weights=columns.weights[index, :, :width],
         )
-        for index in range(len(batch_ids))
-        if rows.length[index] and columns.length[index]
+        for index, (batch, top, height, left, width) in enumerate(
+            torch.stack(numbers, dim=1).tolist()
+        )
+        if height and width
     ]
 
 
@@ -166,6 +106,15 @@ def roi_align_forward(
         (N, C, *bins_hw) in the dtype of `features`.
     """
     dtype = _compute_dtype(features.dtype)
+    if features.device.type != "cpu":
+        return pool_batched(
+            features,
+            rois.to(dtype),
+            bins_hw,
+            spatial_scale=spatial_scale,
+            sampling_ratio=sampling_ratio,
+            aligned=aligned,
+        )
     output = features.new_zeros((rois.shape[0], features.shape[1], *bins_hw))
     map_hw = (features.shape[2], features.shape[3])
     for offset in range(0, rois.shape[0], _ROIS_PER_CHUNK):
@@ -209,6 +158,18 @@ def roi_align_backward(
     total = grad_input if grad_input.dtype == dtype else grad_input.to(dtype)
     map_hw = (grad_input.shape[2], grad_input.shape[3])
     bins_hw = (grad_output.shape[2], grad_output.shape[3])
+    if grad_input.device.type != "cpu":
+        add_gradient(
+            total,
+            grad_output,
+            rois.to(dtype),
+            spatial_scale=spatial_scale,
+            sampling_ratio=sampling_ratio,
+            aligned=aligned,
+        )
+        if total is not grad_input:
+            grad_input.copy_(total)
+        return
     for offset in range(0, rois.shape[0], _ROIS_PER_CHUNK):
         chunk = rois[offset : offset + _ROIS_PER_CHUNK].to(dtype)
         for window in _windows(

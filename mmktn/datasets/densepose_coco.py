@@ -164,9 +164,13 @@ class DensePoseCocoDataset(BaseDetDataset):
         return [item for item in items if min(item["width"], item["height"]) >= min_size]
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """The item of one image, with what the transforms need to know of its file."""
+        """The item of one image, with what the transforms need to know of the file.
+
+        `checked` says that no number has to be looked at again.
+        """
         item = super().get_data_info(idx)
         item["ann_file"] = self.ann_file
+        item["checked"] = self.validation == "full"
         if self.dense_labels is not None:
             item["dense_labels"] = self.dense_labels
         item["annotation_format"] = self.annotation_format.name

@@ -106,8 +106,8 @@ def paint_people(
             continue
         part = iuv[:, y0 - y : y1 - y, x0 - x : x1 - x]
         person = part[0] > 0
-        canvas[:, y0:y1, x0:x1][:, person] = part[:, person]
-        instances[y0:y1, x0:x1][person] = index + 1
+        np.copyto(canvas[:, y0:y1, x0:x1], part, where=person)
+        np.copyto(instances[y0:y1, x0:x1], index + 1, where=person)
     return ChartCanvas(canvas, instances)
 
 

@@ -6,7 +6,6 @@ index wins). A KD-tree proposes candidates, the winner is decided on the exact e
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
 from mmktn.surface.parts import NUM_CHARTS
 
@@ -48,6 +47,8 @@ class ChartVertexSearch:
     def __init__(self, charts: NDArray[np.int64], uv: NDArray[np.float64]) -> None:
         self._ids = [np.flatnonzero(charts == c) for c in range(NUM_CHARTS + 1)]
         self._uv = [uv[ids] for ids in self._ids]
+        from scipy.spatial import cKDTree
+
         self._trees = [cKDTree(points) for points in self._uv]
 
     def query(self, charts: ArrayLike, u: ArrayLike, v: ArrayLike) -> NDArray[np.int64]:

@@ -7,11 +7,10 @@ of a pair are averaged, and no distance is less than the straight line.
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components, dijkstra
 
 from mmktn.surface.mesh import SurfaceMesh
 from mmktn.utils.optional import require
@@ -83,6 +82,8 @@ def _hybrid(mesh: SurfaceMesh) -> Distances:
 
     def solve(source: int) -> NDArray[np.float64]:
         values = heat(source)
+        from scipy.sparse.csgraph import dijkstra
+
         # a path along edges is never too short: these vertices are surely that near
         along_edges = dijkstra(graph, directed=False, indices=source, limit=NEAR_M)
         near = np.flatnonzero(np.isfinite(along_edges))
@@ -92,12 +93,17 @@ def _hybrid(mesh: SurfaceMesh) -> Distances:
     return solve
 
 
-def _edge_graph(mesh: SurfaceMesh) -> coo_array:
+def _edge_graph(mesh: SurfaceMesh) -> Any:
+    """Sparse (V, V) matrix of edge lengths."""
+    from scipy.sparse import coo_array
+
     shape = (mesh.num_vertices, mesh.num_vertices)
     return coo_array((mesh.edge_lengths, tuple(mesh.edges.T)), shape=shape).tocsr()
 
 
 def _check_connected(mesh: SurfaceMesh) -> None:
+    from scipy.sparse.csgraph import connected_components
+
     count, _ = connected_components(_edge_graph(mesh), directed=False)
     if count != 1:
         raise ValueError(

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
 
 from mmktn.surface.atlas import ChartAtlas
 from mmktn.surface.body_surface import BodySurface
@@ -97,6 +96,8 @@ def _present(file: Path) -> Path:
 
 def _load(file: Path) -> dict[str, Any]:
     try:
+        from scipy.io import loadmat
+
         return loadmat(_present(file))
     except NotImplementedError as error:
         raise ValueError(

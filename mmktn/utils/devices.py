@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
 from mmktn.utils.user_error import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 DEVICE_HELP = "cpu, cuda, cuda:1, ...; default: the GPU if there is one"
 
@@ -21,6 +24,8 @@ def find_device(device: str | torch.device | None = None) -> torch.device:
     Raises:
         UserError: No such device, here or anywhere.
     """
+    import torch
+
     try:
         chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     except (RuntimeError, TypeError) as error:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any
-
-from mmengine.config import Config, DictAction
+from typing import TYPE_CHECKING, Any
 
 from mmktn.utils.config_path import read_config
 from mmktn.utils.output_files import claim_folder
 
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
-class ConfigOptions(DictAction):
-    """mmengine's `--cfg-options`; what is not KEY=VALUE is named."""
+
+class ConfigOptions(argparse.Action):
+    """mmengine's `--cfg-options`, imported if it is given; what is not KEY=VALUE is named."""
 
     def __call__(
         self,
@@ -28,8 +29,11 @@ class ConfigOptions(DictAction):
             key, sign, _ = text.partition("=")
             if not sign or not all(key.split(".")):
                 parser.error(f"{option_string} {text!r}: write KEY=VALUE, with dots between keys")
+        from mmengine.config import DictAction
+
+        read = DictAction(self.option_strings, self.dest, nargs=self.nargs)
         try:
-            super().__call__(parser, namespace, values, option_string)
+            read(parser, namespace, values, option_string)
         except (AssertionError, ValueError, RecursionError) as error:
             parser.error(f"{option_string} {' '.join(values)}: {error}")
 

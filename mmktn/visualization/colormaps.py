@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-import cv2
 import numpy as np
 
 from mmktn.formats.iuv_canvas import ChartCanvas
@@ -39,13 +38,8 @@ _SIDES_HSV = (
     (355, 0.70, 0.90), (200, 0.70, 0.95),  # right and left half of the head
 )  # fmt: skip
 
-_OPENCV_COLORMAPS = {
-    "parula": cv2.COLORMAP_PARULA,
-    "viridis": cv2.COLORMAP_VIRIDIS,
-    "jet": cv2.COLORMAP_JET,
-    "turbo": cv2.COLORMAP_TURBO,
-    "inferno": cv2.COLORMAP_INFERNO,
-}
+# OpenCV is imported where it is used: commands list the presets before they need it.
+_OPENCV_COLORMAPS = ("parula", "viridis", "jet", "turbo", "inferno")
 COLORMAPS = (*_OPENCV_COLORMAPS, "sides")
 
 
@@ -109,8 +103,11 @@ def colormap_table(name: str) -> np.ndarray:
     """
     if name not in _OPENCV_COLORMAPS:
         raise ValueError(f"unknown colour map {name!r}; known: {', '.join(_OPENCV_COLORMAPS)}")
+    import cv2
+
     values = np.arange(256, dtype=np.uint8)[:, None]
-    table = cv2.applyColorMap(values, _OPENCV_COLORMAPS[name])[:, 0, ::-1].copy()
+    flag = getattr(cv2, f"COLORMAP_{name.upper()}")
+    table = cv2.applyColorMap(values, flag)[:, 0, ::-1].copy()
     table.setflags(write=False)
     return table
 
@@ -152,12 +149,20 @@ def colour_field(
     Raises:
         ValueError: Unknown field or colour map.
     """
+    table, values = _table_and_values(canvas, field, colormap)
+    return table[values]
+
+
+def _table_and_values(
+    canvas: ChartCanvas, field: Field, colormap: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (n, 3) and which of them each pixel (H, W) has."""
     if field == "charts":
-        return chart_colours(colormap)[canvas.labels]
+        return chart_colours(colormap), canvas.labels
     if field not in ("u", "v"):
         raise ValueError(f"unknown field {field!r}; known: charts, u, v")
-    values = canvas.iuv[1 if field == "u" else 2]
-    return colormap_table("parula" if colormap == "sides" else colormap)[values]
+    table = colormap_table("parula" if colormap == "sides" else colormap)
+    return table, canvas.iuv[1 if field == "u" else 2]
 
 
 def make_background(
@@ -181,6 +186,8 @@ def make_background(
             )
         if background == "image":
             return image.copy()
+        import cv2
+
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         return np.repeat(grey[..., None], 3, axis=2)
     colour = np.zeros(3, np.uint8) if background == "black" else chart_colours(colormap)[0]
@@ -201,8 +208,26 @@ def blend(
         alpha: Share of `colours`, in [0, 1].
     """
     mixed = background.copy()
-    mixed[mask] = (background[mask] * (1.0 - alpha) + colours[mask] * alpha).astype(np.uint8)
+    places = np.flatnonzero(mask)
+    _mix_into(mixed, places, colours.reshape(-1, 3).take(places, axis=0), alpha)
     return mixed
+
+
+def _mix_into(picture: np.ndarray, places: np.ndarray, colours: np.ndarray, alpha: float) -> None:
+    """Mix colours (M, 3) into the M pixels `places` (flat indices) of a picture, in place."""
+    flat = picture.reshape(-1, 3)
+    pairs = flat.take(places, axis=0).astype(np.uint16)
+    pairs <<= 8
+    pairs |= colours
+    flat[places] = _mixing_table(alpha).take(pairs)
+
+
+@cache
+def _mixing_table(alpha: float) -> np.ndarray:
+    """(65536,) uint8: the mixture of two bytes at 256 * background + colour."""
+    values = np.arange(256, dtype=np.uint8)
+    mixed = values[:, None] * (1.0 - alpha) + values * alpha
+    return mixed.astype(np.uint8).reshape(-1)
 
 
 def render_preset(
@@ -230,13 +255,14 @@ def render_preset(
         (H, W, 3) uint8 RGB.
     """
     look = get_preset(preset) if isinstance(preset, str) else preset
-    background = make_background(
-        look.background, canvas.image_hw, image=image, colormap=look.colormap
-    )
-    colours = colour_field(canvas, field, look.colormap)
-    picture = blend(background, colours, canvas.mask, alpha=look.alpha)
+    picture = make_background(look.background, canvas.image_hw, image=image, colormap=look.colormap)
+    table, values = _table_and_values(canvas, field, look.colormap)
+    places = np.flatnonzero(canvas.labels)  # colours elsewhere would be made for nothing
+    _mix_into(picture, places, table.take(values.reshape(-1).take(places), axis=0), look.alpha)
     if size_wh is None:
         return picture
+    import cv2
+
     flag = {"nearest": cv2.INTER_NEAREST, "cubic": cv2.INTER_CUBIC}.get(interpolation)
     if flag is None:
         raise ValueError(f"interpolation is {interpolation!r}; use 'nearest' or 'cubic'")

@@ -27,8 +27,8 @@ def crowd(tmp_path, monkeypatch):
         cv2.imwrite(str(tmp_path / "images" / name), np.full((120, 160, 3), 200, np.uint8))
     model = FakeDetector()
     model.dataset_meta = {"classes": ("person",)}
-    made = detect_command.DensePoseInferencer
-    monkeypatch.setattr(detect_command, "DensePoseInferencer", lambda *_, **__: made(model))
+    made = detect_command.apis.DensePoseInferencer
+    monkeypatch.setattr(detect_command.apis, "DensePoseInferencer", lambda *_, **__: made(model))
     arguments = ["detector.py", "w.pth", "--gt", tmp_path / "crowd.json"]
     return tmp_path, [*arguments, "--images", tmp_path / "images", "--out", tmp_path / "d.json"]
 

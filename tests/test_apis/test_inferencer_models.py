@@ -87,3 +87,20 @@ def test_checkpoint_round_trip(tmp_path):
     assert not again.training
     for (name, a), b in zip(model.state_dict().items(), again.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
+
+
+def test_people_at_or_below_the_score_are_not_decoded(inferencer, images, monkeypatch):
+    (everybody,) = inferencer(images[0], score_thr=-1)
+    head, decoded = inferencer.model.roi_head.densepose_head, []
+    predict = head.predict_instances
+
+    def watched(features, boxes_xyxy, *more):
+        decoded.append(len(boxes_xyxy))
+        return predict(features, boxes_xyxy, *more)
+
+    monkeypatch.setattr(head, "predict_instances", watched)
+    (best,) = inferencer(images[0], score_thr=float(everybody.scores[1]))
+    assert decoded == [len(best)] == [1]
+    np.testing.assert_allclose(best.boxes_xyxy, everybody.boxes_xyxy[:1], atol=1e-2)
+    assert (best.densepose[0].labels == everybody.densepose[0].labels).float().mean() > 0.99
+    assert inferencer.model.roi_head.test_cfg.score_thr == 0

@@ -32,7 +32,7 @@ def seen(monkeypatch, tmp_path):
 
     monkeypatch.setattr(predict_command, "resolve_names", lambda *_: ("a.py", weights))
     monkeypatch.setattr(
-        predict_command, "open_inferencer", lambda *_, **__: Watched(FakeDetector())
+        predict_command.apis, "open_inferencer", lambda *_, **__: Watched(FakeDetector())
     )
     return batches
 
@@ -90,14 +90,14 @@ def test_only_what_is_finished_with_the_same_content_and_settings_is_left_out(se
 
 def test_what_an_interrupted_run_began_is_made_again(seen, tmp_path, monkeypatch):
     args = [str(folder_of(tmp_path)), "--out", str(tmp_path / "out"), "--save", "json", "npz"]
-    save = predict_command.save_prediction
+    save = predict_command.apis.save_prediction
 
     def interrupted(prediction, *positional, **kwargs):
         save(prediction, *positional, **kwargs | {"formats": ["json"]})
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(predict_command, "save_prediction", interrupted)
+        patch.setattr(predict_command.apis, "save_prediction", interrupted)
         assert main(args) == 130
     with (tmp_path / "out" / "done.jsonl").open("a") as file:
         file.write('{"name": "cut in the mid')

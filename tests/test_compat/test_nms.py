@@ -56,6 +56,29 @@ def test_order_is_by_score():
     assert nms(boxes, torch.tensor([0.1, 0.9, 0.5]), 0.5, 0).tolist() == [1, 2, 0]
 
 
+def test_groups_that_lie_apart_do_not_change_the_result():
+    """As batched_nms moves classes: three sets of boxes side by side, some touching the next."""
+    sets = [random_boxes(200, seed=seed) for seed in (1, 2, 3)]
+    shift = torch.tensor([1.0, 1.0, 1.0, 1.0]) * 141
+    boxes = torch.cat([each + shift * k for k, (each, _) in enumerate(sets)]).double()
+    scores = (torch.randperm(600, generator=torch.Generator().manual_seed(0)) / 600).double()
+    for offset in (0, 1):
+        expected = reference_ops.nms(boxes.tolist(), scores.tolist(), 0.3, offset)
+        assert nms(boxes, scores, 0.3, offset).tolist() == expected
+
+
+def test_boxes_that_share_their_last_pixel_meet():
+    boxes = torch.tensor([[0.0, 0, 1, 1], [1.0, 0, 2, 1]])
+    assert nms(boxes, torch.tensor([0.9, 0.8]), 0.3, 1).tolist() == [0]
+    assert nms(boxes, torch.tensor([0.9, 0.8]), 0.3, 0).tolist() == [0, 1]
+
+
+def test_no_boxes_and_a_threshold_below_zero():
+    assert nms(torch.zeros(0, 4), torch.zeros(0), 0.5, 0).tolist() == []
+    boxes = torch.tensor([[0.0, 0, 1, 1], [8.0, 8, 9, 9]])
+    assert nms(boxes, torch.tensor([0.9, 0.8]), -1.0, 0).tolist() == [0]
+
+
 @pytest.mark.skipif(not HAS_COMPILED, reason="mmcv's compiled operators are not installed")
 @pytest.mark.parametrize("offset", [0, 1])
 @pytest.mark.parametrize("threshold", [0.1, 0.5, 0.7])

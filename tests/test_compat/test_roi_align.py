@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmktn.compat import real_spec
+from mmktn.compat import real_spec, roi_align_batched
 from mmktn.compat.roi_align import roi_align_backward, roi_align_forward
+from mmktn.compat.roi_align_batched import add_gradient, pool_batched
 from tests.test_compat import reference_ops
 
 HAS_COMPILED = real_spec("mmcv._ext") is not None
@@ -157,6 +158,34 @@ def test_equals_compiled_mmcv(aligned, ratio, dtype, record_property):
     record_property("max_gradient_difference", float((our_grad - expected_grad).abs().max()))
     torch.testing.assert_close(ours, expected, rtol=0, atol=tolerance)
     torch.testing.assert_close(our_grad, expected_grad, rtol=0, atol=20 * tolerance)
+
+
+@pytest.mark.parametrize("ratio", [0, 2])
+@pytest.mark.parametrize("aligned", [True, False])
+@pytest.mark.parametrize("numbers", [1, 5000, 2**25])
+def test_many_rois_at_a_time_give_the_same(numbers, aligned, ratio, monkeypatch):
+    """Also one RoI a group, and groups of some."""
+    monkeypatch.setattr(roi_align_batched, "_WINDOW_NUMBERS", numbers)
+    features, rois = random_case(seed=6, count=40)
+    options = {"spatial_scale": 0.25, "sampling_ratio": ratio, "aligned": aligned}
+    expected = roi_align_forward(features, rois, bins_hw=(5, 4), **options)
+    torch.testing.assert_close(
+        pool_batched(features, rois, (5, 4), **options), expected, rtol=0, atol=1e-12
+    )
+    grad, one, other = torch.randn_like(expected), torch.ones_like(features), features * 0 + 1
+    roi_align_backward(grad, rois, one, **options)
+    add_gradient(other, grad, rois, **options)
+    torch.testing.assert_close(other, one, rtol=0, atol=1e-11)
+
+
+@pytest.mark.cuda
+def test_launches_of_a_thousand_proposals_on_cuda(pretended_counts):
+    features, rois = random_case(seed=7, dtype=torch.float32, count=1000, channels=16)
+    features, rois = features.cuda(), rois.cuda()
+    pretended_counts.clear()
+    pool(features, rois, (7, 7), scale=0.25)
+    assert sum(pretended_counts.launches.values()) < 120  # 6000 when each RoI is multiplied alone
+    assert sum(pretended_counts.waits.values()) == 1
 
 
 @pytest.mark.cuda

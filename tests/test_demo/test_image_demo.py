@@ -17,7 +17,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 def run(monkeypatch, tmp_path):
     """Run the demo on a detector that needs neither config nor weights."""
     monkeypatch.setattr(
-        image_demo, "open_inferencer", lambda *_, **__: DensePoseInferencer(FakeDetector())
+        image_demo.apis, "open_inferencer", lambda *_, **__: DensePoseInferencer(FakeDetector())
     )
 
     def call(*images, options=()):
@@ -90,7 +90,7 @@ def test_the_model_is_named_or_given_as_files(words, given, monkeypatch, tmp_pat
         opened.append((config, checkpoint))
         return DensePoseInferencer(FakeDetector())
 
-    monkeypatch.setattr(image_demo, "open_inferencer", record)
+    monkeypatch.setattr(image_demo.apis, "open_inferencer", record)
     images = [str(_write(tmp_path / name, 200)) for name in ("a.png", "b.png")]
     assert image_demo.main([*images, *words, "--out-dir", str(tmp_path / "out")]) == 0
     assert opened == [given]
@@ -122,7 +122,7 @@ def test_systems_that_make_no_charts_of_pictures_say_so(
     def with_random_weights(path, _checkpoint, **_):
         return open_inferencer(path, None, device="cpu")
 
-    monkeypatch.setattr(image_demo, "open_inferencer", with_random_weights)
+    monkeypatch.setattr(image_demo.apis, "open_inferencer", with_random_weights)
     path = str(CONFIGS / config)
     image = _write(tmp_path / "a.png", 200)
     assert image_demo.main([str(image), path, "w.pth", "--out-dir", str(tmp_path / "out")]) == 1

@@ -102,7 +102,8 @@ class LoadDensePoseAnnotations(BaseTransform):
     Comes after `mmdet.LoadAnnotations` (boxes, labels, ignore flags), before anything geometric.
 
     Required keys: instances (bbox xyxy; ann_id, keypoints, dp_* where known); used where there:
-    annotation_format, dense_labels (a folder of them, from the data set).
+    annotation_format, dense_labels (a folder of them, from the data set), checked (whether the data
+    set has checked every number: then it is not done again each time the image is loaded).
     Added keys: gt_densepose, one entry an instance; gt_densepose_boxes (N, 4) float32, the boxes
     that its coordinates refer to, in pixels of the original image.
 
@@ -139,7 +140,7 @@ class LoadDensePoseAnnotations(BaseTransform):
         annotations = []
         form = find_format(results.get("annotation_format", DENSEPOSE_COCO.name))
         for instance in results["instances"]:
-            found = self._convert(instance, form)
+            found = self._convert(instance, form, checked=results.get("checked", False))
             if not isinstance(found, DensePoseAnnotation):
                 file, image_id = results.get("ann_file", UNKNOWN_FILE), results.get("img_id")
                 ann_id = instance.get("ann_id")
@@ -154,10 +155,10 @@ class LoadDensePoseAnnotations(BaseTransform):
         return results
 
     def _convert(
-        self, instance: dict[str, Any], form: AnnotationFormat
+        self, instance: dict[str, Any], form: AnnotationFormat, *, checked: bool
     ) -> DensePoseAnnotation | list[Finding]:
         """One person, or what is wrong with it."""
-        found = list(self._problems(instance))
+        found = list(self._problems(instance, checked=checked))
         if found:
             return found
         keypoint_xy, keypoint_visible = None, None
@@ -197,13 +198,16 @@ class LoadDensePoseAnnotations(BaseTransform):
             **vertices,
         )
 
-    def _problems(self, instance: dict[str, Any]) -> Iterable[Finding]:
+    def _problems(self, instance: dict[str, Any], *, checked: bool) -> Iterable[Finding]:
         """Problems in the numbers of a person that the conversion relies on."""
-        x0, y0, x1, y1 = instance["bbox"]
-        yield from box_problems([x0, y0, x1 - x0, y1 - y0], (None, None))
+        if not checked:
+            x0, y0, x1, y1 = instance["bbox"]
+            yield from box_problems([x0, y0, x1 - x0, y1 - y0], (None, None))
+        # Their number is this step's own business, whatever the file was checked for.
         if self.with_keypoints and instance.get("keypoints") is not None:
             yield from keypoint_problems(instance["keypoints"], self.num_keypoints)
-        yield from point_problems(instance)
+        if not checked:
+            yield from point_problems(instance)
 
     def __repr__(self) -> str:
         return (

@@ -3,7 +3,8 @@
 KTM's kernel is a function of parameters, never of the image, so inference makes it once. A change
 is noticed by storage, shape, device, version counter and content: writing through `.data` (as
 mmengine's EMA hook does) leaves the version counter alone, hence the content. Small tensors are
-compared whole, large ones on an even sample of their elements.
+compared whole, large ones on an even sample of their elements; all of them at once, so that a GPU
+is waited for once.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,11 +23,11 @@ class GenerationCache:
     def __init__(self) -> None:
         self._value: Tensor | None = None
         self._identities: list[tuple[Any, ...]] = []
-        self._contents: list[Tensor] = []
+        self._content: Tensor | None = None
 
     def clear(self) -> None:
         """Forget the value; the next `get` makes it anew."""
-        self._value, self._identities, self._contents = None, [], []
+        self._value, self._identities, self._content = None, [], None
 
     def get(self, inputs: Sequence[Tensor], generate: Callable[[], Tensor]) -> Tensor:
         """Return the cached tensor, made by `generate` if an input has changed.
@@ -43,18 +44,17 @@ class GenerationCache:
             with torch.inference_mode(False), torch.no_grad():
                 self._value = generate()
             self._identities = [_identity(tensor) for tensor in inputs]
-            self._contents = [_content(tensor).clone() for tensor in inputs]
+            self._content = _content(inputs)
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs):
             return _GeneratedAgainInBackward.apply(self._value, generate, *inputs)
         return self._value
 
     def _unchanged(self, inputs: Sequence[Tensor]) -> bool:
-        if self._identities != [_identity(tensor) for tensor in inputs]:
+        known = self._content
+        if known is None or self._identities != [_identity(tensor) for tensor in inputs]:
             return False
-        return all(
-            torch.equal(_content(tensor), known)
-            for tensor, known in zip(inputs, self._contents, strict=True)
-        )
+        # NaN differs from itself: such a kernel is made anew every time.
+        return bool((_content(inputs) == known).all())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "GenerationCache":
         """A copied model has other weights: start empty."""
@@ -91,7 +91,7 @@ def _identity(tensor: Tensor) -> tuple[Any, ...]:
     return tensor.data_ptr(), tensor.shape, tensor.dtype, tensor.device, version
 
 
-def _content(tensor: Tensor) -> Tensor:
-    """The elements that are compared."""
-    flat = tensor.detach().reshape(-1)
-    return flat if len(flat) <= WHOLE_UP_TO else flat[:: len(flat) // SAMPLE_SIZE]
+def _content(tensors: Sequence[Tensor]) -> Tensor:
+    """The elements that are compared, of all tensors in a row."""
+    flat = [tensor.detach().reshape(-1) for tensor in tensors]
+    return torch.cat([x if len(x) <= WHOLE_UP_TO else x[:: len(x) // SAMPLE_SIZE] for x in flat])

@@ -1,0 +1,1 @@
+"""CUDA's rules on a machine without CUDA: see tensors.py."""
