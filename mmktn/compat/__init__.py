@@ -8,6 +8,7 @@ from mmktn.compat import (
     best_checkpoint,
     checkpoint_globals,
     cpu_distributed,
+    loading_steps,
     mmcv_ext,
     mmcv_rescale,
     mmcv_version,
@@ -46,6 +47,7 @@ ALL_FIXES = (
     cpu_distributed.FIX,
     best_checkpoint.FIX,
     unpublished_weights.FIX,
+    loading_steps.FIX,
 )
 
 _applied = False

@@ -115,6 +115,12 @@ def seed_batches(loader: DataLoader, *, seed: int, rank: int, endless: bool) -> 
     if isinstance(loader.batch_sampler, SeededBatches):
         return loader.batch_sampler
     batches = SeededBatches(loader.batch_sampler, seed=seed, rank=rank, endless=endless)
+    sampler: Any = getattr(batches, "sampler", None)
+    if endless and hasattr(sampler, "_indices_of_rank"):
+        # mmengine's endless sampler is one generator. Hosts before 0.10.12 iterate over the loader
+        # when the loop is made: workers then take batches ahead, and the end of that iterator ends
+        # the generator as well.
+        sampler.indices = sampler._indices_of_rank()
     # PyTorch forbids it because a running iterator would not notice; there is none yet.
     object.__setattr__(loader, "batch_sampler", batches)
     return batches

@@ -69,7 +69,9 @@ def decode_iuv(text: str, where: str) -> IuvMap:
             mode, pixels = picture.mode, np.asarray(picture)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, TypeError,
             Image.DecompressionBombError, binascii.Error) as error:  # fmt: skip
-        raise ValueError(f"{where}: uv_data is no PNG in base64 ({error})") from error
+        # PIL names the object in memory, which says nothing.
+        reason = "no picture" if isinstance(error, UnidentifiedImageError) else error
+        raise ValueError(f"{where}: uv_data is no PNG in base64 ({reason})") from error
     if mode != "RGB":
         raise ValueError(f"{where}: uv_data is a PNG of mode {mode}, not 8-bit RGB")
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))

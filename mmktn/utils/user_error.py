@@ -81,6 +81,12 @@ def describe_error(error: BaseException) -> str:
         text = f"not enough memory: {error}" if str(error) else "not enough memory"
     elif isinstance(error, OSError) and error.filename is not None:
         text = f"{error.filename}: {error.strerror or type(error).__name__}"
+    elif type(error).__module__.startswith("torch._dynamo"):
+        reason = str(error).strip().partition("\n")[0]
+        text = (
+            f"compile: PyTorch's tracer cannot follow this model ({reason}); leave `compile` out "
+            "of the config, or pass --cfg-options compile=False"
+        )
     elif isinstance(error, RecursionError):
         text = f"too deeply nested ({_place(error)})"
     elif isinstance(error, ValueError | OSError | ImportError) and str(error):

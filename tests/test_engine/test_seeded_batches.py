@@ -51,6 +51,16 @@ def test_workers_and_resume_change_nothing():
     assert len(set(draws)) == len(draws)
 
 
+def test_a_host_that_has_begun_to_load_takes_nothing_away():
+    whole = take(loader_of(), 4)
+    loader = loader_of()
+    begun = iter(loader.batch_sampler)
+    next(begun)
+    begun.close()
+    assert list(loader.batch_sampler) == []  # what stock mmengine 0.10.7 leaves with workers
+    assert take(loader, 4) == whole
+
+
 def test_another_rank_and_seed_draw_otherwise():
     batches = [loader_of() for _ in range(3)]
     for loader, seed, rank in zip(batches, (5, 5, 6), (0, 1, 0), strict=True):

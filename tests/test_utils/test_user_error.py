@@ -50,3 +50,12 @@ def test_system_errors_name_the_file(tmp_path):
 
 def test_control_characters_are_escaped():
     assert one_line("a\x1b[31m\nb") == "a\\x1b[31m b"
+
+
+def test_a_tracer_that_fails_names_the_way_out():
+    kind = type("InternalTorchDynamoError", (RuntimeError,), {"__module__": "torch._dynamo.exc"})
+    said = describe_error(kind("AttributeError: no 'items'\n\nfrom user code:\n  x.py"))
+    assert said == (
+        "compile: PyTorch's tracer cannot follow this model (AttributeError: no 'items'); "
+        "leave `compile` out of the config, or pass --cfg-options compile=False"
+    )

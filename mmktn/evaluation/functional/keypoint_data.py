@@ -117,6 +117,12 @@ class KeypointTruth:
         return truth
 
     def _check(self) -> None:
+        known_once, counts = np.unique(self.ids, return_counts=True)
+        if (counts > 1).any():
+            raise UserError(
+                f"{self.name}, annotation id {known_once[counts > 1][0]}, field id: annotation id "
+                "used more than once"
+            )
         for ids, known, what in (
             (self.image_ids, self.images, "image_id"),
             (self.category_ids, self.categories, "category_id"),
@@ -261,6 +267,8 @@ def _crowd_indices(images: Sequence[Mapping[str, Any]], name: str) -> dict[int, 
         if value is not None and not is_number(value):
             raise UserError(f"{name}: image {shown(image['id'])}: crowdIndex {value} is not finite")
         key = whole_id(image["id"], f"{name}: image no. {place}: id")
+        if key in found:
+            raise UserError(f"{name}, image id {key}, field id: image id used more than once")
         found[key] = np.nan if value is None else float(value)
     return found
 
