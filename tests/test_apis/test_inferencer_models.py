@@ -94,9 +94,9 @@ def test_people_at_or_below_the_score_are_not_decoded(inferencer, images, monkey
     head, decoded = inferencer.model.roi_head.densepose_head, []
     predict = head.predict_instances
 
-    def watched(features, boxes_xyxy, *more):
+    def watched(features, boxes_xyxy, *more, **named):
         decoded.append(len(boxes_xyxy))
-        return predict(features, boxes_xyxy, *more)
+        return predict(features, boxes_xyxy, *more, **named)
 
     monkeypatch.setattr(head, "predict_instances", watched)
     (best,) = inferencer(images[0], score_thr=float(everybody.scores[1]))
