@@ -13,6 +13,7 @@ from mmktn.utils.user_error import one_line_errors
 # Command -> function `(argv) -> exit status`, as module:function, or a script of tools/ with such a
 # `main`; and what it does.
 COMMANDS = {
+    "app": ("mmktn.app.command:main", "a local page: photo in, dense pose out"),
     "annotate": ("mmktn.annotator.command:main", "label dense pose on a local web page"),
     "doctor": ("mmktn.doctor:main", "what is installed, in use and missing"),
     "doctor-labels": ("mmktn.label_doctor.command:main", "what looks wrong in annotations"),
@@ -22,6 +23,7 @@ COMMANDS = {
     "video": ("mmktn.apis.video_command:main", "dense pose of a film, as a film"),
     "evaluate": ("mmktn.evaluation.cli:main", "score a result file"),
     "import-fits": ("mmktn.synthetic.fits_command:main", "fitted bodies to annotations, results"),
+    "export": ("mmktn.export.command:main", "a system as files for engines without torch"),
     "hook": ("mmktn.utils.startup_hook:main", "import mmktn at each start of this Python, or not"),
     "train": ("train.py", "train a config"),
     "test": ("test.py", "score a checkpoint on the test set of its config"),

@@ -54,6 +54,9 @@ EXTRAS = (
     Extra("starlette", "annotate", "the page for annotators"),
     Extra("uvicorn", "annotate", "its server"),
     Extra("faster_coco_eval", "eval", "faster COCO evaluation"),
+    Extra("onnxruntime", "export", "exported systems"),
+    Extra("gradio", "app", "the page for photos"),
+    Extra("openvino", "export", "exported systems on OpenVINO"),
 )
 
 # Module -> what pip calls it; mmktn does not start without these.

@@ -245,3 +245,41 @@ def test_version_is_the_same_everywhere():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == mmktn.__version__
     assert f"## {mmktn.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_wheel_without_weights_is_small(wheel):
+    sizes = [i.compress_size for i in wheel.infolist() if "/weights/" not in i.filename]
+    megabytes = sum(sizes) / 1e6
+    sys.stdout.write(f"wheel without weights: {megabytes:.2f} MB\n")
+    assert megabytes < 4
+
+
+@pytest.mark.parametrize(
+    ("module", "seconds"), [("mmktn", 0.3), ("mmktn.evaluation", 1.5), ("mmktn.runtime", 1.5)]
+)
+def test_imports_are_quick_beside_python_itself(module, seconds):
+    """Processor time, which a busy machine stretches less than that of a clock."""
+    code = f"import time; t = time.process_time(); import {module}; print(time.process_time() - t)"
+    command = [sys.executable, "-c", code]
+    times = []
+    for _ in range(3):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        times.append(float(done.stdout))
+        if times[-1] < seconds:
+            break
+    sys.stdout.write(f"import {module}: {min(times):.2f} s\n")
+    assert min(times) < seconds
+
+
+def extras():
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    # These are lists for those who work on mmktn, and the hosts, which `doctor` speaks of.
+    return sorted(set(parser["options.extras_require"]) - {"dev", "tests", "mm"})
+
+
+@pytest.mark.parametrize("extra", extras())
+def test_every_extra_is_named_where_it_is_missed(extra):
+    texts = (f', "{extra}"', f'extra="{extra}"', f"mmktn[{extra}]")
+    sources = (p.read_text(encoding="utf-8") for p in (ROOT / "mmktn").rglob("*.py"))
+    assert any(text in source for source in sources for text in texts)

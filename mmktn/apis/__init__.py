@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from mmktn.apis.box_sources import boxes_from_coco as boxes_from_coco
     from mmktn.apis.box_sources import boxes_of_detector as boxes_of_detector
     from mmktn.apis.box_sources import whole_picture as whole_picture
+    from mmktn.apis.exported import ExportedInferencer
     from mmktn.apis.inferencer import DensePoseInferencer
-    from mmktn.apis.inferencer import claim_prediction_files as claim_prediction_files
     from mmktn.apis.model_loading import load_model
+    from mmktn.apis.picture_predictor import claim_prediction_files as claim_prediction_files
     from mmktn.apis.pose_estimator import PoseEstimator as PoseEstimator
     from mmktn.apis.prediction import ImagePrediction, save_prediction
     from mmktn.apis.prediction import drawn_name as drawn_name
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DensePoseInferencer",
+    "ExportedInferencer",
     "ImagePrediction",
     "TopdownDensePoseInferencer",
     "load_model",
@@ -35,13 +37,14 @@ __getattr__ = lazy_names(
     __name__,
     {
         "DensePoseInferencer": "inferencer",
+        "ExportedInferencer": "exported",
         "ImagePrediction": "prediction",
         "NamedBoxes": "box_sources",
         "PoseEstimator": "pose_estimator",
         "TopdownDensePoseInferencer": "topdown_inferencer",
         "boxes_from_coco": "box_sources",
         "boxes_of_detector": "box_sources",
-        "claim_prediction_files": "inferencer",
+        "claim_prediction_files": "picture_predictor",
         "drawn_name": "prediction",
         "load_model": "model_loading",
         "open_inferencer": "topdown_inferencer",

@@ -25,6 +25,7 @@ import numpy as np
 from mmktn import apis
 from mmktn.apis.image_inputs import ImageInput
 from mmktn.apis.picture_command import SAVE_FORMATS, add_picture_arguments, positive
+from mmktn.apis.picture_predictor import PicturePredictor
 from mmktn.apis.picture_stream import StreamedPicture, check_inputs, stream_pictures
 from mmktn.apis.run_record import RunRecord
 from mmktn.utils.config_path import resolve_config
@@ -88,6 +89,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--model", default=DEFAULT, help="published model, or a config")
     parser.add_argument("--checkpoint", help="weights, for a config")
+    parser.add_argument(
+        "--runtime",
+        default="torch",
+        choices=["torch", "onnx", "openvino"],
+        help="but for torch, --model is a folder of python -m mmktn export; torch is not needed",
+    )
+    parser.add_argument("--threads", type=positive, help="of an exported system (default: all)")
     parser.add_argument(
         "--save", nargs="+", default=["npz"], choices=SAVE_FORMATS, help="what is written"
     )
@@ -162,7 +170,7 @@ class _Run:
     """One process's part of the work."""
 
     def __init__(
-        self, args: argparse.Namespace, inferencer: apis.DensePoseInferencer, record: RunRecord
+        self, args: argparse.Namespace, inferencer: PicturePredictor, record: RunRecord
     ) -> None:
         self.args, self.inferencer, self.record = args, inferencer, record
         self.folder = Path(args.out_dir)
@@ -304,16 +312,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"--out {folder} lies in the input {text}: the next run would take results for "
                 "pictures; give a folder outside"
             )
-    device = args.device or _device_of(local, count)
-    config, checkpoint = resolve_names(args.model, args.checkpoint)
-    if checkpoint is None:
-        raise UserError(f"--model {args.model} is a config: give its weights with --checkpoint")
-    settings = settings_word(args, resolve_config(config), checkpoint)
-    inferencer = apis.open_inferencer(
-        config, checkpoint, device=device, cfg_options=args.cfg_options
-    )
+    inferencer, settings = _open(args, local, count)
     inferencer.check_confidence(args.min_confidence, args.save)
-    if getattr(inferencer, "detector", inferencer) is None:
+    if inferencer.needs_boxes:
         raise UserError(f"{args.model} is a top-down system, which needs boxes: see image_demo.py")
     record = RunRecord(folder, settings, share=(number, count))
     run = _Run(args, inferencer, record)
@@ -327,6 +328,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     if run.counts.failed:
         sys.stderr.write(f"what failed stands in {record.failures_file}\n")
     return int(run.counts.failed > 0)
+
+
+def _open(args: argparse.Namespace, local: int, count: int) -> tuple[PicturePredictor, str]:
+    """What predicts, and the settings that decide its results."""
+    if args.runtime != "torch":
+        from mmktn.apis.exported import ExportedInferencer
+        from mmktn.runtime.manifest import MANIFEST
+
+        given = [flag for flag in ("checkpoint", "device", "cfg_options") if getattr(args, flag)]
+        if given:
+            flag = given[0].replace("_", "-")
+            raise UserError(f"--{flag} is of no use with --runtime {args.runtime}")
+        exported = ExportedInferencer(args.model, engine=args.runtime, threads=args.threads)
+        # The manifest has the SHA-256 of every file of the system.
+        return exported, settings_word(args, args.runtime, Path(args.model) / MANIFEST)
+    config, checkpoint = resolve_names(args.model, args.checkpoint)
+    if checkpoint is None:
+        raise UserError(f"--model {args.model} is a config: give its weights with --checkpoint")
+    settings = settings_word(args, resolve_config(config), checkpoint)
+    device = args.device or _device_of(local, count)
+    inferencer = apis.open_inferencer(
+        config, checkpoint, device=device, cfg_options=args.cfg_options
+    )
+    return inferencer, settings
 
 
 def _same_folder(first: Path, second: Path) -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmktn.apis.picture_command import SAVE_FORMATS
+from mmktn.formats.chart_arrays import CONFIDENCE_FIELDS, ChartArrays
 from mmktn.formats.iuv_canvas import ChartCanvas, paint_people
-from mmktn.structures import ChartResult, ChartResults, VertexResults
-from mmktn.structures.chart_result import CONFIDENCE_FIELDS
 from mmktn.surface import BodyPoints, BodySurface, body_points, load_surface
 from mmktn.surface.reference_mesh import open_mesh
 from mmktn.utils.output_files import claim_outputs, replace_atomically, write_json
@@ -31,6 +32,9 @@ from mmktn.visualization.panels import prediction_panels, prediction_row
 from mmktn.visualization.texture import Texture, apply_texture, unwrap_texture
 from mmktn.visualization.vertex_drawing import paint_vertices, vertex_colours
 
+if TYPE_CHECKING:
+    from mmktn.structures import ChartResult, ChartResults, VertexResults
+
 # Formats that pictures are drawn in; the photographs may have others.
 _WRITABLE = (".bmp", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -45,7 +49,8 @@ class ImagePrediction:
         image_hw: Image size; (0, 0) if it could not be read.
         boxes_xyxy: (N, 4) float32, image pixels.
         scores: (N,) float32.
-        densepose: N results.
+        densepose: N results: `ChartResult` with tensors, `ChartArrays` from a runtime without
+            torch.
         error: Why there is no prediction, or no file of it, or None. Without a prediction the
             other fields are empty.
         image: (H, W, 3) uint8 RGB picture that was looked at; None if it could not be read.
@@ -63,7 +68,7 @@ class ImagePrediction:
     image_hw: tuple[int, int] = (0, 0)
     boxes_xyxy: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
     scores: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
-    densepose: ChartResults = field(default_factory=ChartResults)
+    densepose: Sequence[ChartResult | ChartArrays] = ()
     error: str | None = None
     image: np.ndarray | None = None
     further: dict[str, Any] = field(default_factory=dict)
@@ -90,7 +95,7 @@ class ImagePrediction:
         Raises:
             ValueError: There is a `min_confidence`, and the results have no confidence.
         """
-        shown = list(self.densepose)
+        shown = [result.arrays() for result in self.densepose]
         if self.min_confidence > 0:
             shown = [result.confident(self.min_confidence) for result in shown]
         iuvs = [result.iuv_uint8() for result in shown]
@@ -99,7 +104,7 @@ class ImagePrediction:
     def to_official(self) -> list[dict[str, Any]]:
         """Entries of an official result file, one per person."""
         return [
-            result.to_official(self.image_id, box, float(score))
+            result.arrays().to_official(self.image_id, box, float(score))
             for result, box, score in zip(self.densepose, self.boxes_xyxy, self.scores, strict=True)
         ]
 
@@ -132,6 +137,7 @@ class ImagePrediction:
 
     def _field_panels(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Pictures of further maps by title."""
+        _declare_maps()
         found = field_panels(image, self.canvas(), list(self.densepose))
         if self.vertices is not None:
             found["vertices"] = self.paint_vertices(image)
@@ -272,7 +278,7 @@ class Person:
         return self.result.confidence
 
     @property
-    def result(self) -> ChartResult:
+    def result(self) -> ChartResult | ChartArrays:
         """Charts, U, V, mask and further fields on the pixels of the box."""
         return self.prediction.densepose[self.index]
 
@@ -284,8 +290,8 @@ class Person:
     @property
     def mask(self) -> np.ndarray:
         """(h, w) bool body on the pixels of the box; the mask branch's, where the model has one."""
-        mask = self.result.mask
-        return (self.result.labels > 0 if mask is None else mask).cpu().numpy()
+        result = self.result.arrays()
+        return result.labels > 0 if result.mask is None else result.mask
 
     @property
     def keypoints(self) -> np.ndarray | None:
@@ -323,9 +329,10 @@ class Person:
         given = self.prediction.surface if surface is None else surface
         body = load_surface(given) if isinstance(given, str | Path) else given
         corner = (int(self.box_xyxy[0]), int(self.box_xyxy[1]))
+        result = self.result.arrays()
         return body_points(
-            self.result.labels.cpu().numpy(),
-            self.result.uv.float().cpu().numpy(),
+            result.labels,
+            result.uv,
             surface=body,
             origin_xy=corner,
             points_xy=points_xy,
@@ -349,6 +356,8 @@ class Person:
 
 def charts_of(results: VertexResults) -> ChartResults:
     """I, U, V of vertices, where their mesh is a body with charts; else the mask alone."""
+    from mmktn.structures import ChartResults
+
     return ChartResults(
         result.to_charts(*(open_mesh(result.mesh).charts or ())) for result in results
     )
@@ -363,6 +372,12 @@ def mesh_colours(mesh: str, folder: str | Path | None) -> np.ndarray:
         if count is None:
             raise
         return np.arange(int(count.group(1)))
+
+
+def _declare_maps() -> None:
+    """Let the maps of the package say how their fields are drawn; without torch none can."""
+    with suppress(ImportError):
+        importlib.import_module("mmktn.models.maps")
 
 
 def drawn_name(name: str) -> str:
@@ -475,6 +490,7 @@ def _confidence_picture(prediction: ImagePrediction, image: np.ndarray | None) -
     Raises:
         UserError: Somebody has none.
     """
+    _declare_maps()
     if image is None:
         image = np.zeros((*prediction.image_hw, 3), np.uint8)
     results = list(prediction.densepose)
@@ -494,15 +510,16 @@ def _arrays(prediction: ImagePrediction) -> dict[str, Any]:
         "scores": prediction.scores,
         "image_hw": np.asarray(prediction.image_hw, np.int64),
     }
-    for index, result in enumerate(prediction.densepose):
-        arrays[f"labels_{index}"] = result.labels.cpu().numpy()
-        arrays[f"uv_{index}"] = result.uv.float().cpu().numpy()
+    results = [result.arrays() for result in prediction.densepose]
+    for index, result in enumerate(results):
+        arrays[f"labels_{index}"] = result.labels
+        arrays[f"uv_{index}"] = result.uv
         for name, values in result.fields.items():
-            arrays[f"{name}_{index}"] = values.cpu().numpy()
+            arrays[f"{name}_{index}"] = values
     if prediction.vertices is not None:
         arrays["meshes"] = np.asarray([found.mesh for found in prediction.vertices], np.str_)
         for index, found in enumerate(prediction.vertices):
             arrays[f"vertices_{index}"] = found.vertex_map.cpu().numpy()
-    if any(result.confidence is not None for result in prediction.densepose):
-        arrays["confidence"] = np.asarray([r.confidence for r in prediction.densepose], np.float32)
+    if any(result.confidence is not None for result in results):
+        arrays["confidence"] = np.asarray([r.confidence for r in results], np.float32)
     return arrays

@@ -17,9 +17,10 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from torch import nn
 
-from mmktn.apis.inferencer import DensePoseInferencer, checked_call
+from mmktn.apis.inferencer import DensePoseInferencer
 from mmktn.apis.model_loading import load_config
 from mmktn.apis.person_crops import predict_crops
+from mmktn.apis.picture_predictor import checked_call
 from mmktn.apis.test_pipeline import type_name
 from mmktn.zoo.named_weights import resolve_names
 
@@ -56,6 +57,7 @@ class TopdownDensePoseInferencer(DensePoseInferencer):
     ) -> None:
         super().__init__(model, checkpoint, device=device, cfg_options=cfg_options)
         self.detector = detector
+        self.needs_boxes = detector is None
         self.min_box_score = min_box_score
         self.max_people = max_people
 

@@ -1,7 +1,8 @@
 """Data on its way through the package: annotations, raw maps, decoded results, frames."""
 
+from mmktn.formats.chart_arrays import decode_png, encode_png
 from mmktn.structures.chart_output import ChartOutput
-from mmktn.structures.chart_result import ChartResult, ChartResults, decode_png, encode_png
+from mmktn.structures.chart_result import ChartResult, ChartResults
 from mmktn.structures.dense_map import decode_unit_bytes, encode_dense_map
 from mmktn.structures.densepose_annotation import (
     DensePoseAnnotation,

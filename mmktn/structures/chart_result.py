@@ -1,13 +1,7 @@
-"""Decoded dense pose of a box, and its 8-bit PNG coding in the official result format.
-
-A result covers the integer box of docs/conventions.md, frame 5. Bytes are made by truncation, never
-by rounding, as detectron2's DensePose makes them.
-"""
+"""Decoded dense pose of a box as tensors; its coding in files is that of `formats.ChartArrays`."""
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,13 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from mmktn.formats.chart_arrays import CONFIDENCE_FIELDS, ChartArrays, decode_png
 from mmktn.structures.instance_list import InstanceList
-
-CONFIDENCE_FIELDS = ("uv_confidence", "chart_confidence")
-"""Fields (H, W) in [0, 1], 0 outside the person, that are a confidence; the first that is there."""
 
 
 @dataclass
@@ -81,10 +72,18 @@ class ChartResult:
     @property
     def confidence(self) -> float | None:
         """Mean confidence over the person's pixels, 0 without pixels; None if not given."""
-        values = self.confidence_map
-        if values is None:
-            return None
-        return float(values.sum() / (self.labels > 0).sum().clamp(min=1))
+        return self.arrays().confidence
+
+    def arrays(self) -> ChartArrays:
+        """The same with arrays in place of tensors."""
+        own = self.map(lambda values: values.detach().cpu())
+        return ChartArrays(
+            own.labels.numpy(),
+            own.uv.float().numpy(),
+            None if own.mask is None else own.mask.numpy(),
+            {name: _as_array(values) for name, values in own.fields.items()},
+            own.xy,
+        )
 
     def confident(self, minimum: float) -> ChartResult:
         """Copy in which pixels of less confidence are background.
@@ -128,8 +127,7 @@ class ChartResult:
         Returns:
             (3, H, W) uint8.
         """
-        uv = (self.uv.detach() * 255).clamp(0, 255).to(torch.uint8)
-        return torch.cat((self.labels[None].to(torch.uint8), uv)).cpu().numpy()
+        return self.arrays().iuv_uint8()
 
     @classmethod
     def from_iuv_uint8(cls, iuv: NDArray[np.uint8]) -> ChartResult:
@@ -164,22 +162,7 @@ class ChartResult:
         Raises:
             ValueError: The maps do not have the integer size of the box.
         """
-        x1, y1, x2, y2 = (float(value) for value in box_xyxy)
-        iuv = self.iuv_uint8()
-        height, width = self.hw
-        extent = (
-            _extent_of_map(x2 - x1, width, f"width, image {image_id}"),
-            _extent_of_map(y2 - y1, height, f"height, image {image_id}"),
-        )
-        return {
-            "image_id": int(image_id),
-            "category_id": int(category_id),
-            "bbox": [x1, y1, *extent],
-            "score": float(score),
-            "uv_shape": list(iuv.shape),
-            "uv_data": encode_png(iuv),
-            **({} if self.confidence is None else {"confidence": self.confidence}),
-        }
+        return self.arrays().to_official(image_id, box_xyxy, score, category_id)
 
     @classmethod
     def from_official(cls, entry: dict[str, Any]) -> ChartResult:
@@ -191,60 +174,6 @@ class ChartResults(InstanceList[ChartResult]):
     """Decoded dense pose of the N boxes of an image; a field of `pred_instances`."""
 
 
-def _extent_of_map(extent: float, cells: int, what: str) -> float:
-    """Give the box side to write: it must truncate to the size of the map, as evaluators check.
-
-    Decoding works in float32 and truncates there, so a side may lie a rounding error off the whole
-    number that the map has.
-    """
-    if max(int(extent), 1) == cells:
-        return extent
-    if abs(extent - cells) < 1e-3:
-        return float(cells)
-    raise ValueError(f"{what}: map of {cells} pixels for a box of {extent}")
-
-
-def encode_png(iuv: NDArray[np.uint8]) -> str:
-    """Code an IUV map as base64 of an 8-bit RGB PNG: red is I, green U, blue V.
-
-    Args:
-        iuv: (3, H, W) uint8.
-
-    Returns:
-        ASCII text.
-
-    Raises:
-        ValueError: Wrong shape or dtype.
-    """
-    if iuv.ndim != 3 or len(iuv) != 3 or iuv.dtype != np.uint8:
-        raise ValueError(f"iuv: shape {iuv.shape} {iuv.dtype}, not (3, H, W) uint8")
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(iuv.transpose(1, 2, 0))).save(buffer, format="png")
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def decode_png(text: str, shape: tuple[int, int, int] | None = None) -> NDArray[np.uint8]:
-    """Read what `encode_png` (or the official tools) wrote.
-
-    Args:
-        text: base64 of a PNG.
-        shape: Expected (3, H, W); not checked if None.
-
-    Returns:
-        (3, H, W) uint8.
-
-    Raises:
-        ValueError: Not base64, not a picture, not three channels, or another shape than expected.
-    """
-    try:
-        with Image.open(io.BytesIO(base64.b64decode(text))) as image:
-            mode = image.mode
-            pixels = np.array(image)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise ValueError(f"uv_data: not a base64-coded PNG ({error})") from error
-    if mode != "RGB":
-        raise ValueError(f"uv_data: PNG of mode {mode}, not RGB")
-    iuv = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-    if shape is not None and iuv.shape != tuple(shape):
-        raise ValueError(f"uv_data: PNG of shape {iuv.shape}, uv_shape says {tuple(shape)}")
-    return iuv
+def _as_array(values: Tensor) -> NDArray[Any]:
+    """Numpy knows no bfloat16, and nobody wants half."""
+    return (values.float() if values.is_floating_point() else values).numpy()

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmktn.formats.chart_arrays import CONFIDENCE_FIELDS, ChartArrays
 from mmktn.formats.iuv_canvas import ChartCanvas
-from mmktn.structures.chart_result import CONFIDENCE_FIELDS
-from mmktn.structures.map_table import declared_map, declared_names
 from mmktn.visualization.colormaps import colormap_table
 
 if TYPE_CHECKING:
-    from mmktn.structures import ChartResult
+    from mmktn.structures import ChartResult, DenseMap
 
 
 def field_panels(
-    image: np.ndarray, canvas: ChartCanvas, results: Sequence[ChartResult]
+    image: np.ndarray, canvas: ChartCanvas, results: Sequence[ChartResult | ChartArrays]
 ) -> dict[str, np.ndarray]:
     """Draw every field on the photo, each pixel from the person whose chart is seen there.
 
@@ -30,25 +29,23 @@ def field_panels(
         Name of a field -> (H, W, 3) uint8 RGB.
     """
     names = dict.fromkeys(name for result in results for name in result.fields)
-    hidden = {kind.field for kind in map(declared_map, declared_names()) if not kind.panel}
+    hidden = {kind.field for kind in _declared() if not kind.panel}
     return {name: field_panel(image, canvas, results, name) for name in names if name not in hidden}
 
 
 def field_panel(
-    image: np.ndarray, canvas: ChartCanvas, results: Sequence[ChartResult], name: str
+    image: np.ndarray, canvas: ChartCanvas, results: Sequence[ChartResult | ChartArrays], name: str
 ) -> np.ndarray:
     """Draw one field, the photo in grey behind it; arguments as in `field_panels`."""
     picture = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
     height, width = canvas.image_hw
-    values = [
-        result.fields[name].float().cpu().numpy() if name in result.fields else None
-        for result in results
-    ]
+    arrays = [result.arrays() for result in results]
+    values = [result.fields.get(name) for result in arrays]
     shown = [v for v in values if v is not None and v.size]
     limits = (min(v.min() for v in shown), max(v.max() for v in shown)) if shown else (0.0, 1.0)
     if name in CONFIDENCE_FIELDS:
         limits = (0.0, 1.0)
-    for person, (result, field) in enumerate(zip(results, values, strict=True), start=1):
+    for person, (result, field) in enumerate(zip(arrays, values, strict=True), start=1):
         if field is None:
             continue
         x1, y1, x2, y2 = result.box_xyxy
@@ -63,8 +60,7 @@ def field_panel(
 
 def _drawn(name: str, values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     """Colours (h, w, 3) of one person's field: as its map declares, else false colours."""
-    kinds = [declared_map(each) for each in declared_names()]
-    kind = next((kind for kind in kinds if kind.field == name), None)
+    kind = next((kind for kind in _declared() if kind.field == name), None)
     drawn = None if kind is None else kind.draw(values)
     if drawn is not None:
         return drawn
@@ -74,3 +70,12 @@ def _drawn(name: str, values: np.ndarray, limits: tuple[float, float]) -> np.nda
     # Confidences as heat: black is unsure, light is sure.
     table = colormap_table("inferno" if name in CONFIDENCE_FIELDS else "parula")
     return table[(share * 255).clip(0, 255).astype(np.uint8)]
+
+
+def _declared() -> list[DenseMap]:
+    """Maps that were declared; without torch none can be, and fields get false colours."""
+    try:
+        from mmktn.structures.map_table import declared_map, declared_names
+    except ImportError:
+        return []
+    return [declared_map(name) for name in declared_names()]

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from mmpose.registry import KEYPOINT_CODECS
 
-from mmktn.models.topdown.stip_codec import RefinedHeatmap, modulate, newton_step
+from mmktn.formats.keypoint_heatmaps import modulate, newton_step
+from mmktn.models.topdown.stip_codec import RefinedHeatmap
 
 SIZES = {"input_size": (96, 128), "heatmap_size": (48, 64), "sigma": 3}
 

@@ -90,11 +90,12 @@ class SamePadConv2d(nn.Conv2d):
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The same with another kernel (D, C / groups, k, k) and bias (D,)."""
+        # Plain numbers, tracing or not: the padding is one for all sizes that a stride divides, and
+        # with it an exported graph takes pictures of any size.
+        sizes = (int(size) for size in x.shape[-2:])
         pad_h, pad_w = (
             max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
-            for size, stride, kernel in zip(
-                x.shape[-2:], self.stride, self.kernel_size, strict=True
-            )
+            for size, stride, kernel in zip(sizes, self.stride, self.kernel_size, strict=True)
         )
         near = (pad_h // 2, pad_w // 2)
         if (pad_h, pad_w) == (2 * near[0], 2 * near[1]):

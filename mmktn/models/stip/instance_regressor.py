@@ -38,6 +38,11 @@ def _tiles(generator: Tensor, kernel_length: int) -> Iterator[tuple[slice, slice
 
 def _trilinear(generator: Tensor, features: Tensor, weight: Tensor) -> Tensor:
     """``out[b,p,k] = sum_{d,e} weight[k,d,e] * features[b,p,d] * generator[b,p,e]``."""
+    if torch.jit.is_tracing():
+        # Without tiles, whose number depends on the batch: a traced loop would keep that of the
+        # example. One key-point at a time holds (B, P, D), not the kernels.
+        each = (torch.matmul(generator, part.t()).mul(features).sum(-1) for part in weight)
+        return torch.stack(list(each), dim=-1)
     keypoints, depth, width = weight.shape
     kernel_weight = weight.reshape(keypoints * depth, width).t()
     out = generator.new_zeros(*generator.shape[:2], keypoints)

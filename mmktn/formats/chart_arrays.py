@@ -1,0 +1,196 @@
+"""Decoded dense pose of a box as arrays, and its 8-bit PNG coding in the official result format.
+
+A result covers the integer box of docs/conventions.md, frame 5. Bytes are made by truncation, never
+by rounding, as detectron2's DensePose makes them.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CONFIDENCE_FIELDS = ("uv_confidence", "chart_confidence")
+"""Fields (H, W) in [0, 1], 0 outside the person, that are a confidence; the first that is there."""
+
+
+@dataclass
+class ChartArrays:
+    """Charts and chart coordinates of one box: `structures.ChartResult` without torch.
+
+    Attributes:
+        labels: (H, W) uint8, chart 1..24, 0 background.
+        uv: (2, H, W) float32, U and V in [0, 1], 0 where the label is 0.
+        mask: (H, W) bool, the body as the mask branch sees it; or None.
+        fields: Further decoded maps by name, each (H, W) or (K, H, W) on the same pixels.
+        xy: Column and row of the top-left pixel in the image, which it may leave.
+    """
+
+    labels: NDArray[np.uint8]
+    uv: NDArray[np.float32]
+    mask: NDArray[np.bool_] | None = None
+    fields: dict[str, NDArray[Any]] = field(default_factory=dict)
+    xy: tuple[int, int] = (0, 0)
+
+    @property
+    def hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.labels.shape[0], self.labels.shape[1]
+
+    @property
+    def box_xyxy(self) -> tuple[int, int, int, int]:
+        """The box of pixels that the result covers; x2, y2 lie behind the last one."""
+        (x, y), (height, width) = self.xy, self.hw
+        return x, y, x + width, y + height
+
+    @property
+    def confidence_map(self) -> NDArray[Any] | None:
+        """(H, W) confidence in [0, 1] of every pixel, 0 outside the person; None if not given."""
+        return next((self.fields[n] for n in CONFIDENCE_FIELDS if n in self.fields), None)
+
+    @property
+    def confidence(self) -> float | None:
+        """Mean confidence over the person's pixels, 0 without pixels; None if not given."""
+        values = self.confidence_map
+        if values is None:
+            return None
+        return float(values.sum() / max(int((self.labels > 0).sum()), 1))
+
+    def arrays(self) -> ChartArrays:
+        """Itself; a result with tensors gives its arrays."""
+        return self
+
+    def confident(self, minimum: float) -> ChartArrays:
+        """Copy in which pixels of less confidence are background.
+
+        Args:
+            minimum: Least confidence that stays, 0 to 1.
+
+        Raises:
+            ValueError: There is no confidence, or the least is no share.
+        """
+        if not 0 <= minimum <= 1:
+            raise ValueError(f"min_confidence={minimum}: expected 0 to 1")
+        values = self.confidence_map
+        if values is None:
+            raise ValueError(
+                "min_confidence: this model gives no confidence; use one with the map sigma_2, or "
+                "set decoder.chart_confidence=True (docs/confidence.md)"
+            )
+        stays = values >= minimum
+        fields = {name: item * stays for name, item in self.fields.items()}
+        return ChartArrays(self.labels * stays, self.uv * stays, self.mask, fields, self.xy)
+
+    def iuv_uint8(self) -> NDArray[np.uint8]:
+        """Code as bytes: I, clamp(255 U), clamp(255 V), truncated.
+
+        Returns:
+            (3, H, W) uint8.
+        """
+        uv = (self.uv * 255).clip(0, 255).astype(np.uint8)
+        return np.concatenate((self.labels[None].astype(np.uint8), uv))
+
+    def to_official(
+        self,
+        image_id: int,
+        box_xyxy: Any,
+        score: float,
+        category_id: int = 1,
+    ) -> dict[str, Any]:
+        """Make one entry of an official result file.
+
+        Args:
+            image_id: COCO image id.
+            box_xyxy: (4,) box in original image pixels.
+            score: Detection score.
+            category_id: The person's number in the annotation file; COCO's by default.
+
+        Returns:
+            The official keys, and `confidence` of the person where the result has one.
+
+        Raises:
+            ValueError: The maps do not have the integer size of the box.
+        """
+        x1, y1, x2, y2 = (float(value) for value in box_xyxy)
+        iuv = self.iuv_uint8()
+        height, width = self.hw
+        extent = (
+            _extent_of_map(x2 - x1, width, f"width, image {image_id}"),
+            _extent_of_map(y2 - y1, height, f"height, image {image_id}"),
+        )
+        return {
+            "image_id": int(image_id),
+            "category_id": int(category_id),
+            "bbox": [x1, y1, *extent],
+            "score": float(score),
+            "uv_shape": list(iuv.shape),
+            "uv_data": encode_png(iuv),
+            **({} if self.confidence is None else {"confidence": self.confidence}),
+        }
+
+
+def _extent_of_map(extent: float, cells: int, what: str) -> float:
+    """Give the box side to write: it must truncate to the size of the map, as evaluators check.
+
+    Decoding works in float32 and truncates there, so a side may lie a rounding error off the whole
+    number that the map has.
+    """
+    if max(int(extent), 1) == cells:
+        return extent
+    if abs(extent - cells) < 1e-3:
+        return float(cells)
+    raise ValueError(f"{what}: map of {cells} pixels for a box of {extent}")
+
+
+def encode_png(iuv: NDArray[np.uint8]) -> str:
+    """Code an IUV map as base64 of an 8-bit RGB PNG: red is I, green U, blue V.
+
+    Args:
+        iuv: (3, H, W) uint8.
+
+    Returns:
+        ASCII text.
+
+    Raises:
+        ValueError: Wrong shape or dtype.
+    """
+    if iuv.ndim != 3 or len(iuv) != 3 or iuv.dtype != np.uint8:
+        raise ValueError(f"iuv: shape {iuv.shape} {iuv.dtype}, not (3, H, W) uint8")
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(iuv.transpose(1, 2, 0))).save(buffer, format="png")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def decode_png(text: str, shape: tuple[int, int, int] | None = None) -> NDArray[np.uint8]:
+    """Read what `encode_png` (or the official tools) wrote.
+
+    Args:
+        text: base64 of a PNG.
+        shape: Expected (3, H, W); not checked if None.
+
+    Returns:
+        (3, H, W) uint8.
+
+    Raises:
+        ValueError: Not base64, not a picture, not three channels, or another shape than expected.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(text))) as image:
+            mode = image.mode
+            pixels = np.array(image)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise ValueError(f"uv_data: not a base64-coded PNG ({error})") from error
+    if mode != "RGB":
+        raise ValueError(f"uv_data: PNG of mode {mode}, not RGB")
+    iuv = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    if shape is not None and iuv.shape != tuple(shape):
+        raise ValueError(f"uv_data: PNG of shape {iuv.shape}, uv_shape says {tuple(shape)}")
+    return iuv
