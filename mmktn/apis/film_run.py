@@ -20,8 +20,8 @@ import numpy as np
 from mmktn.apis.image_inputs import ImageInput
 from mmktn.apis.inferencer import DensePoseInferencer
 from mmktn.apis.prediction import ImagePrediction
+from mmktn.formats.chart_arrays import encode_png
 from mmktn.formats.iuv_canvas import ChartCanvas, paint_people
-from mmktn.structures.chart_result import encode_png
 from mmktn.utils.output_files import replace_atomically
 from mmktn.utils.user_error import UserError
 from mmktn.video.film import AvFilm, Film, Frame, Place, Selection, selected, turned
