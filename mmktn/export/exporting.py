@@ -101,8 +101,9 @@ def export_system(
         precision: `float`, `half` or `int8`.
         name: What the manifest calls it.
         estimator: What holds the model, for systems of keypoints.
-        trained: Whether the weights are; detections and keypoints of random ones are printed and
-            not judged, since they have neither order nor peaks that rounding leaves alone.
+        trained: Whether the weights are; what random ones see in whole pictures is printed and not
+            judged, since their maps have near ties and plateaus, where rounding decides. Their
+            networks are judged as all are.
         overwrite: Whether an exported folder that exists may be replaced.
         calibration_pictures: Rendered pictures that int8 takes its ranges from.
         say: Receives a line when something begins.
@@ -343,7 +344,7 @@ def _compare_people(
     given = [runtime.find_people([p.image], [p.boxes])[0] for p in pictures]
     pairs = list(zip(given, (each for _, each in wanted), strict=True))
     if given[0].densepose:
-        _add_charts(report, pairs, precision)
+        _add_charts(report, pairs, precision if trained else "")
     if "keypoints" in given[0].further:
         key = "keypoints"
         far = max(float(np.abs(f.further[key] - w.further[key]).max(initial=0)) for f, w in pairs)
@@ -377,7 +378,11 @@ def _add_charts(
             far = max(far, float(np.abs(a.uv - b.uv)[:, agree].max(initial=0)))
     share = same / max(total, 1)
     report.add(
-        "charts", share, f"{share:.4%} of {total} pixels agree", LABEL_LIMIT[precision], least=True
+        "charts",
+        share,
+        f"{share:.4%} of {total} pixels agree",
+        LABEL_LIMIT.get(precision),
+        least=True,
     )
     limit = UV_LIMIT.get(precision)
     report.add("U, V", far, f"largest difference {far:.1e}", limit, least=False)

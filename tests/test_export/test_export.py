@@ -200,9 +200,12 @@ def test_stip_gives_the_keypoints_of_the_estimator(estimator, tmp_path):
 
 
 def test_a_topdown_system_is_folded_and_whole(tmp_path):
+    torch.manual_seed(0)
     model = lively(load_model(ROOT / TOPDOWN, device="cpu"))
     report = export_system(model, tmp_path / "crop", trained=False)
-    assert report.figures["charts"] >= 0.999
+    networks = [value for name, value in report.figures.items() if name.startswith("network ")]
+    assert len(networks) >= 2
+    assert max(networks) <= 1e-4
     assert [p.name for p in (tmp_path / "crop").iterdir()].count("network.onnx") == 1
     with pytest.raises(UserError, match="give boxes"):
         ExportedInferencer(tmp_path / "crop")(np.zeros((9, 9, 3), np.uint8))
