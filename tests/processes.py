@@ -1,9 +1,10 @@
-"""Processes that train together, forked from the test's own, which has imported the hosts already.
+"""Processes that train together, forked from one that has imported the hosts and done nothing else.
 
-A fresh interpreter imports mmdet for 10 s; a fork has it. Where CUDA is in use, which does not
-survive a fork, fresh interpreters are started.
+A fresh interpreter imports mmdet for 10 s; such a fork has it. The test's own process cannot be
+forked: autograd and CUDA refuse to work in a fork of a process that has used them.
 """
 
+import multiprocessing
 import os
 import runpy
 import sys
@@ -25,8 +26,9 @@ def _rank(rank: int, function: Callable[..., None], count: int, port: int, args:
 
 def run_ranks(function: Callable[..., None], *args: Any, count: int = 2) -> None:
     """Call a function in some processes, with the environment that torchrun would give them."""
-    method = "spawn" if torch.cuda.is_available() else "fork"
-    mp.start_processes(_rank, (function, count, free_port(), args), count, start_method=method)
+    multiprocessing.set_forkserver_preload(["tests.imported_hosts"])
+    arguments = (function, count, free_port(), args)
+    mp.start_processes(_rank, arguments, count, start_method="forkserver")
 
 
 def _script(path: str, arguments: Sequence[str]) -> None:

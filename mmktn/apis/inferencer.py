@@ -63,6 +63,9 @@ class DensePoseInferencer(PicturePredictor):
         else:
             self.model = load_model(model, checkpoint, device=device, cfg_options=cfg_options)
         self.pipeline = _array_pipeline(self.model.cfg)
+        self.surface = str(self.model.cfg.get("surface") or "human")
+        parts = self.model.modules()
+        self.gives_confidence = any(getattr(part, "gives_confidence", False) for part in parts)
         self._check_kind()
 
     def _check_kind(self) -> None:
@@ -86,16 +89,6 @@ class DensePoseInferencer(PicturePredictor):
     def warn(self, text: str) -> None:
         """Put a line into mmengine's log."""
         MMLogger.get_current_instance().warning(text)
-
-    @property
-    def surface(self) -> str:
-        """The body that the model's charts are of."""
-        return str(self.model.cfg.get("surface") or "human")
-
-    @property
-    def gives_confidence(self) -> bool:
-        """Whether the model says how sure it is of a pixel."""
-        return any(getattr(part, "gives_confidence", False) for part in self.model.modules())
 
     def _has_step(self, name: str) -> bool:
         return any(type(step).__name__ == name for step in self.pipeline.transforms)

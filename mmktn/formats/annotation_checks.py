@@ -24,6 +24,8 @@ POINT_FIELDS = ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V")
 DENSEPOSE_FIELDS = (*POINT_FIELDS, "dp_masks")
 VERTEX_FIELDS = ("dp_vertex", "ref_model")
 """Of continuous surface embeddings: the vertex of each point, and the mesh that has it."""
+PER_POINT_FIELDS = (*POINT_FIELDS, "dp_vertex")
+"""Lists with one entry per point."""
 REQUIRED_FIELDS = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
 BOX_TOLERANCE_PX = 1.0
 """A box may stick out of its image by this much: published files round boxes."""
@@ -219,7 +221,7 @@ def point_problems(annotation: dict[str, Any], *, scoring: bool = False) -> Iter
             yield field, "missing, while other dp_ fields are there"
     yield from _mesh_problems(annotation)
     columns: dict[str, np.ndarray] = {}
-    for field in (*POINT_FIELDS, "dp_vertex"):
+    for field in PER_POINT_FIELDS:
         if annotation.get(field) is None:
             continue
         values = number_list(annotation[field])

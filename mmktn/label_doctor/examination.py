@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmktn.annotation.body_parts import PartScheme
+from mmktn.formats.annotation_checks import PER_POINT_FIELDS, VERTEX_FIELDS
 from mmktn.formats.pictures import read_picture
 from mmktn.label_doctor.findings import KINDS, Finding, ranked
 from mmktn.label_doctor.person_checks import people_findings, picture_findings
@@ -20,7 +21,6 @@ from mmktn.surface.body_surface import BodySurface
 from mmktn.utils.user_error import UserError
 
 _MODEL_GAP_M = 0.25
-_POINT_FIELDS = ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V")
 
 
 class PlaceModel(Protocol):
@@ -116,7 +116,8 @@ def mended(
     """Make the safe changes on a copy.
 
     Safe are: points and people that stand there twice in all their fields (one goes), and points
-    whose chart is that of the mirrored part while their mirror image fits part and neighbours.
+    whose chart is that of the mirrored part while their mirror image fits part and neighbours (a
+    person with such a point loses its vertices, `dp_vertex`, which it would contradict).
 
     Args:
         data: Content of the file; it is not changed.
@@ -148,10 +149,13 @@ def mended(
             for name in fields:
                 record[name][index] = fix[name]
             change["after"] = {f: record[f][index] for f in fields}
+            # The vertex of the point was that of the other side.
+            removed = [name for name in VERTEX_FIELDS if record.pop(name, None) is not None]
+            change |= {"removed": removed} if removed else {}
         changes.append(change)
     for number, points in dropped_points.items():
         record = records[number]
-        for name in _POINT_FIELDS:
+        for name in record.keys() & set(PER_POINT_FIELDS):
             record[name] = [v for k, v in enumerate(record[name]) if k not in points]
     new["annotations"] = [record for record in new["annotations"] if record["id"] not in gone]
     return new, changes

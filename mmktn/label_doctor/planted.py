@@ -19,6 +19,7 @@ from mmktn.annotation.body_parts import PartScheme, scheme_for
 from mmktn.annotation.part_views import PartViews
 from mmktn.annotation.points import GRID
 from mmktn.annotation.simulated_annotator import AnnotatorNoise, SimulatedAnnotator
+from mmktn.formats.annotation_checks import DENSEPOSE_FIELDS, PER_POINT_FIELDS, VERTEX_FIELDS
 from mmktn.formats.masks import merge_dp_masks
 from mmktn.label_doctor.findings import Finding
 from mmktn.label_doctor.point_checks import opposite_vertices
@@ -230,8 +231,8 @@ class _Planter:
         if kind == "duplicate":
             return copy.deepcopy(record)
         if kind == "no points":
-            for name in ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V", "dp_masks"):
-                del record[name]
+            for name in (*DENSEPOSE_FIELDS, *VERTEX_FIELDS):
+                record.pop(name, None)
             return record
         if kind == "box":
             x, y, w, h = record["bbox"]
@@ -262,7 +263,7 @@ class _Planter:
     def point(self, record: dict[str, Any], index: int, kind: str) -> int | None:
         """Change a point; returns its index, None where it cannot be done."""
         if kind == "duplicate point":
-            for name in ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V"):
+            for name in record.keys() & set(PER_POINT_FIELDS):
                 record[name].append(record[name][index])
             return len(record["dp_x"]) - 1
         if kind in ("off person", "off part"):

@@ -172,6 +172,9 @@ def test_model_pipelines_and_evaluators_build(name, tmp_path):
     assert build_optim_wrapper(model, cfg.optim_wrapper).param_groups
     for loader in ("train_dataloader", "test_dataloader"):
         steps = cfg[loader].dataset.pipeline
+        for step in steps:
+            if step.get("surface") == "data/densepose_surface":  # files that only users have
+                step["surface"] = "human"
         assert len(Compose(steps).transforms) == len(steps)
     VISUALIZERS.build(cfg.visualizer)
     for hook in [*cfg.default_hooks.values(), *cfg.custom_hooks]:

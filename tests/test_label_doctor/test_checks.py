@@ -79,7 +79,7 @@ def test_a_mirrored_limb_contradicts_the_keypoints(data, surface, planter):
 
 def test_doubles_are_found_and_mended(data, surface):
     (person,) = data["annotations"]
-    for name in ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V"):
+    for name in ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V", "dp_vertex"):
         person[name].append(person[name][4])
     data["annotations"].append({**copy.deepcopy(person), "id": 9_999_999})
     findings = look(data, surface)
@@ -91,6 +91,7 @@ def test_doubles_are_found_and_mended(data, surface):
     assert data == before  # never in place
     assert len(new["annotations"]) == 1
     assert len(new["annotations"][0]["dp_x"]) == len(person["dp_x"]) - 1
+    assert len(new["annotations"][0]["dp_vertex"]) == len(person["dp_x"]) - 1
     assert {change["did"] for change in changes} == {"drop annotation", "drop point"}
     assert [f.kind for f in look(new, surface) if f.kind.startswith("duplicate")] == []
 
@@ -104,6 +105,7 @@ def test_a_mirrored_point_is_mended_to_where_it_was(data, surface, planter):
     mended_points = [c["point"] for c in changes if c["did"] == "set point"]
     assert len(mended_points) >= 4
     (fixed,) = new["annotations"]
+    assert "dp_vertex" not in fixed  # the vertices of mirrored points were those of the other side
     for index in mended_points:
         assert fixed["dp_I"][index] == original["dp_I"][index]
         assert fixed["dp_U"][index] == pytest.approx(original["dp_U"][index], abs=0.01)
@@ -114,7 +116,7 @@ def test_boxes_and_people_without_points(data, surface):
     (person,) = data["annotations"]
     second = copy.deepcopy(person)
     second["id"] = 77
-    for name in ("dp_masks", "dp_x", "dp_y", "dp_I", "dp_U", "dp_V"):
+    for name in ("dp_masks", "dp_x", "dp_y", "dp_I", "dp_U", "dp_V", "dp_vertex", "ref_model"):
         del second[name]
     x, y, w, h = person["bbox"]
     second["bbox"] = [x, y, 0.5 * w, h]

@@ -113,7 +113,7 @@ def test_structure_without_a_config_is_written_on_request(tmp_path, weights, cap
         ("roi_heads.decoder", "ann_index_lowres"),
         ("roi_heads.decoder.predictor", "densepose_neck.output"),
         ("roi_heads.densepose_head.body_conv_fcn3.bias", "convs.2.conv.bias"),
-        ("roi_heads.densepose_predictor.u_lowres", "no classifier of U"),
+        ("roi_heads.densepose_predictor.u_lowres", "no layer of U"),
         ("roi_heads.densepose_predictor.v_lowres", "deconvs.v.weight"),
     ],
 )

@@ -26,15 +26,15 @@ REPO = Path(__file__).resolve().parents[2]
 
 
 def _load(path: str):
-    spec = importlib.util.spec_from_file_location(Path(path).stem, REPO / "tools" / path)
+    spec = importlib.util.spec_from_file_location(Path(path).stem, REPO / path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-write_dense_labels = _load("dataset_converters/write_dense_labels.py")
-dense_label_errors = _load("analysis_tools/dense_label_errors.py")
-browse_dense_labels = _load("misc/browse_dense_labels.py")
+write_dense_labels = _load("tools/dataset_converters/write_dense_labels.py")
+dense_label_errors = _load("projects/ablations/dense_label_errors.py")
+browse_dense_labels = _load("tools/misc/browse_dense_labels.py")
 
 
 @pytest.fixture(scope="module")

@@ -45,6 +45,7 @@ def test_parts_are_told_from_names():
         "roi_head.densepose_head.trunk.type": ("KTNTrunk",),
         "roi_head.densepose_head.predictor.type": ("KTMv2ChartPredictor",),
         "roi_head.densepose_head.predictor.extra_maps": (None,),
+        "roi_head.densepose_head.embedder.meshes": (None,),
     }
     legacy = part_types(weights_of(official_weights(f"{D2}_legacy")))
     assert legacy["roi_head.densepose_neck.type"] == (None,)
