@@ -99,7 +99,9 @@ def detections(case: str):
     """Detections, and the function that gives their vertices, made by our decoder."""
     path = FOLDER / f"cse_{case.replace('/', '_')}_dets.npz"
     if case.endswith("/empty") and not path.is_file():
-        return DenseDetections.from_maps([], np.zeros((0, 4)), scores=[], maps=[]), None
+        return DenseDetections.from_maps(
+            [], np.zeros((0, 4)), scores=[], maps=[], category_ids=[]
+        ), None
     data = np.load(path)
     boxes = torch.from_numpy(data["box_xyxy"])
     decoder = VertexDecoder(mesh_names()[0], all_meshes=True)
