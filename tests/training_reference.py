@@ -94,6 +94,10 @@ class TrainingReference:
         theirs, noise = np.asarray(theirs, np.float64), np.asarray(noise, np.float64)
         found = np.asarray(found, np.float64)
         assert found.shape == theirs.shape, (label, found.shape, theirs.shape)
+        # NaN: a parameter to which the official code gave no gradient. Ours has none either.
+        absent = np.isnan(theirs)
+        assert not np.broadcast_to(found, theirs.shape)[absent].any(), label
+        theirs, noise = np.where(absent, 0.0, theirs), np.where(absent, 0.0, noise)
         # A number next to zero is measured against the largest of its array.
         floor = 1e-3 * np.abs(theirs).max()
         limit = np.maximum(TOLERANCE * np.maximum(np.abs(theirs), floor), ROUNDINGS * noise)
