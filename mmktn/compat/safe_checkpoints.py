@@ -40,16 +40,17 @@ def _load_url(url: str, *_: Any, map_location: Any = None, **__: Any) -> Any:
     from mmktn.zoo.table import is_model_name
 
     if is_model_name(url):  # the address of a file that has to be converted
-        return _load_named(url, map_location)
+        return load_from_mmktn(url, map_location)
     return fetch_safely(url, map_location)
 
 
-def _load_from_file_address(filename: str, map_location: Any = None) -> Any:
+# mmengine logs what follows "load_from_" in a loader's name.
+def load_from_file(filename: str, map_location: Any = None) -> Any:
     """Loader of `file://` addresses, which mmengine takes for names of files."""
     return _load(filename, map_location)
 
 
-def _load_named(filename: str, map_location: Any = None) -> Any:
+def load_from_mmktn(filename: str, map_location: Any = None) -> Any:
     """Loader of `mmktn://NAME`: published weights by name."""
     from mmktn.zoo.named_weights import weights
 
@@ -63,8 +64,8 @@ def _patch_checkpoint(checkpoint: Any) -> None:
     checkpoint.torch = _TorchWithSafeLoad(checkpoint.torch, _load)
     checkpoint.load_url = _load_url
     loader = checkpoint.CheckpointLoader
-    loader.register_scheme("file://", _load_from_file_address, force=True)
-    loader.register_scheme("mmktn://", _load_named, force=True)
+    loader.register_scheme("file://", load_from_file, force=True)
+    loader.register_scheme("mmktn://", load_from_mmktn, force=True)
     _patched.append("mmengine.runner.checkpoint")
 
 
