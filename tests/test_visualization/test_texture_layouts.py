@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 
@@ -66,7 +64,7 @@ def test_a_place_of_the_body_has_one_colour_in_both_layouts(body, layout):
     assert np.abs(found[:, :2] - body.atlas.uv).max() < 1.5 / (tile - 1) + 1.5 / 184
 
 
-def test_there_and_back_keeps_smooth_textures_and_is_fast(layout):
+def test_there_and_back_keeps_smooth_textures(layout):
     tile = 100
     ramp = np.linspace(0, 255, tile).astype(np.uint8)
     tiles = np.zeros((24, tile, tile, 3), np.uint8)
@@ -80,9 +78,9 @@ def test_there_and_back_keeps_smooth_textures_and_is_fast(layout):
     gap = np.abs(back.astype(int) - atlas.astype(int))[inside]
     assert gap[:, 2].max() == 0
     assert gap[:, :2].max() <= 3 * 255 / tile
-    start = time.process_time()
+    drawn = layout._seen_in_single.cache_info().misses
     layout.to_single(atlas, size=600)
-    assert time.process_time() - start < 2  # the map from texels to places is kept
+    assert layout._seen_in_single.cache_info().misses == drawn
 
 
 def test_margins_reach_beyond_the_triangles(layout):
