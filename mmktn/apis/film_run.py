@@ -8,6 +8,7 @@ that a run which goes on from one makes the same batches as a run which was neve
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -89,7 +90,7 @@ class FilmSettings:
 
     Attributes:
         selection: Which frames.
-        batch_size: Frames a forward pass.
+        batch_size: Frames per forward pass.
         piece: Frames, at least, of a piece.
         tracking: How people are followed.
         smoothing: How they are smoothed.
@@ -221,16 +222,11 @@ class FilmRun:
     def _take(self, batch: list[Frame], writer: Worker, *, last: bool = False) -> None:
         """Predict a batch, follow its people, hand on what can be written, close a full piece."""
         for frame, people in zip(batch, self._predictions(batch), strict=True):
-            small = None
             if frame.image is None:
                 self.on_broken(frame)
-                people = []
-            else:
-                gap = self._seconds_since(frame)
-                people = self._tracker.update(people, frame.image, gap)
-                if not self.settings.smoothing.off:
-                    small = shrunk(frame.image)
-            self._window.append(_Moment(frame, people, small))
+            # Tracks wait through a broken frame, on which nobody is found.
+            people = self._tracker.update(people, frame.image, self._seconds_since(frame))
+            self._window.append(self._moment(frame, people))
         self._emit(writer, ahead=self.settings.smoothing.ahead)
         if self._in_piece >= self.settings.piece and not last and not self.film.info.live:
             state = self._state()
@@ -238,11 +234,16 @@ class FilmRun:
             self._in_piece = 0
 
     def _seconds_since(self, frame: Frame) -> float:
-        """Time since the last frame that was not broken."""
-        whole = [m for m in self._window if m.frame.image is not None]
-        if not whole:
+        """Time since the frame before."""
+        if not self._window:
             return float(1 / self.film.info.rate)
-        return float((frame.pts - whole[-1].frame.pts) * self.film.info.time_base)
+        return float((frame.pts - self._window[-1].frame.pts) * self.film.info.time_base)
+
+    def _moment(self, frame: Frame, people: list[FilmPerson]) -> _Moment:
+        small = None
+        if frame.image is not None and not self.settings.smoothing.off:
+            small = shrunk(frame.image)
+        return _Moment(frame, people, small)
 
     def _predictions(self, batch: list[Frame]) -> list[list[FilmPerson]]:
         good = [frame for frame in batch if frame.image is not None]
@@ -307,10 +308,7 @@ class FilmRun:
             frame = next(frames, None)
             if frame is None:
                 raise UserError(f"{self.film.name}: is shorter than when the run began")
-            small = None
-            if frame.image is not None and not self.settings.smoothing.off:
-                small = shrunk(frame.image)
-            self._window.append(_Moment(frame, people, small))
+            self._window.append(self._moment(frame, people))
 
 
 class _Pieces:
@@ -453,7 +451,7 @@ def assemble(film: Film, journal: FilmJournal, outputs: FilmOutputs, selection: 
     elif outputs.iuv is not None:
         outputs.iuv.mkdir(parents=True, exist_ok=True)
         for path in sorted((journal.folder / "iuv").glob("*.png")):
-            path.replace(outputs.iuv / path.name)
+            shutil.move(path, outputs.iuv / path.name)  # perhaps to another disk
     if outputs.people is not None:
         with replace_atomically(outputs.people) as handle:
             for piece in files("people", ".jsonl"):

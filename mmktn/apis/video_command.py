@@ -80,7 +80,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--iuv", metavar="FILE.mkv|FOLDER", help="IUV, lossless film or PNG files")
     parser.add_argument("--iuv-order", default="VUI", choices=["VUI", "IUV"], help="of 'iuv'")
     parser.add_argument(
-        "--jsonl", metavar="FILE", help="a line a frame: boxes, scores, numbers of people"
+        "--jsonl", metavar="FILE", help="one line per frame: boxes, scores, numbers of people"
     )
     parser.add_argument("--maps", action="store_true", help="maps of each person in --jsonl, too")
     parser.add_argument("--quality", type=int, default=18, help="of H.264, 0 (best) to 51")
@@ -88,7 +88,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--start", metavar="T", help="first frame: its number, or a time (12.5s, 1:02:03)"
     )
-    parser.add_argument("--end", metavar="T", help="where it ends (not shown itself), likewise")
+    parser.add_argument("--end", metavar="T", help="first frame that is left out, likewise")
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="each N-th frame")
     parser.add_argument("--fps", help="frames a second of a folder of pictures (default: 25)")
     parser.add_argument("--model", default=DEFAULT, help="published model, or a config")
@@ -104,9 +104,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="K",
         help="smooth over K frames on either side; 0: not (default: %(default)s)",
     )
-    parser.add_argument("--batch-size", type=positive, default=1, help="frames a forward pass")
+    parser.add_argument("--batch-size", type=positive, default=1, help="frames per forward pass")
     parser.add_argument(
-        "--piece", type=positive, default=250, help="frames after which a run may be gone on with"
+        "--piece",
+        type=positive,
+        default=250,
+        help="frames after which an interrupted run can resume",
     )
     parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     parser.add_argument(
@@ -239,36 +242,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     word = settings_word(args, film, resolve_config(config), weights_word(checkpoint))
     with _one_run(folder, waiting=f"another run makes {args.out}; waiting for its end"):
         journal = FilmJournal(folder, word, anew=args.overwrite or film.info.live)
-        # A run that was interrupted while it put its files in place may replace these.
-        outputs = claim_outputs_of(args, begun=journal.done)
-        inferencer = open_inferencer(
-            config, checkpoint, device=args.device, cfg_options=args.cfg_options
-        )
-        inferencer.check_confidence(args.min_confidence)
-        if getattr(inferencer, "detector", inferencer) is None:
-            raise UserError(f"{args.model} is a top-down system, which needs boxes")
-        settings = FilmSettings(
-            wanted,
-            args.batch_size,
-            args.piece,
-            TrackingOptions(start_score=args.score_thr),
-            SmoothingOptions.of(args.smooth),
-        )
-        with _progress(wanted.total(film.info)) as on_frame:
-            run = FilmRun(
-                film,
-                inferencer,
-                journal,
-                outputs,
-                settings,
-                on_frame=on_frame,
-                on_broken=lambda frame: _say_broken(film, frame),
+        try:
+            # A run that was interrupted while it put its files in place may replace these.
+            outputs = claim_outputs_of(args, begun=journal.done)
+            inferencer = open_inferencer(
+                config, checkpoint, device=args.device, cfg_options=args.cfg_options
             )
-            try:
+            inferencer.check_confidence(args.min_confidence)
+            if getattr(inferencer, "detector", inferencer) is None:
+                raise UserError(f"{args.model} is a top-down system, which needs boxes")
+            settings = FilmSettings(
+                wanted,
+                args.batch_size,
+                args.piece,
+                TrackingOptions(start_score=args.score_thr),
+                SmoothingOptions.of(args.smooth),
+            )
+            with _progress(wanted.total(film.info)) as on_frame:
+                run = FilmRun(
+                    film,
+                    inferencer,
+                    journal,
+                    outputs,
+                    settings,
+                    on_frame=on_frame,
+                    on_broken=lambda frame: _say_broken(film, frame),
+                )
                 run.work()
-            finally:
-                if not journal.pieces:  # nothing to go on with
-                    journal.remove()
+        finally:
+            if not journal.pieces:  # nothing to go on with
+                journal.remove()
         assemble(film, journal, outputs, wanted)
         journal.remove()
     return _report(args, film, run.counts)

@@ -104,7 +104,7 @@ class LinearBodyModel:
 
         Raises:
             FileNotFoundError: No such file.
-            UserError: No .npz, or an array is missing, pickled or does not fit.
+            UserError: No .npz, or an array is missing, pickled, not finite or does not fit.
         """
         file = Path(path)
         try:
@@ -124,10 +124,11 @@ class LinearBodyModel:
             "f": (raw["f"].shape[0], 3),
         }
         for name, shape in wanted.items():
-            if raw[name].shape != shape or raw[name].dtype.kind not in "iuf":
+            numbers = raw[name].dtype.kind in "iuf" and np.isfinite(raw[name]).all()
+            if raw[name].shape != shape or not numbers:
                 raise UserError(
                     f"body model {file}: {name} is {raw[name].dtype} {raw[name].shape}, "
-                    f"expected numbers {shape}"
+                    f"expected finite numbers {shape}"
                 )
         parents = raw["kintree_table"][0].astype(np.int64)
         parents[0] = -1

@@ -28,7 +28,7 @@ class MeshMap:
     """For each vertex of the wanted mesh the vertices of the other one that it is a mean of.
 
     Attributes:
-        corners: (V, k) int64 ids of the other mesh.
+        corners: (V, k) whole numbers, ids of the other mesh.
         weights: (V, k) float64, rows sum to 1.
         num_source: Vertices of the other mesh.
     """
@@ -38,11 +38,14 @@ class MeshMap:
     num_source: int
 
     def __post_init__(self) -> None:
-        if self.corners.ndim != 2 or self.corners.shape != self.weights.shape:
+        same = self.corners.shape == self.weights.shape
+        if self.corners.ndim != 2 or not same or not self.corners.size:
             raise UserError(
                 f"corners {self.corners.shape} and weights {self.weights.shape}: need the same "
-                "(V, k) of both"
+                "(V, k) of both, V and k at least 1"
             )
+        if self.corners.dtype.kind not in "iu":
+            raise UserError(f"corners are {self.corners.dtype}, need vertex ids")
         ends = (self.corners.min(initial=0), self.corners.max(initial=0))
         if ends[0] < 0 or ends[1] >= self.num_source:
             raise UserError(f"corners name vertices {ends[0]}..{ends[1]} of {self.num_source}")
@@ -100,11 +103,11 @@ class MeshMap:
             if parts["num_source"].size != 1:
                 raise UserError("num_source is not one number")
             return cls(
-                parts["corners"].astype(np.int64),
+                parts["corners"],
                 parts["weights"].astype(np.float64),
                 int(parts["num_source"].item()),
             )
-        except (UserError, TypeError) as error:
+        except (ValueError, TypeError, IndexError, OverflowError) as error:
             raise UserError(
                 f"correspondence {file}: {error}; wanted is what docs/fits.md describes"
             ) from error
@@ -130,7 +133,7 @@ class MeshMap:
         place = np.minimum(np.arange(wide), count[:, None] - 1)
         take = pointer[:-1, None] + place
         weights = np.where(np.arange(wide) < count[:, None], parts["data"][take], 0.0)
-        return cls(parts["indices"][take].astype(np.int64), weights.astype(np.float64), columns)
+        return cls(parts["indices"][take], weights.astype(np.float64), columns)
 
 
 @lru_cache(maxsize=1)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from mmktn.surface.body_surface import BodySurface, load_surface
 from mmktn.surface.file_cache import cache_folder
+from mmktn.utils.array_files import read_arrays
 from mmktn.utils.file_lock import single_writer
 from mmktn.utils.output_files import replace_atomically
 from mmktn.utils.restricted_unpickler import load_plain_pickle
@@ -50,6 +51,7 @@ class ReferenceMesh:
         self.name = name
         self.surface = surface
         self._parts: dict[str, Any] = dict(parts)
+        self._harmonics: dict[int, dict[str, NDArray[np.float32]]] = {}
 
     def _part(self, part: str) -> Any:
         if part not in self._parts:
@@ -88,13 +90,17 @@ class ReferenceMesh:
         return np.clip(np.asarray(self._part("texcoords"), dtype=np.float64), 0, 1)
 
     def features(self, count: int) -> dict[str, NDArray[np.float32]]:
-        """Features (K, count), and `embeddings` where their file has them."""
-        found = self._parts.get("features")
-        if found is None:
-            found = _harmonics(self.vertices, self.faces, count)
-            self._parts["features"] = found
-        else:
+        """Features (K, F), and `embeddings` where their file has them.
+
+        Args:
+            count: F, where there is no file of features; a file has a number of its own.
+        """
+        if self.has("features"):
             found = self._part("features")
+        else:
+            if count not in self._harmonics:
+                self._harmonics[count] = _harmonics(self.vertices, self.faces, count)
+            found = self._harmonics[count]
         return {name: np.asarray(values, dtype=np.float32) for name, values in found.items()}
 
     def geodesic_rows(self, vertices: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -267,11 +273,8 @@ def _find(root: Path | None, address: str, mesh: str) -> Path:
         for found in (path, path.with_suffix(".npy"), path.with_suffix(".npz")):
             if found.is_file():
                 return found
-    place = "no mesh_folder is set" if root is None else f"{root} has neither {parent}/{name} nor "
-    raise FileNotFoundError(
-        f"mesh {mesh!r}: {place}{'' if root is None else name}; get {address} and put it there "
-        "(docs/cse.md)"
-    )
+    place = f"{root} has neither {parent}/{name} nor {name}" if root else "no mesh_folder is set"
+    raise FileNotFoundError(f"mesh {mesh!r}: {place}; get {address} and put it there (docs/cse.md)")
 
 
 def _load(path: Path) -> Any:
@@ -284,7 +287,7 @@ def _load(path: Path) -> Any:
         if path.suffix == ".npy":
             return np.load(path, mmap_mode="r", allow_pickle=False)
         if path.suffix == ".npz":
-            return dict(np.load(path, allow_pickle=False))
+            return read_arrays(path, what="a mesh")
         return load_plain_pickle(path)
     except (pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
         raise ValueError(f"{path}: cannot be read as arrays: {error}") from error

@@ -13,6 +13,7 @@ Source: DensePose-COCO JSON (dp_x, dp_y, dp_I, dp_U, dp_V, dp_masks), COCO keypo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from mmktn.annotation.points import GRID, sample_parts
 from mmktn.surface.body_surface import BodySurface
 from mmktn.surface.parts import CHART_TO_COARSE, NUM_COARSE
 from mmktn.surface.rasterize import RasterResult
+from mmktn.utils.output_files import replace_atomically
 
 UV_STEPS = 65535
 
@@ -46,6 +48,32 @@ class DenseMaps:
     def uv(self) -> NDArray[np.float64]:
         """(2, H, W) U and V in [0, 1]."""
         return np.stack([self.u, self.v]) / UV_STEPS
+
+    def person(self, number: int) -> tuple[list[float], NDArray[np.uint8]]:
+        """What is seen of a person, as results have it.
+
+        Args:
+            number: Of the person in `instance`.
+
+        Returns:
+            Tight box [x, y, w, h], and (3, h, w) I, 255 U, 255 V in it, U and V cut off and not
+            rounded, 0 beside the person.
+
+        Raises:
+            ValueError: The person has no pixel.
+        """
+        mask = self.instance == number
+        box = tight_box(mask)
+        x, y, w, h = map(int, box)
+        window = slice(y, y + h), slice(x, x + w)
+        uv = [(steps[window] / UV_STEPS * 255).astype(np.uint8) for steps in (self.u, self.v)]
+        iuv = np.stack([self.chart[window], *uv])
+        return box, np.where(mask[window], iuv, 0).astype(np.uint8)
+
+    def write(self, path: Path) -> None:
+        """Write the maps as an .npz file, whole or not at all."""
+        with replace_atomically(path) as handle:
+            np.savez_compressed(handle, **vars(self))
 
 
 def dense_maps(

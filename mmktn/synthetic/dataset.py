@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
 from mmktn.synthetic.sample import (
     COCO_SKELETON,
@@ -45,10 +44,8 @@ def write_sample(out: Path, split: str, sample: Sample) -> None:
         raise OSError(f"{image['file_name']}: OpenCV cannot encode the picture")
     with replace_atomically(out / split / image["file_name"]) as handle:
         handle.write(code.tobytes())
-    maps = sample.labels.maps
     name = Path(image["file_name"]).with_suffix(".npz").name
-    with replace_atomically(out / "dense" / split / name) as handle:
-        np.savez_compressed(handle, instance=maps.instance, chart=maps.chart, u=maps.u, v=maps.v)
+    sample.labels.maps.write(out / "dense" / split / name)
 
 
 def generate_split(

@@ -1,6 +1,6 @@
 """Files of fitted bodies: who is in which picture, with which vertices, under which camera.
 
-Two forms (docs/fits.md): an .npz with one row a person, as BEDLAM and mesh-recovery code write it
+Two forms (docs/fits.md): an .npz with one row per person, as BEDLAM and mesh-recovery code write it
 (`vertices`, or pose and shape for a body model), and a .json list that names mesh files.
 """
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mmktn.formats.json_files import read_json
 from mmktn.formats.mesh_files import read_mesh_vertices
+from mmktn.formats.pictures import MAX_PIXELS
 from mmktn.surface.body_surface import BodySurface
 from mmktn.surface.linear_model import LinearBodyModel
 from mmktn.surface.mesh_map import MeshMap
@@ -89,7 +90,7 @@ def read_fits(path: str | Path, *, model: LinearBodyModel | None = None) -> FitF
         images.setdefault(name, []).append(number)
         if "image_hw" in row:
             hw = _array(row, "image_hw", (2,))
-            if (hw < 1).any() or (hw != np.rint(hw)).any() or hw.prod() > 1e8:
+            if (hw < 1).any() or (hw != np.rint(hw)).any() or hw.prod() > MAX_PIXELS:
                 raise UserError(f"{file}: entry {number}: image_hw {hw.tolist()} is no image size")
             sizes[name] = int(hw[0]), int(hw[1])
 
@@ -160,7 +161,7 @@ def _npz_rows(file: Path) -> list[dict[str, Any]]:
         array = arrays[name]
         alone = key in shared and array.ndim == shared[key]
         if not alone and len(np.atleast_1d(array)) != count:
-            raise UserError(f"{file}: {name} has {array.shape}, need {count} rows, one a person")
+            raise UserError(f"{file}: {name} has {array.shape}, need {count} rows, one per person")
         if key != "image" and array.dtype.kind not in "iuf":
             raise UserError(f"{file}: {name} is {array.dtype}, need numbers")
     rows: list[dict[str, Any]] = []
@@ -180,7 +181,7 @@ def _npz_rows(file: Path) -> list[dict[str, Any]]:
 def _json_rows(file: Path) -> list[dict[str, Any]]:
     content = read_json(file, _WHAT)
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
-        raise UserError(f"{file}: need a list of objects, one a person")
+        raise UserError(f"{file}: need a list of objects, one per person")
     rows = []
     for entry in content:
         row = {
@@ -218,7 +219,7 @@ def _person(
     vertices = _vertices(row, folder, model)
     if "extrinsics" in row:
         turn = _array(row, "extrinsics", (4, 4), (3, 4))
-        if row["pose_in_camera"] and "vertices" not in row:
+        if row["pose_in_camera"] and not {"vertices", _MESH} & row.keys():
             vertices = vertices + turn[:3, 3]  # BEDLAM: the pose is turned already
         else:
             vertices = vertices @ turn[:3, :3].T + turn[:3, 3]

@@ -15,7 +15,7 @@ from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.ground_truth import category_table
 from mmktn.evaluation.result_files import official_entry
 from mmktn.formats.json_files import read_json
-from mmktn.formats.pictures import read_picture
+from mmktn.formats.pictures import MAX_PIXELS, read_picture
 from mmktn.surface import load_surface
 from mmktn.surface.body_surface import BodySurface
 from mmktn.surface.linear_model import LinearBodyModel
@@ -28,7 +28,6 @@ from mmktn.utils.output_files import (
     OVERWRITE_HELP,
     claim_folder,
     claim_outputs,
-    replace_atomically,
     write_json,
 )
 from mmktn.utils.user_error import UserError, one_line_errors
@@ -41,7 +40,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Fitted bodies (vertices or parameters, and cameras) -> visible I, U, V, "
         "DensePose-COCO annotations, masks, keypoints, and results to score (docs/fits.md).",
     )
-    parser.add_argument("fits", type=Path, help=".npz with a row a person, or .json naming meshes")
+    parser.add_argument(
+        "fits", type=Path, help=".npz with a row per person, or .json naming meshes"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--surface", default="human", help="name, .npz or folder (load_surface)")
     parser.add_argument("--model", type=Path, help="body model (.npz) of poses and shapes")
@@ -87,15 +88,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, scores, labels in track(
         labelled, "images", len(images), console=progress, disable=not progress.is_terminal
     ):
-        image_id, maps = images[name]["id"], labels.maps
+        image_id = images[name]["id"]
         for record in labels.records(seed=args.seed, min_pixels=args.min_pixels):
             score = scores[record.pop("person")]
             people.append({"id": len(people) + 1, "image_id": image_id, **record, "score": score})
         entries += _result_entries(labels, image_id, scores, category)
-        with replace_atomically(files[name]) as handle:
-            np.savez_compressed(
-                handle, instance=maps.instance, chart=maps.chart, u=maps.u, v=maps.v
-            )
+        labels.maps.write(files[name])
     write_json(annotations, _annotation_file(list(images.values()), people, surface))
     write_json(results, entries)
     total = sum(map(len, fits.images.values()))
@@ -109,7 +107,7 @@ def _result_entries(
 ) -> list[dict[str, Any]]:
     """Entries of the official result format, of all people with a visible pixel."""
     seen = np.flatnonzero(labels.areas).tolist()
-    found = [labels.iuv(k) for k in seen]
+    found = [labels.maps.person(k + 1) for k in seen]
     detections = DenseDetections.from_maps(
         [image_id] * len(seen),
         [box for box, _ in found],
@@ -145,6 +143,8 @@ def _image_records(
             "id": image_id, "file_name": name, "height": hw[0], "width": hw[1],
             "stem": Path(name).stem,
         }  # fmt: skip
+    if len({record["id"] for record in records.values()}) < len(records):
+        raise UserError(f"{args.annotations}: names of {args.fits} stand for one image of it")
     stems = [record["stem"] for record in records.values()]
     if len(set(stems)) < len(stems):  # equal names in different folders
         for record in records.values():
@@ -163,6 +163,8 @@ def _known_images(file: Path) -> tuple[dict[str, tuple[int, tuple[int, int]]], i
         numbers = [image.get(key) for key in ("id", "height", "width")]
         if not all(isinstance(n, int) and 0 <= n < 2**53 for n in numbers):
             raise UserError(f"{file}: image {place} needs whole numbers id, height, width")
+        if not 1 <= numbers[1] * numbers[2] <= MAX_PIXELS:
+            raise UserError(f"{file}: image {place} has {numbers[2]} x {numbers[1]} pixels")
         known[str(image.get("file_name"))] = (numbers[0], (numbers[1], numbers[2]))
     names = category_table(content, str(file))
     people = [number for number, name in names.items() if name == "person"] or sorted(names)

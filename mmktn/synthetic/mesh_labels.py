@@ -157,19 +157,6 @@ class MeshLabels:
         """(N,) visible pixels of each person."""
         return np.bincount(self.maps.instance.ravel(), minlength=len(self.keypoints) + 1)[1:]
 
-    def iuv(self, person: int) -> tuple[list[float], NDArray[np.uint8]]:
-        """Box [x, y, w, h] of the k-th person from 0 on and (3, h, w) I, 255 U, 255 V in it.
-
-        U and V are cut off, not rounded, as in the official results.
-        """
-        mask = self.maps.instance == person + 1
-        box = tight_box(mask)
-        x, y, w, h = (int(number) for number in box)
-        window = slice(y, y + h), slice(x, x + w)
-        uv = (self.maps.uv()[:, window[0], window[1]] * 255).astype(np.uint8)
-        stacked = np.concatenate([self.maps.chart[window][None], uv])
-        return box, np.where(mask[window], stacked, 0).astype(np.uint8)
-
     def records(self, *, seed: int = 0, min_pixels: int = 60) -> list[dict[str, Any]]:
         """DensePose-COCO annotations without ids, of the people with enough visible pixels.
 
@@ -178,7 +165,7 @@ class MeshLabels:
             min_pixels: least number of visible pixels.
 
         Returns:
-            One record a person, `person` being the number from 0 on.
+            One record per person, `person` being the number from 0 on.
         """
         found = []
         for k in np.flatnonzero(self.areas >= max(min_pixels, 1)).tolist():

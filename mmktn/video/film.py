@@ -85,9 +85,9 @@ class Selection:
     Attributes:
         first: Number of the first one.
         last: Number behind the last one; None: to the end.
-        every: Each n-th of these.
+        every: Only each n-th frame from there on is taken.
         start_s: Seconds from the film's first frame at which it begins.
-        end_s: Likewise, where it ends; None: at the end.
+        end_s: Seconds from the film's first frame at which it ends; None: at the end.
     """
 
     first: int = 0
@@ -97,7 +97,7 @@ class Selection:
     end_s: float | None = None
 
     def wants(self, index: int, seconds: float) -> bool:
-        """Whether a frame in the range is one of every n-th (which are counted from `first`)."""
+        """Whether the range has begun."""
         return index >= self.first and seconds >= self.start_s - 1e-9
 
     def ends(self, index: int, seconds: float) -> bool:
@@ -438,6 +438,7 @@ class CameraFilm:
             self._capture.release()
             raise UserError(f"camera {number} cannot be opened; 0 is the first one")
         if image.shape[0] * image.shape[1] > max_pixels:
+            self._capture.release()
             raise UserError(f"camera {number}: frames are larger than --max-pixels {max_pixels}")
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         known = Fraction(round(rate * 1000), 1000) if 1 <= rate <= 1000 else Fraction(25)

@@ -27,7 +27,7 @@ class FilmJournal:
 
     Args:
         folder: Made if it is missing.
-        settings: What decides the result; a folder of other settings is not gone on with.
+        settings: What decides the result; a folder of other settings is refused.
         anew: Forget what is there.
 
     Raises:

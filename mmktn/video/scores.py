@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from mmktn.surface.body_surface import BodySurface
+from mmktn.surface.parts import NUM_CHARTS
 from mmktn.video.people import FilmPerson
 from mmktn.video.tracking import box_overlap
 
 _MIN_OVERLAP = 0.4
 _MIN_CHART_PIXELS = 30
+
+# Number of a true person -> (that person, the one found).
+Match = dict[int, tuple[FilmPerson, FilmPerson]]
 
 
 @dataclass(frozen=True)
@@ -43,14 +47,14 @@ class FilmScores:
     Attributes:
         drift_cm: Mean distance on the body between what two frames say about a body point.
         far_share: Share of these of more than 10 cm.
-        chart_changes: A second and body point, where the truth at the same pixels has none.
+        chart_changes: Changes of chart per second and body point, where the truth has none.
         error_cm: Median distance on the body to the truth.
         id_switches: How often a person's number changes.
-        numbers: How many numbers were given out, beyond one a person.
+        numbers: How many numbers were given out beyond one per person.
         false_people: Share of people found who are none.
         found: Share of persons and frames that were found.
         box_lag: Frames by which box centres come late; negative: early.
-        chart_lag: Likewise, centres of the charts.
+        chart_lag: Frames by which centres of charts come late.
         box_jitter: Mean second difference of box corners beyond the truth's, share of the height.
     """
 
@@ -77,8 +81,8 @@ def score_film(
     """Compare a film's people with the truth.
 
     Args:
-        truth: One a frame.
-        found: Likewise.
+        truth: What each frame shows.
+        found: The people found on each frame.
         surface: The body that charts are of.
         rate: Frames a second.
 
@@ -86,7 +90,7 @@ def score_film(
         The scores.
 
     Raises:
-        ValueError: Another number of frames.
+        ValueError: `truth` and `found` have different numbers of frames.
     """
     if len(truth) != len(found):
         raise ValueError(f"{len(found)} frames of predictions for {len(truth)} of truth")
@@ -106,16 +110,14 @@ def score_film(
         numbers=numbers,
         false_people=(given - hit) / max(given, 1),
         found=hit / max(seen, 1),
-        box_lag=_lag(_box_ways(truth, matches)),
-        chart_lag=_lag(_chart_ways(truth, matches)),
-        box_jitter=_jitter(truth, matches),
+        box_lag=_lag(_box_ways(matches)),
+        chart_lag=_lag(_chart_ways(matches)),
+        box_jitter=_jitter(matches),
     )
 
 
-def _matched(
-    people: Sequence[FilmPerson], found: Sequence[FilmPerson]
-) -> dict[int, tuple[FilmPerson, FilmPerson]]:
-    """Number of a true person -> (that person, the one found)."""
+def _matched(people: Sequence[FilmPerson], found: Sequence[FilmPerson]) -> Match:
+    """Find who is who."""
     if not people or not found:
         return {}
     overlap = np.array([[box_overlap(p.box_xyxy, f.box_xyxy) for f in found] for p in people])
@@ -126,7 +128,7 @@ def _matched(
     }
 
 
-def _identities(matches: Sequence[dict[int, tuple[FilmPerson, FilmPerson]]]) -> tuple[int, int]:
+def _identities(matches: Sequence[Match]) -> tuple[int, int]:
     last: dict[int, int] = {}
     given: dict[int, set[int]] = {}
     switches = 0
@@ -144,7 +146,7 @@ class _Points:
     def __init__(
         self,
         truth: Sequence[FrameTruth],
-        matches: Sequence[dict[int, tuple[FilmPerson, FilmPerson]]],
+        matches: Sequence[Match],
         surface: BodySurface,
     ) -> None:
         self.said: list[dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]]] = []
@@ -201,9 +203,7 @@ def _said(
 Way = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
-def _box_ways(
-    truth: Sequence[FrameTruth], matches: Sequence[dict[int, tuple[FilmPerson, FilmPerson]]]
-) -> list[Way]:
+def _box_ways(matches: Sequence[Match]) -> list[Way]:
     """For each person the frames, and the true and the found centres of boxes."""
     rows: dict[int, list[tuple[int, NDArray[np.float64], NDArray[np.float64]]]] = {}
     for t, match in enumerate(matches):
@@ -213,9 +213,7 @@ def _box_ways(
     return [_way(entries) for entries in rows.values()]
 
 
-def _chart_ways(
-    truth: Sequence[FrameTruth], matches: Sequence[dict[int, tuple[FilmPerson, FilmPerson]]]
-) -> list[Way]:
+def _chart_ways(matches: Sequence[Match]) -> list[Way]:
     """For each person and chart the frames, and the true and found centres of its pixels."""
     rows: dict[tuple[int, int], list[tuple[int, NDArray[np.float64], NDArray[np.float64]]]] = {}
     for t, match in enumerate(matches):
@@ -228,7 +226,7 @@ def _chart_ways(
 
 def _chart_centres(person: FilmPerson) -> dict[int, NDArray[np.float64]]:
     labels = person.iuv[0]
-    counts = np.bincount(labels.ravel(), minlength=25)
+    counts = np.bincount(labels.ravel(), minlength=NUM_CHARTS + 1)
     centres = {}
     for chart in np.nonzero(counts >= _MIN_CHART_PIXELS)[0]:
         if chart:
@@ -259,9 +257,7 @@ def _lag(ways: Sequence[Way]) -> float:
     return above / below if below > 0 else float("nan")
 
 
-def _jitter(
-    truth: Sequence[FrameTruth], matches: Sequence[dict[int, tuple[FilmPerson, FilmPerson]]]
-) -> float:
+def _jitter(matches: Sequence[Match]) -> float:
     """Mean absolute second difference of the boxes' errors, relative to the height."""
     values = []
     for t in range(1, len(matches) - 1):

@@ -20,7 +20,6 @@ from mmktn.video.people import FilmPerson
 _FLOW_SIDE = 256
 # Colour difference, of 255, at which a carried pixel shows something else; half its vote is gone.
 _SAME_COLOUR = 20.0
-_CONFIRMED_HITS = 3
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class SmoothingOptions:
     ahead: int = 3
     width: float = 2.0
     flow: bool = True
-    hits: int = _CONFIRMED_HITS
+    hits: int = 3
 
     @classmethod
     def of(cls, frames: int) -> SmoothingOptions:

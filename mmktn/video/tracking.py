@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from mmktn.surface.parts import NUM_CHARTS
 from mmktn.video.people import FilmPerson
 
-_CHARTS = 25
+_CHARTS = NUM_CHARTS + 1
 _MIN_PIXELS = 12
 _MEMORY = 0.9  # share of what is remembered of colours
 _PLACE_FADES_S = 0.3
@@ -69,20 +70,20 @@ class Tracker:
         self._next = 1
 
     def update(
-        self, people: list[FilmPerson], image: NDArray[np.uint8], seconds: float
+        self, people: list[FilmPerson], image: NDArray[np.uint8] | None, seconds: float
     ) -> list[FilmPerson]:
         """Give the people of the next frame their numbers.
 
         Args:
             people: Those found, of any score.
-            image: (H, W, 3) uint8 RGB frame.
+            image: (H, W, 3) uint8 RGB frame; None if it is broken, and has no people then.
             seconds: Time since the frame before.
 
         Returns:
             The people who belong to a track, strongest first.
         """
         people = _without_doubles(sorted(people, key=lambda p: -p.score), self.options.covered)
-        looks = [_part_colours(person, image) for person in people]
+        looks = [] if image is None else [_part_colours(person, image) for person in people]
         for track in self.tracks:
             track.missed_s += seconds
             track.box = track.box + track.speed * seconds
@@ -171,8 +172,7 @@ def _move(
     before = track.person.box_xyxy
     measured = (person.box_xyxy - before) / gap
     # Centres move, sizes follow slowly: a lifted arm is no zoom.
-    centre = (measured[:2] + measured[2:]) / 2
-    speed = np.concatenate([centre, centre])
+    speed = np.tile(_centre(measured), 2)
     first = track.hits == 1
     track.speed = speed if first else (1 - _PACE) * track.speed + _PACE * speed
     track.box = person.box_xyxy.copy()
@@ -192,7 +192,7 @@ def _affinity(
     overlap = box_overlap(track.box, box)
     # The longer nobody was seen, the further away the person may be.
     size = max(float(track.box[3] - track.box[1]), 1.0)
-    away = float(np.linalg.norm((track.box[:2] + track.box[2:] - box[:2] - box[2:]) / 2)) / size
+    away = float(np.linalg.norm(_centre(track.box) - _centre(box))) / size
     reach = 0.35 + 0.6 * track.missed_s
     if overlap < 0.05 and away > reach:
         return 0.0
@@ -205,7 +205,7 @@ def _affinity(
 
 def _chart_overlap(track: Track, person: FilmPerson) -> float:
     """Share of the two bodies' pixels on which both show the same chart, the track moved on."""
-    shift = np.round((track.box[:2] + track.box[2:]) / 2 - _centre(track.person.box_xyxy))
+    shift = np.round(_centre(track.box) - _centre(track.person.box_xyxy))
     x, y = person.corner
     height, width = person.iuv.shape[1:]
     x0, y0 = x - int(shift[0]), y - int(shift[1])

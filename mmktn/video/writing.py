@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +23,6 @@ from mmktn.utils.output_files import replace_atomically_by_name
 from mmktn.utils.user_error import UserError
 
 FILM_SUFFIXES = (".mp4", ".m4v", ".mov")
-LOSSLESS_SUFFIX = ".mkv"
 # What browsers and phones play inside mp4; other sound is coded as AAC.
 _SOUND_KEPT = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
 _BT709 = 1
@@ -59,11 +59,6 @@ class FilmFormat:
     def ticks(self, pts: int) -> int:
         """A time of the film in ticks of the file."""
         return round(pts * self.time_base / self.tick)
-
-    @property
-    def suffix(self) -> str:
-        """Of a piece."""
-        return LOSSLESS_SUFFIX if self.lossless else ".mp4"
 
 
 class PieceWriter:
@@ -348,10 +343,9 @@ def write_film(
         kind = FilmFormat(False, (first.shape[0], first.shape[1]), rate, 1 / rate)
         piece, sound = (part.with_name(f"{part.name}.{what}.mp4") for what in ("piece", "sound"))
         try:
-            writer = PieceWriter(piece, kind)
-            for count, picture in enumerate(itertools.chain([first], flow)):
-                writer.write(picture, count)
-            writer.close()
+            with closing(PieceWriter(piece, kind)) as writer:
+                for count, picture in enumerate(itertools.chain([first], flow)):
+                    writer.write(picture, count)
             if tone_hz is not None:
                 with av.open(str(sound), "w") as container:
                     _write_tone(container, tone_hz, float(writer.count / rate))

@@ -23,6 +23,7 @@ from mmktn.utils.user_error import UserError
 from mmktn.visualization.texture import ATLAS_COLUMNS, ATLAS_ROWS, texel_of
 
 _MAX_SIDE = 8192
+_BESIDE = 1e-3  # rounding of files
 
 
 def split_atlas(atlas: np.ndarray) -> np.ndarray:
@@ -42,13 +43,9 @@ def join_atlas(tiles: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: Other tiles than 24 squares.
     """
-    if (
-        tiles.ndim != 4
-        or len(tiles) != ATLAS_ROWS * ATLAS_COLUMNS
-        or tiles.shape[1] != (tiles.shape[2])
-    ):
+    count, side = ATLAS_ROWS * ATLAS_COLUMNS, tiles.shape[1] if tiles.ndim == 4 else 0
+    if tiles.shape[:-1] != (count, side, side):
         raise ValueError(f"tiles are {tiles.shape}; expected (24, S, S, 3)")
-    side = tiles.shape[1]
     grid = tiles.reshape(ATLAS_COLUMNS, ATLAS_ROWS, side, side, -1).transpose(1, 2, 0, 3, 4)
     return grid.reshape(ATLAS_ROWS * side, ATLAS_COLUMNS * side, -1)
 
@@ -62,7 +59,7 @@ class TextureLayout:
         uv: (F, 3, 2) u (right) and v (up) of their corners in [0, 1].
 
     Raises:
-        UserError: A triangle that the atlas does not have.
+        UserError: A triangle that the atlas does not have, or u, v beyond [0, 1].
     """
 
     def __init__(
@@ -78,6 +75,8 @@ class TextureLayout:
                 f"triangle {faces[match < 0][0].tolist()} of the texture layout is none of the "
                 f"mesh with charts; {int((match < 0).sum())} of {len(faces)} are not"
             )
+        if uv.min() < -_BESIDE or uv.max() > 1 + _BESIDE:
+            raise UserError(f"texture coordinates of {uv.min():g} to {uv.max():g}; need 0 to 1")
         # Corners of both in the order of the vertex ids, so that they are the same corners.
         mine = np.argsort(atlas.mesh_faces[match], axis=1)[..., None]
         theirs = np.argsort(faces, axis=1)[..., None]

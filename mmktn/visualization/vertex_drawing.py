@@ -21,7 +21,7 @@ def vertex_colours(values: NDArray[Any], *, colormap: str = "jet") -> NDArray[np
     """Colours of vertices.
 
     Args:
-        values: (K,) one number a vertex, drawn from its smallest to its largest value
+        values: (K,) one number per vertex, drawn from its smallest to its largest value
             (`ReferenceMesh.colours`), or (K, 3) uint8 RGB, taken as it is.
         colormap: Colour map of numbers.
 

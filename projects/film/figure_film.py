@@ -6,7 +6,6 @@ Clip, drawn film and JSON lines stay in `--work`, where they can be looked at.
 """
 
 import argparse
-import itertools
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -28,7 +27,7 @@ def parse_args(argv=None):
     parser.add_argument("--out", default="docs/assets/film.webp", help="animated .webp or .gif")
     parser.add_argument("--work", default="work_dirs/figure_film", help="folder for the films")
     parser.add_argument("--frames", type=int, default=40)
-    parser.add_argument("--rate", type=int, default=15)
+    parser.add_argument("--rate", type=int, default=25)
     parser.add_argument("--seed", type=int, default=6)
     parser.add_argument("--quality", type=int, default=55, help="of .webp, 0 to 100")
     parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
@@ -38,7 +37,7 @@ def parse_args(argv=None):
 def side_by_side(paths):
     """Frames of films next to each other."""
     films = [open_film(path).frames() for path in paths]
-    for frames in itertools.zip_longest(*films):
+    for frames in zip(*films, strict=True):
         yield np.concatenate([frame.image for frame in frames], axis=1)
 
 
@@ -47,23 +46,22 @@ def main(argv=None):
     """Run the tool."""
     args = parse_args(argv)
     out, work = claim_output(args.out, overwrite=args.overwrite), Path(args.work)
-    clip, drawn = work / "clip.mp4", work / "drawn.mp4"
-    if not clip.exists():
-        options = ClipOptions(
-            seed=args.seed,
-            frames=args.frames,
-            rate=args.rate,
-            size_hw=(288, 384),
-            action="cross",
-            camera="pan",
-            surface="human",
-        )
-        pictures = (frame.picture for frame in make_clip(options))
-        write_film(clip, pictures, Fraction(args.rate), tone_hz=330.0)
-    if not drawn.exists():
-        lines = ["--jsonl", str(work / "drawn.jsonl"), "--overwrite"]
-        if video([str(clip), "--out", str(drawn), "--ids", "--batch-size", "4", *lines]):
-            raise UserError("the film could not be drawn")
+    clip, drawn = (
+        claim_output(work / name, overwrite=args.overwrite) for name in ("clip.mp4", "drawn.mp4")
+    )
+    options = ClipOptions(
+        seed=args.seed,
+        frames=args.frames,
+        rate=args.rate,
+        size_hw=(288, 384),
+        action="cross",
+        camera="pan",
+    )
+    pictures = (frame.picture for frame in make_clip(options))
+    write_film(clip, pictures, Fraction(args.rate), tone_hz=330.0)
+    lines = ["--jsonl", str(work / "drawn.jsonl"), "--overwrite"]
+    if video([str(clip), "--out", str(drawn), "--ids", "--batch-size", "4", *lines]):
+        raise UserError("the film could not be drawn")
     pictures = [Image.fromarray(picture) for picture in side_by_side([clip, drawn])]
     with replace_atomically(out) as handle:
         pictures[0].save(

@@ -8,6 +8,7 @@ errors in place of predictions: boxes, borders of charts and U, V shake, people 
 """
 
 import argparse
+import hashlib
 import sys
 from pathlib import Path
 
@@ -39,22 +40,14 @@ SETTINGS = {
 def clip_truth(frame):
     """The true people of a frame of a clip."""
     people = []
-    for k, number in enumerate(frame.numbers):
-        mask = frame.labels.maps.instance == k + 1
-        rows, columns = np.nonzero(mask)
-        x0, y0, x1, y1 = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
-        window = slice(y0, y1), slice(x0, x1)
-        maps = frame.labels.maps
-        uv = (maps.uv()[:, window[0], window[1]] * 255).astype(np.uint8)
-        iuv = np.concatenate([maps.chart[window][None], uv]) * mask[window]
-        box = np.array([x0, y0, x1, y1], np.float64)
-        people.append(FilmPerson(box, 1.0, iuv.astype(np.uint8), number, 1))
+    for k, number in enumerate(frame.numbers, 1):
+        (x, y, w, h), iuv = frame.labels.maps.person(k)
+        people.append(FilmPerson(np.array([x, y, x + w, y + h]), 1.0, iuv, number, 1))
     return FrameTruth(people, frame.points)
 
 
-def rendered(folder, name, options):
+def rendered(path, options):
     """Pictures and truth of a clip, rendered at the first time."""
-    path = folder / f"{name}_{options.frames}_{options.seed}.npz"
     if not path.exists():
         frames = list(make_clip(options))
         truth = [clip_truth(frame) for frame in frames]
@@ -74,9 +67,8 @@ def rendered(folder, name, options):
     return arrays["pictures"], truth
 
 
-def predicted(folder, name, pictures, model):
+def predicted(path, pictures, model):
     """What the model says about the frames, asked at the first time."""
-    path = folder / f"{name}_{len(pictures)}_predicted.npz"
     if not path.exists():
         from mmktn.apis.film_run import predicted_people
 
@@ -198,12 +190,13 @@ def main(argv=None):
             camera=camera,
             surface=args.surface,
         )
-        name = f"{action}_{camera}"
-        pictures, truth = rendered(folder, name, options)
+        # All that a clip depends on is in the name, so that no other one is taken for it.
+        stem = f"{action}_{camera}_{hashlib.sha256(repr(options).encode()).hexdigest()[:12]}"
+        pictures, truth = rendered(folder / f"{stem}.npz", options)
         if args.noisy_truth:
             people = shaken(truth, np.random.default_rng(seed))
         else:
-            people = predicted(folder, name, pictures, model)
+            people = predicted(folder / f"{stem}_predicted.npz", pictures, model)
         clips.append((pictures, truth, followed(people, pictures, args.rate)))
     rows = {
         "truth itself": [

@@ -24,7 +24,8 @@ from scipy.spatial.transform import Rotation
 
 from mmktn.surface import BodySurface, load_surface
 from mmktn.surface.rasterize import RasterResult, rasterize
-from mmktn.utils.user_error import UserError, one_line_errors
+from mmktn.utils.array_files import read_arrays
+from mmktn.utils.user_error import one_line_errors
 
 Array = NDArray[np.float64]
 _LIMBS = ("clavicle", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -121,7 +122,7 @@ class Fit:
         angles, shape = values[3 : 3 * len(_MOVED)], values[3 * len(_MOVED) : -3]
         return np.concatenate([gap / np.sqrt(len(gap) / 40), 0.6 * angles, 0.3 * shape])
 
-    def solve(self, yaws: tuple[float, ...], rounds: int) -> Array:
+    def solve(self, yaws: list[float], rounds: int) -> Array:
         """Best parameters of several starts."""
         results = [
             least_squares(self.residuals, self.start(yaw), loss="soft_l1", max_nfev=rounds)
@@ -135,9 +136,9 @@ def agreement(
     chart: NDArray[np.int64],
     uv: Array,
     *,
-    points: int = 400,
-    rounds: int = 30,
-    yaws: tuple[float, ...] = (0.0, 1.57, 3.14, -1.57),
+    points: int,
+    rounds: int,
+    yaws: list[float],
 ) -> Agreement:
     """Fit the body to labels and compare its charts with them.
 
@@ -196,14 +197,9 @@ def compare(
 
 def read_labels(file: Path) -> tuple[NDArray[np.int64], Array]:
     """Chart (H, W) and U, V (H, W, 2) of a file."""
-    if not file.is_file():
-        raise UserError(f"{file}: no such file")
-    with np.load(file, allow_pickle=False) as archive:
-        missing = [name for name in "IUV" if name not in archive.files]
-        if missing:
-            raise UserError(f"{file}: no array {missing[0]!r}; need I, U and V")
-        chart = archive["I"].astype(np.int64)
-        return chart, np.stack([archive["U"], archive["V"]], axis=-1).astype(np.float64)
+    maps = read_arrays(file, "IUV", what="labels")
+    uv = np.stack([maps["U"], maps["V"]], axis=-1)
+    return maps["I"].astype(np.int64), uv.astype(np.float64)
 
 
 @one_line_errors("measure_borders")
@@ -212,12 +208,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("labels", type=Path, nargs="+", help=".npz with I, U, V of one person")
     parser.add_argument("--surface", default="human", help="as load_surface takes it")
+    parser.add_argument("--points", type=int, default=400, help="labelled pixels that a fit uses")
+    parser.add_argument("--rounds", type=int, default=30, help="steps of each fit")
+    parser.add_argument(
+        "--yaws", type=float, nargs="+", default=[0.0, 1.57, 3.14, -1.57],
+        help="turns to start from, radians",
+    )  # fmt: skip
     args = parser.parse_args(arguments)
     body = load_surface(args.surface).require("mesh", "skeleton", "shapes")
     table = Table("file", "pixels", "same chart", "U gap", "V gap", "foreground IoU")
     results = []
     for file in args.labels:
-        result = agreement(body, *read_labels(file))
+        result = agreement(
+            body, *read_labels(file), points=args.points, rounds=args.rounds, yaws=args.yaws
+        )
         results.append(result)
         numbers = (result.same_chart, result.gap_u, result.gap_v, result.foreground)
         table.add_row(file.name, str(result.pixels), *(f"{number:.3f}" for number in numbers))

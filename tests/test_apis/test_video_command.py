@@ -1,6 +1,9 @@
 """`python -m mmktn video`: frames, files, what goes on after an interruption, what is refused."""
 
+import errno
 import json
+import os
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -10,13 +13,14 @@ import pytest
 from mmktn.__main__ import main as mmktn
 from mmktn.apis import DensePoseInferencer, film_run, video_command
 from mmktn.apis.video_command import main
+from mmktn.utils.user_error import UserError
+from mmktn.video.tracking import Tracker
+from mmktn.video.writing import write_film
 from mmktn.visualization.colormaps import chart_colours
 from mmktn.visualization.iuv_files import read_iuv_png
 from tests.command_line import refused
 from tests.test_apis.fake_detector import FakeDetector
-from tests.test_video.films import damaged_film, film, read, sound_seconds
-
-pytest.importorskip("av")
+from tests.test_video.films import RATE, damaged_film, film, read, sound_seconds
 
 
 class Watched(DensePoseInferencer):
@@ -45,13 +49,8 @@ def batches(monkeypatch, tmp_path):
 
 def bright(path, count=20, **options):
     """A film on which the detector finds people."""
-    from mmktn.video.writing import write_film
-
-    rate = options.pop("rate", 25)
-    from fractions import Fraction
-
     pictures = (np.full((48, 64, 3), 180 + k, np.uint8) for k in range(count))
-    write_film(path, pictures, Fraction(rate), **options)
+    write_film(path, pictures, RATE, **options)
     return path
 
 
@@ -139,7 +138,44 @@ def test_broken_frames_are_named_and_the_others_go_on(batches, tmp_path, capsys)
     assert sum(batches) == 18
 
 
-def test_a_folder_of_frames_and_frames_of_iuv(batches, tmp_path):
+def test_tracks_are_told_of_the_time_that_broken_frames_take(batches, tmp_path, monkeypatch):
+    gaps = []
+
+    class Timed(Tracker):
+        def update(self, people, image, seconds):
+            gaps.append(seconds)
+            return super().update(people, image, seconds)
+
+    monkeypatch.setattr(film_run, "Tracker", Timed)
+    source = damaged_film(tmp_path / "in.mp4", (5, 6, 7, 8))
+    assert main([str(source), "--out", str(tmp_path / "x.mp4"), "--smooth", "0"]) == 1
+    assert sum(gaps) == pytest.approx(20 / 25)
+
+
+def test_a_run_that_cannot_begin_leaves_nothing_beside_its_output(batches, tmp_path, monkeypatch):
+    def without_confidences(*_, **__):
+        raise UserError("no confidences")
+
+    source = film(tmp_path / "in.mp4", 3)
+    monkeypatch.setattr(video_command, "open_inferencer", without_confidences)
+    refused(main, [source, "--out", tmp_path / "out" / "x.mp4"], "no confidences")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.fixture
+def other_disk(monkeypatch):
+    """Files cannot be renamed from one folder into another."""
+
+    def move(real, source, target):
+        if Path(source).parent != Path(target).parent:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        real(source, target)
+
+    for name in ("rename", "replace"):
+        monkeypatch.setattr(os, name, partial(move, getattr(os, name)))
+
+
+def test_a_folder_of_frames_and_frames_of_iuv(batches, tmp_path, other_disk):
     (tmp_path / "in").mkdir()
     for k in range(4):
         cv2.imwrite(str(tmp_path / "in" / f"{k}.png"), np.full((47, 63, 3), 200, np.uint8))

@@ -52,6 +52,7 @@ def test_pose_directions_see_rotation_less_identity(tmp_path):
     [
         ({"weights": np.ones((3, 5))}, "posedirs is"),
         ({"v_template": np.zeros((3, 2))}, "v_template is"),
+        ({"v_template": np.full((3, 3), np.nan)}, "v_template is.*finite"),
         ({"kintree_table": np.array([[0, 1], [0, 1]])}, "before its parent"),
         ({"f": np.array(["a"])}, "fewer than two dimensions"),
         ({"shapedirs": np.array([None, None])}, "object"),

@@ -42,6 +42,13 @@ def test_all_forms_carry_vertices_over(tmp_path, form):
         ({"corners": [[0, 1]], "weights": [[0.5, 0.2]], "num_source": 3}, "sum to 1"),
         ({"corners": [[0, 1]], "weights": [0.5], "num_source": 3}, "same"),
         ({"corners": [[0, 1]], "weights": [[0.5, 0.5]]}, "num_source"),
+        ({"corners": [[0.5, 1]], "weights": [[0.5, 0.5]], "num_source": 3}, "need vertex ids"),
+        ({"corners": np.zeros((0, 3), int), "weights": np.zeros((0, 3)), "num_source": 3}, "least"),
+        ({"corners": [[0, 1]], "weights": [["a", "b"]], "num_source": 3}, "could not convert"),
+        (
+            {"data": [1.0], "indices": [], "indptr": [0, 1], "shape": [1, 1], "format": b"csr"},
+            "index 0 is out of bounds",
+        ),
     ],
 )
 def test_tables_that_do_not_fit_are_named(tmp_path, arrays, match):

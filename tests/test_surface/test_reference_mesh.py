@@ -71,6 +71,16 @@ def test_malformed_files_are_named(folder, file, content, why):
     assert file in str(caught.value)
 
 
+def test_a_damaged_npz_is_named(folder):
+    (folder / "cat_3.pkl").unlink()
+    np.savez(folder / "cat_3.npz", vertices=np.eye(3), faces=np.array([[0, 1, 2]]))
+    assert open_mesh("cat_3", folder).faces.tolist() == [[0, 1, 2]]
+    whole = (folder / "cat_3.npz").read_bytes()
+    (folder / "cat_3.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"cat_3\.npz"):
+        _ = open_mesh("cat_3", folder).faces
+
+
 def test_a_body_of_the_package_is_a_mesh_with_charts():
     mesh = open_mesh(body_mesh_name())
     surface = load_surface("human")
@@ -88,9 +98,11 @@ def test_features_of_a_mesh_without_a_file_are_smooth():
     k = np.arange(40)
     n = (k + 1) % 40
     faces = np.concatenate([np.stack([k, n, k + 40], 1), np.stack([n, n + 40, k + 40], 1)])
-    found = ReferenceMesh("tube_80", {"shape": {"vertices": ring, "faces": faces}}).features(6)
-    features = found["features"]
+    mesh = ReferenceMesh("tube_80", {"shape": {"vertices": ring, "faces": faces}})
+    features = mesh.features(6)["features"]
     assert features.shape == (80, 6)
+    assert mesh.features(4)["features"].shape == (80, 4)  # whatever was asked for before
+    assert not mesh.has("features")
     assert np.ptp(features[:, 0]) < 1e-3 * np.abs(features[:, 0]).max()
     steps = np.abs(features[n] - features[k]).max()
     assert steps < 0.5 * np.ptp(features[:, 1:])

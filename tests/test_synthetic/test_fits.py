@@ -103,6 +103,7 @@ def test_a_list_of_mesh_files_gives_the_same(tmp_path, fields):
         (tmp_path / name).write_text("".join(f"v {x} {y} {z}\n" for x, y, z in vertices.tolist()))
         entry = {key: fields[key].tolist() for key in ("cam_int", "cam_ext")}
         entries.append({"image": "a.jpg", "mesh": name, "image_hw": [160, 128], **entry})
+        entries[-1]["pose_cam"] = [0, 0, 0]  # of the mesh nothing is turned already
     (tmp_path / "fits.json").write_text(json.dumps(entries))
     assert main([str(tmp_path / "fits.json"), "--out", str(tmp_path / "again")]) == 0
     with np.load(tmp_path / "again" / "dense" / "a.npz") as dense:
@@ -220,6 +221,17 @@ def test_outputs_take_the_place_of_nothing(tmp_path, fields):
     refused(main, arguments, "--overwrite")
     (tmp_path / "names.json").write_text('{"images": [{"id": 7, "file_name": "b.jpg"}]}')
     refused(main, [*arguments, "--annotations", tmp_path / "names.json"], "image 0 needs whole")
+
+
+def test_images_of_the_annotations_are_named_once_and_have_a_size(tmp_path, fields):
+    np.savez(tmp_path / "fits.npz", **fields | {"imgname": np.array(["a/1.jpg", "b/1.jpg"])})
+    people = {"categories": [{"id": 1, "name": "person"}]}
+    for height, line in ((160, "stand for one image"), (10**8, "image 0 has 128 x 100000000")):
+        image = {"id": 7, "file_name": "1.jpg", "height": height, "width": 128}
+        (tmp_path / "names.json").write_text(json.dumps({"images": [image], **people}))
+        flags = ["--annotations", tmp_path / "names.json", "--out", tmp_path / "out"]
+        refused(main, [tmp_path / "fits.npz", *flags], line)
+    assert not (tmp_path / "out").exists()
 
 
 def test_python_asks_for_one_person_after_the_other(tmp_path, fields):

@@ -7,7 +7,7 @@ import av
 import numpy as np
 
 from mmktn.video.people import FilmPerson
-from mmktn.video.writing import FilmFormat, PieceWriter, write_film
+from mmktn.video.writing import FilmFormat, Piece, PieceWriter, join_pieces, write_film
 
 RATE = Fraction(25)
 
@@ -28,8 +28,6 @@ def turned_film(path: Path, rotation: int) -> Path:
     """A film whose stored pictures are turned by its rotation when they are shown."""
     kind = FilmFormat(False, (48, 64), RATE, 1 / RATE, rotation)
     plain = film(path.with_suffix(".plain.mp4"))
-    from mmktn.video.writing import Piece, join_pieces
-
     join_pieces(path, [Piece(plain, 0)], kind)
     return path
 

@@ -94,7 +94,8 @@ def test_a_folder_in_the_order_of_numbers(tmp_path):
 
 
 def test_a_camera_gives_frames_until_it_stops(monkeypatch):
-    left = [picture(k)[..., ::-1] for k in range(4)]
+    left = [picture(k)[..., ::-1] for k in (0, *range(4))]
+    released = []
 
     class Camera:
         def __init__(self, number):
@@ -110,9 +111,12 @@ def test_a_camera_gives_frames_until_it_stops(monkeypatch):
             return 30.0
 
         def release(self):
-            pass
+            released.append(self.number)
 
     monkeypatch.setattr(cv2, "VideoCapture", Camera)
+    with pytest.raises(UserError, match="larger than --max-pixels 100"):
+        open_film("0", max_pixels=100)
+    assert released == [0]
     opened = open_film("0")
     assert opened.info.live
     assert opened.info.size_hw == (48, 64)

@@ -16,7 +16,7 @@ def joined(path, kind, counts, **options):
     """A film in pieces; its pictures are numbered through."""
     pieces, done = [], 0
     for k, count in enumerate(counts):
-        file = path.with_name(f"{path.stem}_{k}{kind.suffix}")
+        file = path.with_name(f"{path.stem}_{k}.mp4")
         writer = PieceWriter(file, kind)
         for index in range(done, done + count):
             writer.write(picture(index, kind.size_hw), index)

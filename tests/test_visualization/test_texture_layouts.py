@@ -94,6 +94,11 @@ def test_other_meshes_and_files_are_refused(body, tmp_path):
     (tmp_path / "a.obj").write_text("vt 0 0\nvt 1 0\nvt 0 1\nf 1/1 2/2 4000/3\n")
     with pytest.raises(UserError, match=r"a\.obj.*none of the mesh"):
         TextureLayout.read(tmp_path / "a.obj", body)
+    write_obj(tmp_path / "c.obj", body)
+    shifted = (tmp_path / "c.obj").read_text().replace("vt 0.", "vt 1.")
+    (tmp_path / "c.obj").write_text(shifted)
+    with pytest.raises(UserError, match=r"c\.obj.*need 0 to 1"):
+        TextureLayout.read(tmp_path / "c.obj", body)
     for text in ("f 1 2 3", "vt 0 0\nf 1/1 2/1 3/1 4/1", "", "vt 0 0\nf 1/1 2/1 3/9", "vt 0 x"):
         (tmp_path / "b.obj").write_text(text)
         with pytest.raises(UserError, match=r"b\.obj"):
