@@ -207,6 +207,18 @@ def test_light_parts_stay_light(part):
     assert not wrong
 
 
+def test_surfaces_are_loaded_before_scipy():
+    """It takes longer than all that scores import beside it, and few calls need it."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in FILES
+        if within(part_of(path), "surface")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom) and "scipy" in ast.unparse(node)
+    ]
+    assert not wrong
+
+
 def test_every_module_says_what_it_is():
     silent = [
         str(path.relative_to(ROOT))
@@ -242,7 +254,7 @@ for name in sys.argv[1:]:
 FAST_COMMANDS = ("tools/quickstart.py", "tools/train_demo.py", "demo/image_demo.py",
                  "demo/pose_demo.py", "train", "test", "config", "logs", "predict", "detect",
                  "annotate", "doctor", "models", "evaluate", "report", "shared",
-                 "hook")  # fmt: skip
+                 "hook", "export", "app", "query")  # fmt: skip
 
 
 def test_commands_read_their_command_line_before_slow_imports():

@@ -66,8 +66,9 @@ def person_label(model: Any, given: int | None) -> int:
     """
     classes = [str(name).lower() for name in (model.dataset_meta or {}).get("classes") or ()]
     if given is not None:
-        if given < 0:
-            raise UserError(f"--label {given}: labels count from 0")
+        if given < 0 or given >= len(classes) > 0:
+            end = f" to {len(classes) - 1} ({', '.join(classes[:8])})" if classes else ""
+            raise UserError(f"--label {given}: this detector's labels count from 0{end}")
         return given
     if "person" in classes:
         return classes.index("person")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -67,15 +66,3 @@ class ExportedInferencer(PicturePredictor):
     ) -> list[FoundPeople]:
         """As `predict`, with pictures as OpenCV reads them; see `PicturePredictor`."""
         return self.predict(images, boxes=boxes, channel_order="BGR")
-
-    def stream(self, inputs: Any, **options: Any) -> Any:
-        """Predict, lazily; see `PicturePredictor.stream`.
-
-        Raises:
-            UserError: As there; or the system needs boxes.
-        """
-        if self.needs_boxes and options.get("boxes") is None:
-            raise UserError(
-                f"{self.system.manifest.name} looks at one person at a time: give boxes"
-            )
-        return super().stream(inputs, **options)

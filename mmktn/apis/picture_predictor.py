@@ -81,6 +81,18 @@ class PicturePredictor(ABC):
                 "(top-down: model.head.densepose_head...; docs/confidence.md)"
             )
 
+    def check_boxes(self, boxes: Sequence[np.ndarray] | None) -> None:
+        """Check that there are boxes, where the system does not find people itself.
+
+        Raises:
+            UserError: There are none.
+        """
+        if boxes is None and self.needs_boxes:
+            raise UserError(
+                "this system looks at one person at a time: give boxes of the people, or those of "
+                "a detector (image_demo: --boxes, --detector)"
+            )
+
     def __call__(self, inputs: Any, **options: Any) -> list[ImagePrediction]:
         """Predict all inputs.
 
@@ -143,8 +155,9 @@ class PicturePredictor(ABC):
         Raises:
             UserError: No inputs, an array that is no picture, unknown preset or format, another
                 number of box lists than inputs, a box without area or with numbers that are not
-                finite, an output file that exists or is an input, or confidences are asked of a
-                model that gives none. Nothing has been done then.
+                finite, no boxes for a system that needs them, an output file that exists or is an
+                input, or confidences are asked of a model that gives none. Nothing has been done
+                then.
                 Later, if the disk is full.
         """
         images = list_inputs(inputs, channel_order=channel_order)
@@ -154,6 +167,7 @@ class PicturePredictor(ABC):
         if math.isnan(score_thr):  # no score is above NaN, so that nobody would be found
             raise UserError("score_thr is not a number")
         self.check_confidence(min_confidence, save if pred_out_dir is not None else ())
+        self.check_boxes(boxes)
         if boxes is not None:
             if len(boxes) != len(images):
                 raise UserError(f"{len(boxes)} lists of boxes for {len(images)} images")

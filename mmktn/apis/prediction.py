@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +15,7 @@ from mmktn.formats.chart_arrays import CONFIDENCE_FIELDS, ChartArrays
 from mmktn.formats.iuv_canvas import ChartCanvas, paint_people
 from mmktn.surface import BodyPoints, BodySurface, body_points, load_surface
 from mmktn.surface.reference_mesh import open_mesh
+from mmktn.utils.optional import require
 from mmktn.utils.output_files import claim_outputs, replace_atomically, write_json
 from mmktn.utils.user_error import UserError
 from mmktn.visualization.colormaps import get_preset, render_preset
@@ -137,7 +136,6 @@ class ImagePrediction:
 
     def _field_panels(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Pictures of further maps by title."""
-        _declare_maps()
         found = field_panels(image, self.canvas(), list(self.densepose))
         if self.vertices is not None:
             found["vertices"] = self.paint_vertices(image)
@@ -221,17 +219,12 @@ class ImagePrediction:
         return file
 
     def to_supervision(self) -> Any:
-        """`supervision.Detections` with boxes, masks, scores and the chart maps in `data`.
+        """`supervision.Detections` with boxes, masks, scores and the class name.
 
         Raises:
-            UserError: The package supervision is not installed.
+            ImportError: The package supervision is not installed.
         """
-        try:
-            import supervision
-        except ImportError as error:
-            raise UserError(
-                "to_supervision needs the package supervision: pip install 'mmktn[supervision]'"
-            ) from error
+        supervision = require("supervision", "supervision")
         height, width = self.image_hw
         masks = np.zeros((len(self), height, width), dtype=bool)
         for mask, person in zip(masks, self.people, strict=True):
@@ -374,12 +367,6 @@ def mesh_colours(mesh: str, folder: str | Path | None) -> np.ndarray:
         return np.arange(int(count.group(1)))
 
 
-def _declare_maps() -> None:
-    """Let the maps of the package say how their fields are drawn; without torch none can."""
-    with suppress(ImportError):
-        importlib.import_module("mmktn.models.maps")
-
-
 def drawn_name(name: str) -> str:
     """File name of the picture of an image: its own, with a suffix that can be written."""
     suffix = Path(name).suffix
@@ -490,7 +477,6 @@ def _confidence_picture(prediction: ImagePrediction, image: np.ndarray | None) -
     Raises:
         UserError: Somebody has none.
     """
-    _declare_maps()
     if image is None:
         image = np.zeros((*prediction.image_hw, 3), np.uint8)
     results = list(prediction.densepose)

@@ -10,7 +10,13 @@ from typing import Any
 
 from mmktn.formats.annotation_query import QUANTITIES, Query, chosen, shown_fields
 from mmktn.formats.json_files import read_json
-from mmktn.utils.output_files import OVERWRITE_HELP, claim_folder, claim_output, write_json
+from mmktn.utils.output_files import (
+    OVERWRITE_HELP,
+    claim_folder,
+    claim_output,
+    claim_outputs,
+    write_json,
+)
 from mmktn.utils.user_error import UserError, one_line_errors
 
 FIELDS = ("id", "image_id", "category_id", "width", "height", "num_points")
@@ -111,8 +117,8 @@ def _draw(
 
     register_all_modules(init_default_scope=True)
     folder = claim_folder(args.draw)
-    wanted = list(dict.fromkeys(image["id"] for _, image, _ in found if "id" in image))
-    wanted = _limited(wanted, args.max)
+    chosen_ids = dict.fromkeys(image["id"] for _, image, _ in found if "id" in image)
+    wanted = set(_limited(list(chosen_ids), args.max))
     if not wanted:
         _say("nothing to draw")
         return
@@ -134,13 +140,16 @@ def _draw(
                 {"type": "mmktn.PackDensePoseInputs"},
             ],
         )
-        for index in range(len(dataset)):
+        sources = [Path(dataset.get_data_info(k)["img_path"]) for k in range(len(dataset))]
+        targets = claim_outputs(
+            [folder / f"{source.stem}.png" for source in sources],
+            inputs=sources,
+            overwrite=args.overwrite,
+        )
+        for index, target in enumerate(targets):
             item = dataset[index]
             people = item["data_samples"].gt_instances
             image = np.ascontiguousarray(item["inputs"].numpy().transpose(1, 2, 0)[..., ::-1])
             picture = draw_annotations(image, people.bboxes.numpy(), people.densepose)
-            source = Path(item["data_samples"].img_path)
-            target = folder / f"{source.stem}.png"
-            claim_output(target, inputs=[source], overwrite=args.overwrite)
             write_image(target, picture)
         _say(f"{len(dataset)} pictures in {folder}")

@@ -83,6 +83,7 @@ class TopdownDensePoseInferencer(DensePoseInferencer):
             UserError: No boxes and no detector, an array is no picture, or a box has no area, has
                 numbers that are not finite or lies outside its image.
         """
+        self.check_boxes(boxes)
         images, boxes = checked_call(images, boxes, channel_order)
         if boxes is not None:
             found = [
@@ -99,11 +100,7 @@ class TopdownDensePoseInferencer(DensePoseInferencer):
 
     def _detected(self, images: Sequence[np.ndarray]) -> list[InstanceData]:
         """Boxes and scores of the people of each image, as arrays."""
-        if self.detector is None:
-            raise ValueError(
-                "a top-down model needs to know where the people are: give boxes (image_demo: "
-                "--boxes) or a detector (image_demo: --detector)"
-            )
+        assert self.detector is not None  # else boxes are needed
         found = []
         for people in self.detector.predict(images, channel_order="BGR"):
             keep = (people.scores > self.min_box_score) & (people.labels == 0)

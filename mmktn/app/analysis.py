@@ -62,7 +62,7 @@ def opened(model: str) -> PicturePredictor:
 
 
 def analyse(
-    photo: np.ndarray,
+    photo: str | Path,
     predictor: PicturePredictor,
     *,
     preset: str,
@@ -72,30 +72,26 @@ def analyse(
     """Look at a photo.
 
     Args:
-        photo: (H, W, 3) uint8 RGB.
+        photo: Picture file.
         predictor: The model.
         preset: Look of the charts.
         min_score: People at or below are left out.
         max_pixels: Larger photos are refused.
 
     Raises:
-        UserError: The photo is too large or none.
+        UserError: The photo is too large, which is seen before it is decoded, or none.
     """
-    if photo.shape[0] * photo.shape[1] > max_pixels:
-        raise UserError(
-            f"the photo has {photo.shape[1]} x {photo.shape[0]} pixels; at most {max_pixels} are "
-            "worked on (--max-pixels)"
-        )
-    (prediction,) = predictor(photo, score_thr=min_score)
+    (prediction,) = predictor(photo, score_thr=min_score, max_pixels=max_pixels)
     if prediction.error is not None:
-        raise UserError(prediction.error)
+        raise UserError(f"{prediction.name}: {prediction.error}")
+    assert prediction.image is not None  # of a prediction without error
     texts = [f"{k}: {score:.2f}" for k, score in enumerate(prediction.scores, start=1)]
     look = draw_boxes(prediction.plot(preset), prediction.boxes_xyxy, texts=texts)
     canvas = prediction.canvas()
     return Analysis(
         look=look,
         iuv=np.ascontiguousarray(canvas.iuv.transpose(1, 2, 0)),
-        masks=_masks(photo, canvas.instances, len(prediction)),
+        masks=_masks(prediction.image, canvas.instances, len(prediction)),
         textures=[person.texture(tile=64).atlas for person in prediction.people],
         rows=[_row(prediction, index) for index in range(len(prediction))],
         prediction=prediction,

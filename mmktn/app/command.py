@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 
-from mmktn.utils.optional import require
+from mmktn.apis.picture_command import positive
 from mmktn.utils.user_error import one_line_errors
 from mmktn.zoo.table import DEFAULT, zoo_models
 
@@ -26,31 +26,31 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in")
     parser.add_argument("--port", type=int, default=7860, help="default: %(default)s")
-    parser.add_argument("--max-pixels", type=int, default=16_000_000, help="of a photo")
-    parser.add_argument("--max-megabytes", type=int, default=20, help="of an upload")
-    parser.add_argument("--queue", type=int, default=8, help="photos that may wait")
+    parser.add_argument("--max-pixels", type=positive, default=16_000_000, help="of a photo")
+    parser.add_argument("--max-megabytes", type=positive, default=20, help="of an upload")
+    parser.add_argument("--queue", type=positive, default=8, help="photos that may wait")
     return parser.parse_args(argv)
 
 
 @one_line_errors("app")
-def main(argv: Sequence[str] | None = None, *, block: bool = True) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the page until it is interrupted; returns the exit status."""
     args = parse_args(argv)
-    require("gradio", "app")
     models = args.model or [DEFAULT, *(m.name for m in zoo_models() if m.kind == "charts")]
     with tempfile.TemporaryDirectory(prefix="mmktn-app-") as folder:
-        # Everything that is uploaded or made lies here and is gone when the page ends.
+        # Everything that is uploaded or made lies here and is gone when the page ends. gradio reads
+        # its variables at its import, which has to come behind them.
         os.environ["GRADIO_TEMP_DIR"] = folder
-        os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         tempfile.tempdir = folder
         try:
-            _serve(args, models, block=block)
+            _serve(args, models)
         finally:
             tempfile.tempdir = None
     return 0
 
 
-def _serve(args: argparse.Namespace, models: Sequence[str], *, block: bool) -> None:
+def _serve(args: argparse.Namespace, models: Sequence[str]) -> None:
     from mmktn.app.page import build_page
 
     page = build_page(models, max_pixels=args.max_pixels, queue=args.queue)
@@ -65,5 +65,4 @@ def _serve(args: argparse.Namespace, models: Sequence[str], *, block: bool) -> N
     )
     sys.stdout.write(f"{address} (Ctrl+C ends it)\n")
     sys.stdout.flush()
-    if block:
-        page.block_thread()
+    page.block_thread()

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mmktn.app.analysis import COLUMNS, analyse, archive, opened
 from mmktn.utils.optional import require
 from mmktn.utils.user_error import UserError
@@ -35,14 +33,14 @@ def build_page(models: Sequence[str], *, max_pixels: int, queue: int) -> Any:
     """
     gr = require("gradio", "app")
 
-    def one(photo: np.ndarray, model: str, look: str, score: float) -> list[Any]:
+    def one(photo: str, model: str, look: str, score: float) -> list[Any]:
         found = analyse(photo, opened(model), preset=look, min_score=score, max_pixels=max_pixels)
         # In the page's own folder of temporary files, which it cleans.
         file = archive(found, Path(tempfile.mkdtemp()), preset=look)
         return [found.look, found.iuv, found.masks, found.textures, found.rows, str(file)]
 
     def run(
-        photo: np.ndarray | None, model: str, other: str, look: str, score: float,
+        photo: str | None, model: str, other: str, look: str, score: float,
         progress: Any = gr.Progress(),  # noqa: B008  # how gradio finds it
     ) -> list[Any]:  # fmt: skip
         if photo is None:
@@ -62,7 +60,13 @@ def build_page(models: Sequence[str], *, max_pixels: int, queue: int) -> Any:
         gr.Markdown("# Dense pose\nA photo in; charts, U and V of every person out.")
         with gr.Row():
             with gr.Column():
-                photo = gr.Image(label="Photo", type="numpy", sources=["upload", "clipboard"])
+                # A file that gradio leaves as it is: our reader looks at its size before decoding.
+                photo = gr.Image(
+                    label="Photo",
+                    type="filepath",
+                    image_mode=None,
+                    sources=["upload", "clipboard"],
+                )
                 model = gr.Dropdown(list(models), value=models[0], label="Model")
                 other = gr.Dropdown([NOBODY, *models], value=NOBODY, label="Compare with")
                 look = gr.Dropdown(sorted(PRESETS), value="overlay", label="Look")

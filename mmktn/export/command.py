@@ -6,10 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmengine.config import DictAction
-
-from mmktn.export.formats import FORMATS, PRECISIONS
+from mmktn.runtime.manifest import FILE_FORMATS, PRECISIONS
 from mmktn.utils.output_files import OVERWRITE_HELP
+from mmktn.utils.run_arguments import add_config_options
 from mmktn.utils.user_error import one_line_errors
 
 
@@ -23,7 +22,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("model", metavar="NAME_OR_CONFIG", help="published model, or a config")
     parser.add_argument("checkpoint", nargs="?", help="weights, for a config")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where the files go")
-    parser.add_argument("--format", default="onnx", choices=FORMATS, dest="kind")
+    parser.add_argument("--format", default="onnx", choices=FILE_FORMATS, dest="kind")
     parser.add_argument(
         "--precision",
         default="float",
@@ -31,14 +30,19 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="half: 16-bit weights; int8: convolutions quantised, calibrated on rendered pictures",
     )
     parser.add_argument(
+        "--least-agreement",
+        type=float,
+        metavar="SHARE",
+        help="share of the people's pixels whose chart must stay, 0 to 1 (default: float 0.999, "
+        "half 0.99, int8 0.95)",
+    )
+    parser.add_argument(
         "--random-weights",
         action="store_true",
         help="export a config without weights, which is of use for timing only",
     )
     parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, help="override config keys: key=value ..."
-    )
+    add_config_options(parser)
     return parser.parse_args(argv)
 
 
@@ -76,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         estimator=estimator,
         trained=checkpoint is not None,
         overwrite=args.overwrite,
+        least_agreement=args.least_agreement,
         say=_say,
     )
     for line in report.lines:

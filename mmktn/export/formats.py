@@ -18,8 +18,6 @@ from mmktn.export.networks import Network
 from mmktn.runtime.engines import open_engine
 from mmktn.utils.optional import require
 
-FORMATS = ("onnx", "openvino", "torchscript")
-PRECISIONS = ("float", "half", "int8")
 SUFFIX = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt"}
 _OPSET = 17
 
@@ -41,8 +39,8 @@ def write_network(
         network: The network.
         example: Inputs that it is traced with.
         path: The file; OpenVINO writes a .bin beside it.
-        kind: One of `FORMATS`.
-        precision: One of `PRECISIONS`.
+        kind: One of `runtime.manifest.FILE_FORMATS`.
+        precision: One of `runtime.manifest.PRECISIONS`.
         calibration: Inputs by name that int8 takes its ranges from.
 
     Raises:

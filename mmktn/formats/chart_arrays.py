@@ -9,32 +9,60 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 CONFIDENCE_FIELDS = ("uv_confidence", "chart_confidence")
 """Fields (H, W) in [0, 1], 0 outside the person, that are a confidence; the first that is there."""
 
+# numpy and torch agree on the operators, shapes and sums that are used here; no type says so.
+Array = TypeVar("Array", bound=Any)
+
 
 @dataclass
-class ChartArrays:
-    """Charts and chart coordinates of one box: `structures.ChartResult` without torch.
+class ChartMaps(Generic[Array]):
+    """Charts and chart coordinates of one box; what does not depend on who holds the numbers.
+
+    `ChartArrays` has numpy's arrays, `structures.ChartResult` torch's tensors.
 
     Attributes:
         labels: (H, W) uint8, chart 1..24, 0 background.
         uv: (2, H, W) float32, U and V in [0, 1], 0 where the label is 0.
-        mask: (H, W) bool, the body as the mask branch sees it; or None.
-        fields: Further decoded maps by name, each (H, W) or (K, H, W) on the same pixels.
-        xy: Column and row of the top-left pixel in the image, which it may leave.
+        mask: (H, W) bool, the body as the mask branch sees it (it may cover cells whose chart is
+            0); or None.
+        fields: Further decoded maps by name, each (H, W) or (K, H, W) on the same pixels
+            (`DenseMap.decode`).
+        xy: Column and row of the top-left pixel in the image, which it may leave; the result covers
+            the pixels `xy` to `xy` + (W, H).
     """
 
-    labels: NDArray[np.uint8]
-    uv: NDArray[np.float32]
-    mask: NDArray[np.bool_] | None = None
-    fields: dict[str, NDArray[Any]] = field(default_factory=dict)
+    labels: Array
+    uv: Array
+    mask: Array | None = None
+    fields: dict[str, Array] = field(default_factory=dict)
     xy: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        """Check that the maps agree.
+
+        Raises:
+            ValueError: A shape is wrong; the text names the field.
+        """
+        hw = tuple(self.labels.shape)
+        if len(hw) != 2:
+            raise ValueError(f"labels: shape {hw}, not (H, W)")
+        if tuple(self.uv.shape) != (2, *hw):
+            raise ValueError(f"uv: shape {tuple(self.uv.shape)}, not {(2, *hw)}")
+        if self.mask is not None and tuple(self.mask.shape) != hw:
+            raise ValueError(f"mask: shape {tuple(self.mask.shape)}, not {hw}")
+        for name, values in self.fields.items():
+            if values.ndim not in (2, 3) or tuple(values.shape[-2:]) != hw:
+                raise ValueError(f"fields[{name!r}]: shape {tuple(values.shape)}, not (.., {hw})")
 
     @property
     def hw(self) -> tuple[int, int]:
@@ -48,23 +76,24 @@ class ChartArrays:
         return x, y, x + width, y + height
 
     @property
-    def confidence_map(self) -> NDArray[Any] | None:
+    def confidence_map(self) -> Array | None:
         """(H, W) confidence in [0, 1] of every pixel, 0 outside the person; None if not given."""
         return next((self.fields[n] for n in CONFIDENCE_FIELDS if n in self.fields), None)
 
     @property
     def confidence(self) -> float | None:
         """Mean confidence over the person's pixels, 0 without pixels; None if not given."""
-        values = self.confidence_map
+        own = self.arrays()
+        values = own.confidence_map
         if values is None:
             return None
-        return float(values.sum() / max(int((self.labels > 0).sum()), 1))
+        return float(values.sum() / max(int((own.labels > 0).sum()), 1))
 
     def arrays(self) -> ChartArrays:
-        """Itself; a result with tensors gives its arrays."""
-        return self
+        """The same with numpy's arrays."""
+        raise NotImplementedError
 
-    def confident(self, minimum: float) -> ChartArrays:
+    def confident(self, minimum: float) -> Self:
         """Copy in which pixels of less confidence are background.
 
         Args:
@@ -83,7 +112,7 @@ class ChartArrays:
             )
         stays = values >= minimum
         fields = {name: item * stays for name, item in self.fields.items()}
-        return ChartArrays(self.labels * stays, self.uv * stays, self.mask, fields, self.xy)
+        return type(self)(self.labels * stays, self.uv * stays, self.mask, fields, self.xy)
 
     def iuv_uint8(self) -> NDArray[np.uint8]:
         """Code as bytes: I, clamp(255 U), clamp(255 V), truncated.
@@ -91,8 +120,9 @@ class ChartArrays:
         Returns:
             (3, H, W) uint8.
         """
-        uv = (self.uv * 255).clip(0, 255).astype(np.uint8)
-        return np.concatenate((self.labels[None].astype(np.uint8), uv))
+        own = self.arrays()
+        uv = (own.uv * 255).clip(0, 255).astype(np.uint8)
+        return np.concatenate((own.labels[None].astype(np.uint8), uv))
 
     def to_official(
         self,
@@ -116,7 +146,7 @@ class ChartArrays:
             ValueError: The maps do not have the integer size of the box.
         """
         x1, y1, x2, y2 = (float(value) for value in box_xyxy)
-        iuv = self.iuv_uint8()
+        iuv, confidence = self.iuv_uint8(), self.confidence
         height, width = self.hw
         extent = (
             _extent_of_map(x2 - x1, width, f"width, image {image_id}"),
@@ -129,8 +159,16 @@ class ChartArrays:
             "score": float(score),
             "uv_shape": list(iuv.shape),
             "uv_data": encode_png(iuv),
-            **({} if self.confidence is None else {"confidence": self.confidence}),
+            **({} if confidence is None else {"confidence": confidence}),
         }
+
+
+class ChartArrays(ChartMaps[NDArray[Any]]):
+    """Charts and chart coordinates of one box in numpy, for runtimes without torch."""
+
+    def arrays(self) -> ChartArrays:
+        """Itself."""
+        return self
 
 
 def _extent_of_map(extent: float, cells: int, what: str) -> float:

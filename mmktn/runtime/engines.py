@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,81 +13,88 @@ from mmktn.utils.optional import require
 from mmktn.utils.user_error import UserError
 
 
-class Engine(Protocol):
-    """A network that is ready to be called."""
-
-    def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Arrays by name in, arrays by name out."""
-
-
-class OnnxEngine:
-    """A .onnx file on the CPU.
+class Engine(ABC):
+    """A network on the CPU that is ready to be called.
 
     Args:
-        path: The file.
+        path: Its file, with one of the suffixes in `opens`.
         threads: Threads of one call; None: as many as there are cores.
 
     Raises:
-        ImportError: onnxruntime is not installed.
+        ImportError: The engine's package is not installed.
         UserError: The file is no network that it can run.
     """
 
+    opens: ClassVar[tuple[str, ...]]
+
     def __init__(self, path: Path, threads: int | None = None) -> None:
+        try:
+            self._open(str(path), threads)
+        except ImportError:
+            raise
+        except Exception as error:  # engines' errors have no common type but Exception
+            raise UserError(f"{path}: {type(self).__name__} cannot open it: {error}") from error
+
+    @abstractmethod
+    def _open(self, path: str, threads: int | None) -> None:
+        """Open the file."""
+
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Arrays by name in, arrays by name out.
+
+        Raises:
+            RuntimeError: The engine fails, of too little memory for example, as torch does.
+        """
+        try:
+            return self._run(dict(inputs))
+        except Exception as error:  # as above
+            raise RuntimeError(f"{type(self).__name__}: {error}") from error
+
+    @abstractmethod
+    def _run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run the network."""
+
+
+class OnnxEngine(Engine):
+    """onnxruntime."""
+
+    opens = (".onnx",)
+
+    def _open(self, path: str, threads: int | None) -> None:
         onnxruntime = require("onnxruntime", "export")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         if threads is not None:
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), sess_options=options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # its errors have no common type but Exception
-            raise UserError(f"{path}: onnxruntime cannot open it: {error}") from error
+        self._session = onnxruntime.InferenceSession(
+            path, sess_options=options, providers=["CPUExecutionProvider"]
+        )
         self._names = [output.name for output in self._session.get_outputs()]
 
-    def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Run the network."""
-        return dict(zip(self._names, self._session.run(None, dict(inputs)), strict=True))
+    def _run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(zip(self._names, self._session.run(None, inputs), strict=True))
 
 
-class OpenVinoEngine:
-    """An OpenVINO .xml file, or a .onnx file, on the CPU.
+class OpenVinoEngine(Engine):
+    """OpenVINO."""
 
-    Args:
-        path: The file.
-        threads: Threads of one call; None: as many as there are cores.
+    opens = (".xml", ".onnx")
 
-    Raises:
-        ImportError: openvino is not installed.
-        UserError: The file is no network that it can run.
-    """
-
-    def __init__(self, path: Path, threads: int | None = None) -> None:
+    def _open(self, path: str, threads: int | None) -> None:
         openvino = require("openvino", "export")
         # Numbers as exported: on some CPUs the default would compute in bfloat16.
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
-        try:
-            self._network = openvino.compile_model(str(path), "CPU", settings)
-        except RuntimeError as error:
-            raise UserError(f"{path}: openvino cannot open it: {error}") from error
+        self._network = openvino.compile_model(path, "CPU", settings)
 
-    def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Run the network."""
-        found = self._network(dict(inputs))
+    def _run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        found = self._network(inputs)
         return {output.any_name: np.array(found[output]) for output in self._network.outputs}
 
 
-ENGINES: dict[str, type[OnnxEngine] | type[OpenVinoEngine]] = {
-    "onnx": OnnxEngine,
-    "openvino": OpenVinoEngine,
-}
-
-
-_OPENS = {"onnx": (".onnx",), "openvino": (".xml", ".onnx")}
+ENGINES: dict[str, type[Engine]] = {"onnx": OnnxEngine, "openvino": OpenVinoEngine}
 
 
 def open_engine(engine: str, path: Path, threads: int | None = None) -> Engine:
@@ -96,7 +104,7 @@ def open_engine(engine: str, path: Path, threads: int | None = None) -> Engine:
         ImportError: The engine is not installed.
         UserError: No such engine here, or it cannot open the file.
     """
-    if engine not in ENGINES or path.suffix not in _OPENS[engine]:
+    if engine not in ENGINES or path.suffix not in ENGINES[engine].opens:
         made = {".onnx": "onnx", ".xml": "openvino"}.get(path.suffix, "programs of your own")
         raise UserError(
             f"{path}: exported for {made}, which {engine} does not open; export with --format "

@@ -12,6 +12,8 @@ from mmktn.utils.user_error import UserError
 
 MANIFEST = "mmktn.json"
 FORMAT = 1
+FILE_FORMATS = ("onnx", "openvino", "torchscript")
+PRECISIONS = ("float", "half", "int8")
 KINDS = ("rcnn", "topdown", "pose")
 _PARTS = {"rcnn": ("body", "boxes", "charts"), "topdown": ("network",), "pose": ("network",)}
 _SETTINGS = {
@@ -30,8 +32,8 @@ class Manifest:
         folder: Where it lies.
         kind: `rcnn` (body, box head and branch), `topdown` (charts of a crop) or `pose` (keypoints
             of a crop).
-        engine: `onnx`, `openvino` or `torchscript`.
-        precision: `float`, `half` or `int8`.
+        engine: One of `FILE_FORMATS`.
+        precision: One of `PRECISIONS`.
         name: What was exported.
         surface: Body that the charts are of.
         classes: Names of the detector's classes.
@@ -134,7 +136,7 @@ def read_manifest(folder: str | Path) -> Manifest:
     ):
         if not isinstance(content.get(key), kinds):
             raise UserError(f"{path}: {key} is {content.get(key)!r}, not a {kinds.__name__}")
-    for part in _PARTS[kind]:
+    for part in {*_PARTS[kind], *content["parts"]}:
         _check_part(path, part, content["parts"].get(part))
     known = {"format", "kind", "engine", "precision", "name", "surface", "classes", "parts"}
     return Manifest(
@@ -147,8 +149,14 @@ def read_manifest(folder: str | Path) -> Manifest:
 
 
 def _check_part(path: Path, part: str, entry: Any) -> None:
-    """Check that a part names files of the folder itself."""
-    fine = isinstance(entry, dict) and isinstance(entry.get("with", {}), dict)
-    names = [entry.get("file"), *entry.get("with", {})] if fine else [None]
-    if not all(isinstance(n, str) and n and Path(n).name == n and n != ".." for n in names):
-        raise UserError(f"{path}: parts.{part} is {entry!r}, not a file of its folder")
+    """Check that a part names files of the folder itself, and their SHA-256."""
+    more = entry.get("with", {}) if isinstance(entry, dict) else None
+    files = {entry.get("file"): entry.get("sha256"), **more} if isinstance(more, dict) else {"": ""}
+    if not all(
+        isinstance(text, str) and text and Path(text).name == text and text != ".."
+        for pair in files.items()
+        for text in pair
+    ):
+        raise UserError(
+            f"{path}: parts.{part} is {entry!r}, not a file of its folder with its sha256"
+        )

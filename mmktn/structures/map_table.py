@@ -8,6 +8,7 @@ name, so that a map of your own needs one class and no change elsewhere
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -188,9 +189,9 @@ def declared_map(name: str) -> DenseMap:
     Raises:
         ValueError: There is none.
     """
-    if name not in _TABLE:
+    if name not in _TABLE and name not in declared_names():
         raise ValueError(
-            f"no map {name!r} is declared (known: {', '.join(_TABLE) or 'none'}); decorate its "
+            f"no map {name!r} is declared (known: {', '.join(_TABLE)}); decorate its "
             "class with mmktn.structures.declare_map and import it by custom_imports"
         )
     return _TABLE[name]
@@ -198,6 +199,8 @@ def declared_map(name: str) -> DenseMap:
 
 def declared_names() -> list[str]:
     """Names of all maps, in the order of their declaration."""
+    # Who asks may have imported no network; the package's own maps are there all the same.
+    importlib.import_module("mmktn.models.maps")
     return list(_TABLE)
 
 

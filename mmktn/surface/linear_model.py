@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.transform import Rotation
 
 from mmktn.utils.array_files import read_arrays
 from mmktn.utils.user_error import UserError
@@ -64,6 +63,9 @@ class LinearBodyModel:
         Raises:
             UserError: Too many numbers, or some that are not finite.
         """
+        # Behind the start: scipy costs more time than the rest of the package's import.
+        from scipy.spatial.transform import Rotation
+
         turns, shape = np.zeros((self.num_joints, 3)), np.zeros(self.shapedirs.shape[2])
         given, coefficients = (np.asarray(a, dtype=np.float64).reshape(-1) for a in (pose, betas))
         if len(given) % 3 or len(given) > turns.size or len(coefficients) > len(shape):

@@ -73,7 +73,7 @@ def _drawn(name: str, values: np.ndarray, limits: tuple[float, float]) -> np.nda
 
 
 def _declared() -> list[DenseMap]:
-    """Maps that were declared; without torch none can be, and fields get false colours."""
+    """Maps of the package and of the user; without torch none, and fields get false colours."""
     try:
         from mmktn.structures.map_table import declared_map, declared_names
     except ImportError:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-import mmktn.models.maps  # noqa: F401  # declares the maps that the results hold
 from mmktn.apis.inferencer import DensePoseInferencer
 from mmktn.apis.prediction import ImagePrediction, save_prediction
 from mmktn.structures import ChartResult, ChartResults

@@ -58,8 +58,8 @@ def test_options_choose_boxes(crowd):
     folder, arguments = crowd
     assert run([*arguments, "--score-thr", 0.6]) == 0
     assert len(json.loads((folder / "d.json").read_text())) == 2
-    assert run([*arguments, "--max-per-image", 1, "--label", 5, "--overwrite"]) == 0
-    assert json.loads((folder / "d.json").read_text()) == []
+    assert run([*arguments, "--max-per-image", 1, "--label", 0, "--overwrite"]) == 0
+    assert [entry["score"] for entry in json.loads((folder / "d.json").read_text())] == [0.9] * 2
 
 
 def test_what_cannot_be_read_is_named(crowd, capsys):
@@ -80,6 +80,7 @@ def test_wrong_input_is_one_line(crowd):
     refused(main, [*arguments[:-1], folder / "crowd.json", "--overwrite"], "is an input")
     refused(main, [*arguments, "--score-thr", "nan"], "--score-thr nan")
     refused(main, [*arguments, "--label", "-1"], "--label -1")
+    refused(main, [*arguments, "--label", "1"], r"labels count from 0 to 0 \(person\)")
     refused(main, [*arguments[:5], folder / "none", *arguments[6:]], "image folder not found")
     for content in (
         "[]",

@@ -117,7 +117,7 @@ def test_supervision_gets_boxes_and_masks(prediction, monkeypatch):
     try:
         import supervision
     except ImportError:
-        with pytest.raises(UserError, match=r"pip install 'mmktn\[supervision\]'"):
+        with pytest.raises(ImportError, match=r'pip install "mmktn\[supervision\]"'):
             prediction.to_supervision()
         return
     found = prediction.to_supervision()

@@ -45,6 +45,10 @@ def test_pictures_are_drawn(folder, tmp_path):
     argv = [str(folder / "annotations.json"), f"image_id == {image['id']}"]
     assert main([*argv, "--draw", str(out), "--img-dir", str(folder / "images")]) == 0
     assert len(list(out.glob("*.png"))) == 1
+    # One that exists is noticed before any other is drawn.
+    file = str(folder / "annotations.json")
+    assert main([file, "--draw", str(out), "--img-dir", str(folder / "images")]) == 1
+    assert len(list(out.iterdir())) == 1
 
 
 @pytest.mark.parametrize("text", ["id ==", "open('x')"])

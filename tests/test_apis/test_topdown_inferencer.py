@@ -109,8 +109,11 @@ def test_boxes_outside_are_an_error_of_their_picture(model, image):
 
 
 def test_nobody_says_where_the_people_are(model, image):
-    with pytest.raises(ValueError, match=r"give boxes .* or a detector"):
-        list(TopdownDensePoseInferencer(model)(image))
+    inferencer = TopdownDensePoseInferencer(model)
+    with pytest.raises(ValueError, match="give boxes of the people, or those of a detector"):
+        inferencer.stream(image)  # at the call, before any work
+    with pytest.raises(ValueError, match="give boxes"):
+        inferencer.predict([image])
 
 
 def test_kinds_are_not_mixed_up(model):

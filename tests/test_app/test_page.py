@@ -25,7 +25,7 @@ def address(monkeypatch, capfd):
     running, stop = threading.Event(), threading.Event()
     found = []
 
-    def serve(args, models, *, block):
+    def serve(args, models):
         blocks = page.build_page(models, max_pixels=10_000, queue=2)
         _, where, _ = blocks.launch(
             server_name=args.host, prevent_thread_lock=True, quiet=True, max_file_size="1mb"

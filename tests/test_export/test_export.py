@@ -16,10 +16,12 @@ from mmktn.apis import DensePoseInferencer, ExportedInferencer, load_model
 from mmktn.apis.model_loading import build_model, load_config
 from mmktn.apis.pose_estimator import PoseEstimator
 from mmktn.export import exporting
-from mmktn.export.exporting import export_system
+from mmktn.export.exporting import LABEL_LIMIT, ExportReport, export_system
 from mmktn.export.formats import open_network, run_torch, write_network
 from mmktn.export.networks import cut
-from mmktn.runtime import open_exported
+from mmktn.formats.chart_arrays import ChartArrays
+from mmktn.runtime import FoundPeople, open_exported
+from mmktn.runtime.engines import open_engine
 from mmktn.utils.user_error import UserError
 
 pytest.importorskip("onnx")
@@ -123,6 +125,12 @@ def test_its_people_are_those_of_the_inferencer(exported, model, pictures):
     assert boxed.people[0].iuv.shape == (3, 190, 110)
 
 
+def test_what_an_engine_cannot_run_is_an_error_that_batches_go_on_from(exported):
+    run = open_engine("onnx", exported[0] / "boxes.onnx")
+    with pytest.raises(RuntimeError, match="OnnxEngine: "):
+        run({"features": np.zeros((1, 2, 3, 4), "f")})
+
+
 def test_what_disagrees_is_not_kept(model, tmp_path, monkeypatch):
     def wrong(network, path, *, kind):
         run = open_network(network, path, kind=kind)
@@ -132,6 +140,33 @@ def test_what_disagrees_is_not_kept(model, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="disagrees with torch and was not kept: body"):
         export_system(model, tmp_path / "system")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_value_that_is_no_number_is_noticed_beside_good_outputs():
+    good = {name: np.ones((1, 2), "f") for name in ("logits", "deltas")}
+    bad = good | {"logits": np.array([[1, np.nan]], "f")}
+    with pytest.raises(UserError, match=r"boxes 1x2: largest difference nan \(logits\)"):
+        exporting._compare(ExportReport(Path()), "boxes", bad, good, 1e-4)
+
+
+def test_an_export_that_loses_charts_is_kept_where_that_is_said(model, tmp_path):
+    """int8 of the shipped model loses 15 % of the pixels."""
+    wanted = np.full((10, 10), 3, np.uint8)
+    found = wanted.copy()
+    found.reshape(-1)[:15] = 4
+    pairs = [
+        tuple(
+            FoundPeople(np.zeros((1, 4)), np.ones(1), [ChartArrays(labels, np.zeros((2, 10, 10)))])
+            for labels in (found, wanted)
+        )
+    ]
+    with pytest.raises(UserError, match=r"charts: 85\.0000% of 100 pixels .* 0\.95 \(--least-agr"):
+        exporting._add_charts(ExportReport(Path()), pairs, LABEL_LIMIT["int8"], "int8")
+    report = ExportReport(Path())
+    exporting._add_charts(report, pairs, 0.8, "int8")
+    assert report.figures == {"charts": 0.85, "U, V": 0}
+    with pytest.raises(UserError, match="least_agreement is 80; expected 0 to 1"):
+        export_system(model, tmp_path / "system", precision="int8", least_agreement=80)
 
 
 def test_folders_of_others_and_older_exports_stay(model, exported, tmp_path):

@@ -54,6 +54,8 @@ def test_a_file_that_was_changed_is_not_opened(tmp_path):
         ({"parts": {}}, "parts.network is None"),
         ({"parts": {"network": {"file": "../network.onnx"}}}, "not a file of its folder"),
         ({"parts": {"network": {"file": "n.xml", "with": {"/etc/passwd": ""}}}}, "not a file of"),
+        ({"parts": {"network": {"file": "n.onnx"}}}, "with its sha256"),
+        ({"parts": GOOD["parts"] | {"more": {"file": "../n.onnx"}}}, "parts.more is"),
     ],
 )
 def test_a_description_of_another_kind_is_refused(tmp_path, changes, text):
@@ -81,7 +83,7 @@ def test_an_engine_opens_its_own_files_alone(tmp_path, engine, name):
 def test_a_broken_network_is_an_error_of_its_file(tmp_path):
     pytest.importorskip("onnxruntime")
     (tmp_path / "a.onnx").write_bytes(b"no network")
-    with pytest.raises(UserError, match=r"a\.onnx: onnxruntime cannot open it"):
+    with pytest.raises(UserError, match=r"a\.onnx: OnnxEngine cannot open it"):
         open_engine("onnx", tmp_path / "a.onnx")
 
 

@@ -1,10 +1,12 @@
 """The table of maps, and labels of further maps on their way to the targets."""
 
 import pickle
+import sys
 
 import pytest
 import torch
 
+import mmktn.models
 from mmktn.models.flip_rules import surface_flip_rules
 from mmktn.models.targets import build_chart_targets
 from mmktn.structures import (
@@ -14,6 +16,7 @@ from mmktn.structures import (
     DensePoseAnnotations,
     declare_map,
     declared_map,
+    map_table,
 )
 
 BOX = torch.tensor([10.0, 20.0, 138.0, 148.0])
@@ -38,6 +41,15 @@ def person():
         torch.zeros(0, 2),
         label_maps={"shade_of_test": ramp},
     )
+
+
+def test_maps_of_the_package_are_there_for_who_imports_no_network(monkeypatch):
+    monkeypatch.setattr(map_table, "_TABLE", {})
+    monkeypatch.setattr(mmktn.models, "maps", mmktn.models.maps)  # put back at the end
+    for name in [name for name in sys.modules if name.startswith("mmktn.models.maps")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert declared_map("u").name == "u"
+    assert not declared_map("sigma_2").panel
 
 
 def test_two_classes_cannot_share_a_name():
