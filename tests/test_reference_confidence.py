@@ -15,7 +15,6 @@ from mmktn.models.losses.uv_likelihood import VARIANCE_FLOOR, uv_likelihood_term
 from mmktn.models.maps.confidences import SEGM_FLOOR
 from mmktn.models.postprocess import ChartDecoder
 from mmktn.models.targets import build_chart_targets, sample_maps_at_points
-from mmktn.structures import ChartOutput
 from tests.reference_files import COPIES
 from tests.test_reference_models import (
     CONFIDENCES,
@@ -24,7 +23,7 @@ from tests.test_reference_models import (
     assert_gradient_norms_equal,
     assert_losses_equal,
     assert_outputs_equal,
-    pool,
+    predict,
 )
 
 FOLDER = Path(os.environ.get("MMKTN_CONFIDENCE_CSE_DIR") or COPIES / "confidence_cse")
@@ -140,13 +139,3 @@ def test_confidence_decoding_equals_the_reference(path):
                 )[:, agree]
                 assert bytes_differ.max() <= 1  # truncation of values that differ by 1e-7
     assert compared
-
-
-def predict(reference: Reference, image: int, boxes: torch.Tensor) -> ChartOutput:
-    """Maps of some boxes of an image."""
-    roi_head = reference.model.roi_head
-    names = sorted(name for name in reference.arrays if name.startswith("feat/"))
-    levels = tuple(reference.tensor(name)[image : image + 1] for name in names)
-    rois = torch.cat([boxes.new_zeros(len(boxes), 1), boxes], dim=1)
-    x = pool(roi_head.densepose_neck(levels), rois, reference.output_shape("pooled")[-1])
-    return roi_head.densepose_head.predictor(roi_head.densepose_head.trunk(x))

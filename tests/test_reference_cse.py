@@ -16,7 +16,7 @@ from mmdet.structures.mask import BitmapMasks
 from mmktn.models.rcnn.matched_rois import MatchedRoIs
 from mmktn.models.targets import build_chart_targets, sample_maps_at_points
 from mmktn.registry import MODELS
-from mmktn.structures import ChartOutput, DensePoseAnnotation, DensePoseAnnotations
+from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations
 from mmktn.surface.reference_mesh import ReferenceMesh
 from mmktn.utils.checkpoint_keys import convert_densepose_keys
 from tests.reference_files import COPIES
@@ -28,6 +28,7 @@ from tests.test_reference_models import (
     ROUNDING_LIMIT,
     Reference,
     pool,
+    predict,
 )
 
 FOLDER = Path(os.environ.get("MMKTN_CONFIDENCE_CSE_DIR") or COPIES / "confidence_cse")
@@ -399,13 +400,3 @@ def test_cse_decoding_equals_the_reference(path):
                     np.testing.assert_array_equal(ours[clear], theirs[clear])
                     compared += int(clear.sum())
     assert compared
-
-
-def predict(reference: CseReference, image: int, boxes: torch.Tensor) -> ChartOutput:
-    """Maps of some boxes of an image."""
-    roi_head = reference.model.roi_head
-    names = sorted(name for name in reference.arrays if name.startswith("feat/"))
-    levels = tuple(reference.tensor(name)[image : image + 1] for name in names)
-    rois = torch.cat([boxes.new_zeros(len(boxes), 1), boxes], dim=1)
-    x = pool(roi_head.densepose_neck(levels), rois, reference.output_shape("pooled")[-1])
-    return roi_head.densepose_head.predictor(roi_head.densepose_head.trunk(x))

@@ -16,7 +16,7 @@ from torch import nn
 
 from mmktn.models.targets import build_chart_targets
 from mmktn.registry import MODELS
-from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations
+from mmktn.structures import ChartOutput, DensePoseAnnotation, DensePoseAnnotations
 from mmktn.utils.checkpoint_keys import convert_densepose_keys
 from tests.reference_files import FOLDER, files
 
@@ -293,6 +293,16 @@ def pool(levels: tuple[torch.Tensor, ...], rois: torch.Tensor, size: int) -> tor
         chosen = level == index
         pooled[chosen] = align(levels[index - 2], rois[chosen])
     return pooled
+
+
+def predict(reference: Reference, image: int, boxes: torch.Tensor) -> ChartOutput:
+    """Maps of some boxes of an image."""
+    roi_head = reference.model.roi_head
+    names = sorted(name for name in reference.arrays if name.startswith("feat/"))
+    levels = tuple(reference.tensor(name)[image : image + 1] for name in names)
+    rois = torch.cat([boxes.new_zeros(len(boxes), 1), boxes], dim=1)
+    x = pool(roi_head.densepose_neck(levels), rois, reference.output_shape("pooled")[-1])
+    return roi_head.densepose_head.predictor(roi_head.densepose_head.trunk(x))
 
 
 def assert_outputs_equal(reference: Reference, stages: dict) -> dict[str, float]:

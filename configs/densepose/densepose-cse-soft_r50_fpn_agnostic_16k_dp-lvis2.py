@@ -1,17 +1,7 @@
 # The row "CSE soft, animals CA" on DensePose-LVIS ds2: all animals are one class.
 _base_ = "densepose-cse-soft_r50_fpn_16k_dp-lvis2.py"
 
-categories = dict(
-    bear="sheep",
-    cow="sheep",
-    cat="sheep",
-    dog="sheep",
-    elephant="sheep",
-    giraffe="sheep",
-    horse="sheep",
-    sheep="sheep",
-    zebra="sheep",
-)
+categories = dict.fromkeys(_base_.animals, "sheep")
 
 model = dict(
     roi_head=dict(

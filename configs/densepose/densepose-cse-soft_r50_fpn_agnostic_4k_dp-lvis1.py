@@ -1,17 +1,7 @@
 # Row "CSE soft, animals CA, 4 k": all animals are one class; the mesh is the annotation's.
 _base_ = "densepose-cse-soft_r50_fpn_4k_dp-lvis1.py"
 
-categories = dict(
-    bear="sheep",
-    cow="sheep",
-    cat="sheep",
-    dog="sheep",
-    elephant="sheep",
-    giraffe="sheep",
-    horse="sheep",
-    sheep="sheep",
-    zebra="sheep",
-)
+categories = dict.fromkeys(_base_.animals, "sheep")
 
 model = dict(
     roi_head=dict(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mmktn.utils.user_error import UserError
@@ -122,14 +122,24 @@ def chosen(data: Mapping[str, Any], query: Query) -> Iterator[tuple[dict, dict, 
 
     Yields:
         (annotation, image, category) in file order; unknown images and categories are empty.
+
+    Raises:
+        UserError: An id is a list or an object.
     """
-    images = {image.get("id"): image for image in data.get("images", ())}
-    categories = {entry.get("id"): entry for entry in data.get("categories", ())}
+    images = {_id(image, "id", "images"): image for image in data.get("images", ())}
+    categories = {_id(entry, "id", "categories"): entry for entry in data.get("categories", ())}
     for entry in data.get("annotations", ()):
-        image = images.get(entry.get("image_id"), {})
-        category = categories.get(entry.get("category_id"), {})
+        image = images.get(_id(entry, "image_id", "annotations"), {})
+        category = categories.get(_id(entry, "category_id", "annotations"), {})
         if query.matches(entry, image, category):
             yield entry, image, category
+
+
+def _id(record: Mapping[str, Any], field: str, where: str) -> Hashable:
+    value = record.get(field)
+    if not isinstance(value, Hashable):
+        raise UserError(f"{where}: {field} {str(value)[:40]} is no number")
+    return value
 
 
 def _check(node: ast.AST, depth: int) -> None:

@@ -42,6 +42,8 @@ class DenseMap:
             decoded by itself.
         panel: Whether pictures show the field.
         per_chart: One channel for each chart, of which decoding reads that of the pixel's chart.
+        turns_back: Whether `flip` can undo a mirror; the mean over views leaves mirrored ones out
+            where it cannot.
         needs: Maps that have to be predicted beside this one.
         replaces: Maps whose own losses are left out beside this one, whose loss covers them.
         changes: Maps that `apply` may change; where one of them is asked for, this map is made.
@@ -55,6 +57,7 @@ class DenseMap:
     field: ClassVar[str] = ""
     panel: ClassVar[bool] = True
     per_chart: ClassVar[bool] = False
+    turns_back: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ()
     replaces: ClassVar[tuple[str, ...]] = ()
     changes: ClassVar[tuple[str, ...]] = ()

@@ -95,7 +95,8 @@ class VertexResult:
         """
         if charts is None:
             labels = torch.zeros_like(self.mask, dtype=torch.uint8)
-            return ChartResult(labels, torch.zeros(2, *self.hw), self.mask, {}, self.xy)
+            uv = torch.zeros(2, *self.hw, device=self.mask.device)
+            return ChartResult(labels, uv, self.mask, {}, self.xy)
         labels = self.lookup(charts).to(torch.uint8)
         found = self.lookup(uv).permute(2, 0, 1).float()
         return ChartResult(labels, found, self.mask, {}, self.xy)

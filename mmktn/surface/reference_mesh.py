@@ -195,7 +195,10 @@ def open_mesh(name: str, folder: str | Path | None = None) -> ReferenceMesh:
                 lambda p: _permutation(p, _fields(p, "vertex_transforms")["vertex_transforms"]),
             ),
             "texcoords": reader(f"{MESHES}texcoords/texcoords_{name}.pkl", _texcoords),
-            "features": reader(f"{CSE_DATA}lbo/phi_{name}_256.pkl", _features),
+            "features": reader(
+                f"{CSE_DATA}lbo/phi_{name}_256.pkl",
+                lambda p: _fields(p, "features", optional=("embeddings",)),
+            ),
         },
     )
 
@@ -287,25 +290,18 @@ def _load(path: Path) -> Any:
         if path.suffix == ".npy":
             return np.load(path, mmap_mode="r", allow_pickle=False)
         if path.suffix == ".npz":
-            return read_arrays(path, what="a mesh")
+            return read_arrays(path, what=f"mesh {path.stem}")
         return load_plain_pickle(path)
     except (pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
         raise ValueError(f"{path}: cannot be read as arrays: {error}") from error
 
 
-def _fields(path: Path, *names: str) -> dict[str, NDArray[Any]]:
+def _fields(path: Path, *names: str, optional: tuple[str, ...] = ()) -> dict[str, NDArray[Any]]:
     content = _load(path)
     missing = [n for n in names if not isinstance(content, Mapping) or n not in content]
     if missing:
         raise ValueError(f"{path}: expected a dict with {missing[0]!r}")
-    return {name: np.asarray(content[name]) for name in names}
-
-
-def _features(path: Path) -> dict[str, NDArray[Any]]:
-    content = _load(path)
-    if not isinstance(content, Mapping) or "features" not in content:
-        raise ValueError(f"{path}: expected a dict with 'features'")
-    return {n: np.asarray(content[n]) for n in ("features", "embeddings") if n in content}
+    return {n: np.asarray(content[n]) for n in (*names, *optional) if n in content}
 
 
 def _permutation(path: Path, values: NDArray[Any]) -> NDArray[np.int64]:
@@ -317,7 +313,7 @@ def _permutation(path: Path, values: NDArray[Any]) -> NDArray[np.int64]:
 
 def _texcoords(path: Path) -> NDArray[Any]:
     content = _load(path)
-    values = np.asarray(content["texcoords"] if isinstance(content, Mapping) else content)
+    values = np.asarray(content.get("texcoords") if isinstance(content, Mapping) else content)
     if values.ndim != 2 or values.shape[1] != 2:
         raise ValueError(f"{path}: expected texcoords (K, 2), got {values.shape}")
     return values

@@ -92,3 +92,10 @@ def test_fields_are_shown_short():
     found = shown_fields(ENTRY | {"long": "x" * 100}, ["id", "width", "none", "long"])
     assert (found["id"], found["width"], found["none"]) == ("7", "30", "")
     assert len(found["long"]) == 40
+
+
+@pytest.mark.parametrize(("part", "field"), [("images", "id"), ("annotations", "image_id")])
+def test_an_id_that_is_a_list_is_named(part, field):
+    data = {"images": [], "annotations": [], part: [{field: [1]}]}
+    with pytest.raises(UserError, match=rf"{part}: {field} \[1\]"):
+        list(chosen(data, Query("")))

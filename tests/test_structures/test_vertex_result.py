@@ -32,6 +32,11 @@ def test_charts_come_from_a_table_or_are_unknown():
     assert unknown.xy == (5, 7)
 
 
+def test_charts_lie_on_the_device_of_the_vertices():
+    charts = result().map(lambda values: values.to("meta")).to_charts()
+    assert charts.labels.device == charts.uv.device == charts.mask.device
+
+
 def test_results_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match="'dog_9' is not among"):
         VertexResult(torch.ones(1, 1) > 0, "dog_9", {})

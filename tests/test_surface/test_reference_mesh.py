@@ -71,14 +71,21 @@ def test_malformed_files_are_named(folder, file, content, why):
     assert file in str(caught.value)
 
 
-def test_a_damaged_npz_is_named(folder):
-    (folder / "cat_3.pkl").unlink()
-    np.savez(folder / "cat_3.npz", vertices=np.eye(3), faces=np.array([[0, 1, 2]]))
-    assert open_mesh("cat_3", folder).faces.tolist() == [[0, 1, 2]]
-    whole = (folder / "cat_3.npz").read_bytes()
-    (folder / "cat_3.npz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"cat_3\.npz"):
-        _ = open_mesh("cat_3", folder).faces
+@pytest.mark.parametrize("damage", [lambda raw: raw[: len(raw) // 2], lambda raw: b"no archive"])
+def test_a_damaged_npz_is_named(folder, damage):
+    file = folder / "symmetry_cat_3.npz"
+    np.savez(file, vertex_transforms=[2, 1, 0])
+    (folder / "symmetry_cat_3.pkl").unlink()
+    assert open_mesh("cat_3", folder).mirror.tolist() == [2, 1, 0]
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(ValueError, match=r"symmetry_cat_3\.npz"):
+        _ = open_mesh("cat_3", folder).mirror
+
+
+def test_texcoords_of_another_name_are_named(folder):
+    write(folder / "texcoords" / "texcoords_cat_3.pkl", {"uv": np.zeros((3, 2))})
+    with pytest.raises(ValueError, match=r"texcoords_cat_3\.pkl.*\(K, 2\)"):
+        _ = open_mesh("cat_3", folder).texcoords
 
 
 def test_a_body_of_the_package_is_a_mesh_with_charts():

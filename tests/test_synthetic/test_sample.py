@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
-from mmktn.synthetic.sample import GeneratorOptions, make_sample
+from mmktn.surface.reference_mesh import body_mesh_name
+from mmktn.synthetic.sample import GeneratorOptions, load_template, make_sample
 from mmktn.synthetic.scene import SceneOptions
 
 SMALL = SceneOptions(size_hw=(128, 96), people=(1, 3))
@@ -22,6 +24,25 @@ def test_fraction_without_dense_pose_lacks_all_dp_fields():
     some = GeneratorOptions(scene=SMALL, annotated_fraction=0.5)
     have = ["dp_x" in a for i in range(5) for a in make_sample(some, "train", i).records["coco"][1]]
     assert 0 < sum(have) < len(have)
+
+
+def test_vertices_of_points_are_beside_what_the_renderer_saw():
+    mesh = load_template("human").mesh
+    lengths = np.linalg.norm(np.diff(mesh.vertices[mesh.edges], axis=1)[:, 0], axis=1)
+    sample = make_sample(GeneratorOptions(scene=SMALL), "train", 0)
+    gaps = []
+    for raster, person in zip(sample.labels.rasters, sample.records["coco"][1], strict=True):
+        assert person["ref_model"] == body_mesh_name()
+        (x0, y0, width, height) = person["bbox"]
+        x = (x0 + np.array(person["dp_x"]) * width / 256).astype(int)
+        y = (y0 + np.array(person["dp_y"]) * height / 256).astype(int)
+        corners = mesh.vertices[mesh.faces[raster.face_ids[y, x]]]
+        seen = np.einsum("pk,pkc->pc", raster.barycentric[y, x], corners)
+        gaps.append(np.linalg.norm(mesh.vertices[person["dp_vertex"]] - seen, axis=1))
+    found = np.concatenate(gaps)
+    assert len(found) > 50
+    assert found.max() <= lengths.max()
+    assert np.median(found) <= np.median(lengths)
 
 
 def test_crowd_mode_spreads_over_easy_medium_and_hard():

@@ -5,13 +5,6 @@ max_iters = 4000
 
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 param_scheduler = [
-    dict(type="LinearLR", start_factor=0.1, by_epoch=False, begin=0, end=1001),
-    dict(
-        type="MultiStepLR",
-        begin=0,
-        end=max_iters,
-        by_epoch=False,
-        milestones=[3000, 3500],
-        gamma=0.1,
-    ),
+    dict(step, end=max_iters, milestones=[3000, 3500]) if step.type == "MultiStepLR" else step
+    for step in _base_.param_scheduler
 ]

@@ -99,36 +99,66 @@ class PairScorer:
         self.with_masks = bool({"gpsm", "iou"} & set(metrics))
         self.num_dropped_by_region = 0
         self.num_beyond_limit = 0
-        if self.with_gps and surface is None:
-            raise ValueError("metrics gps and gpsm need a body surface; none was given")
-        self._batch: GpsSource | None = None
         self._vertices: TruthVertices | None = None
-        if self.with_gps and surface is not None:
-            self._batch = GpsBatch(surface, self.protocol, self.normalisers)
-            self._vertices = TruthVertices(truth.all_persons(), surface)
+        self._batch = self._gps_source(surface) if self.with_gps else None
         self._waiting: list[tuple[ImagePairs, NDArray[np.float64] | None]] = []
         self._done: list[ImagePairs] = []
+
+    def _gps_source(self, surface: SurfaceLike | None) -> GpsSource:
+        """What collects the images and gives their GPS.
+
+        Raises:
+            ValueError: The surface is missing.
+        """
+        if surface is None:
+            raise ValueError("metrics gps and gpsm need a body surface; none was given")
+        self._vertices = TruthVertices(self.truth.all_persons(), surface)
+        return GpsBatch(surface, self.protocol, self.normalisers)
+
+    def add_all(
+        self, detections: DenseDetections, progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Score a result list against all persons, category by category.
+
+        Args:
+            detections: The list.
+            progress: Called with (images done, images in all).
+        """
+        by_key: dict[tuple[int, int], list[int]] = defaultdict(list)
+        columns_of_keys = detections.image_ids.tolist(), detections.category_ids.tolist()
+        for k, key in enumerate(zip(*columns_of_keys, strict=True)):
+            by_key[key].append(k)
+        keys = sorted({*by_key, *self.truth.persons}, key=lambda key: (key[1], key[0]))
+        for done, (image_id, category_id) in enumerate(keys):
+            index = np.array(by_key.get((image_id, category_id), []), dtype=np.int64)
+            self.add(image_id, category_id, detections, index)
+            if progress is not None:
+                progress(done + 1, len(keys))
+
+    def add_missed(self, image_id: int, category_id: int) -> None:
+        """Add an image and category that nothing was detected in."""
+        nothing = DenseDetections.from_maps(
+            [], np.zeros((0, 4)), scores=[], maps=[], category_ids=[]
+        )
+        self.add(image_id, category_id, nothing, np.zeros(0, dtype=np.int64))
 
     def add(
         self,
         image_id: int,
         category_id: int,
-        *,
+        detections: DenseDetections,
         det_index: NDArray[np.int64],
-        boxes_xywh: NDArray[np.float64],
-        scores: NDArray[np.float64],
-        load_map: Callable[[int], IuvMap],
     ) -> None:
         """Score the detections of one image and category.
 
         Args:
             image_id: Image.
             category_id: Category.
-            det_index: (D,) positions in the result list.
-            boxes_xywh: (D, 4) boxes.
-            scores: (D,) scores.
-            load_map: Position in the result list to its map.
+            detections: The result list.
+            det_index: (D,) positions in it.
         """
+        boxes_xywh, scores = detections.boxes_xywh[det_index], detections.scores[det_index]
+        load_map = detections.iuv
         persons = self.truth.persons.get((image_id, category_id), [])
         persons, kept, maps = self._apply_regions(
             image_id, persons, det_index, boxes_xywh, load_map
@@ -315,23 +345,7 @@ def score_detections(
         reader=reader,
         with_true_masks=with_true_masks,
     )
-    by_key: dict[tuple[int, int], list[int]] = defaultdict(list)
-    columns_of_keys = detections.image_ids.tolist(), detections.category_ids.tolist()
-    for k, key in enumerate(zip(*columns_of_keys, strict=True)):
-        by_key[key].append(k)
-    keys = sorted({*by_key, *truth.persons}, key=lambda key: (key[1], key[0]))
-    for done, (image_id, category_id) in enumerate(keys):
-        index = np.array(by_key.get((image_id, category_id), []), dtype=np.int64)
-        scorer.add(
-            image_id,
-            category_id,
-            det_index=index,
-            boxes_xywh=detections.boxes_xywh[index],
-            scores=detections.scores[index],
-            load_map=detections.iuv,
-        )
-        if progress is not None:
-            progress(done + 1, len(keys))
+    scorer.add_all(detections, progress)
     return scorer.finish(), [*detections.notes, *truth.notes, *_counts(scorer, detections)]
 
 

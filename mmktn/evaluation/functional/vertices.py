@@ -16,8 +16,14 @@ from mmktn.evaluation.functional.detections import DenseDetections, IuvMap
 from mmktn.evaluation.functional.gps import GLOBAL, PER_PART, similarity_names
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth, PersonTruth
 from mmktn.evaluation.functional.ignore_regions import keeps_person
-from mmktn.evaluation.functional.pair_scorer import METRICS, PairScorer, check_detections
+from mmktn.evaluation.functional.pair_scorer import (
+    METRICS,
+    GpsSource,
+    PairScorer,
+    check_detections,
+)
 from mmktn.evaluation.functional.protocol import DensePoseProtocol
+from mmktn.evaluation.functional.surface_like import SurfaceLike
 from mmktn.surface.parts import CHART_TO_GPS_GROUP, GLOBAL_KAPPA_M, GPS_MEAN_DISTANCES_M, NUM_CHARTS
 from mmktn.surface.reference_mesh import ReferenceMesh
 
@@ -105,15 +111,14 @@ class VertexPairScorer(PairScorer):
         protocol: str | DensePoseProtocol = "official",
         people: Sequence[str] = (PEOPLE,),
     ) -> None:
-        super().__init__(truth, None, metrics=("iou",), protocol=protocol)
-        self.metrics = tuple(metrics)
-        self.normalisers = (PER_PART,)
-        self.with_gps = bool({"gps", "gpsm"} & set(metrics))
-        self.with_masks = bool({"gpsm", "iou"} & set(metrics))
-        self._batch = _VertexGps() if self.with_gps else None
+        super().__init__(truth, None, metrics=metrics, protocol=protocol)
         self.meshes = meshes
         self.load_vertices = load_vertices
         self.people = tuple(people)
+
+    def _gps_source(self, surface: SurfaceLike | None) -> GpsSource:
+        """The matrices that `_read_points` makes; distances are those of the meshes."""
+        return _VertexGps()
 
     def _read_points(
         self,
@@ -190,18 +195,7 @@ def evaluate_vertices(
     scorer = VertexPairScorer(
         truth, meshes, load_vertices, metrics=metrics, protocol=protocol, people=people
     )
-    found = set(zip(detections.image_ids.tolist(), detections.category_ids.tolist(), strict=True))
-    for image_id, category_id in sorted({*found, *truth.persons}, key=lambda k: (k[1], k[0])):
-        chosen = (detections.image_ids == image_id) & (detections.category_ids == category_id)
-        index = np.flatnonzero(chosen)
-        scorer.add(
-            image_id,
-            category_id,
-            det_index=index,
-            boxes_xywh=detections.boxes_xywh[index],
-            scores=detections.scores[index],
-            load_map=detections.iuv,
-        )
+    scorer.add_all(detections)
     return summarize_pairs(
         scorer.finish(),
         similarity_names(metrics, (PER_PART,)),

@@ -142,14 +142,7 @@ class DensePoseMetric(BaseMetric):
         before = scorer.num_beyond_limit, scorer.num_dropped_by_region
         for category in self.truth.categories:
             index = np.flatnonzero(detections.category_ids == category)
-            scorer.add(
-                image_id,
-                category,
-                det_index=index,
-                boxes_xywh=detections.boxes_xywh[index],
-                scores=detections.scores[index],
-                load_map=detections.iuv,
-            )
+            scorer.add(image_id, category, detections, index)
         return {
             "pairs": scorer.finish(),
             "beyond": scorer.num_beyond_limit - before[0],
@@ -190,18 +183,8 @@ class DensePoseMetric(BaseMetric):
 
     def _unseen_pairs(self, keys: Sequence[tuple[int, int]]) -> list[ImagePairs]:
         """Annotated images that were never processed: every person there is missed."""
-        nothing = DenseDetections.from_maps(
-            [], np.zeros((0, 4)), scores=[], maps=[], category_ids=[]
-        )
         for image_id, category_id in keys:
-            self.scorer.add(
-                image_id,
-                category_id,
-                det_index=np.zeros(0, dtype=np.int64),
-                boxes_xywh=nothing.boxes_xywh,
-                scores=nothing.scores,
-                load_map=nothing.iuv,
-            )
+            self.scorer.add_missed(image_id, category_id)
         return self.scorer.finish()
 
     @staticmethod

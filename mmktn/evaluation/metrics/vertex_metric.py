@@ -1,6 +1,7 @@
 """GPS, GPSm and mask IoU of results that name vertices, as a metric of mmengine."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from mmktn.evaluation.functional.vertices import PEOPLE, VertexPairScorer
 from mmktn.evaluation.metrics.sample_inputs import existing_file, vertex_detections
 from mmktn.evaluation.text_table import score_table
 from mmktn.registry import METRICS
-from mmktn.surface.reference_mesh import open_mesh
+from mmktn.surface.reference_mesh import ReferenceMesh, open_mesh
 
 
 @METRICS.register_module()
@@ -70,16 +71,18 @@ class VertexMetric(BaseMetric):
         self.min_threshold = min_threshold
         self.class_of = dict(categories or {"person": "person"})
         self.people = tuple(people)
-        self._truth: DensePoseTruth | None = None
-        self._meshes: dict[str, Any] = {}
 
-    @property
+    @cached_property
     def truth(self) -> DensePoseTruth:
         """Ground truth with the classes of the model as categories, read at first use."""
-        if self._truth is None:
-            read = DensePoseTruth.from_file(self.ann_file, categories=self.class_of)
-            self._truth = read.with_classes(self.class_of)
-        return self._truth
+        read = DensePoseTruth.from_file(self.ann_file, categories=self.class_of)
+        return read.with_classes(self.class_of)
+
+    @cached_property
+    def meshes(self) -> dict[str, ReferenceMesh]:
+        """Meshes of the annotations by name."""
+        names = {person.mesh for person in self.truth.all_persons() if person.mesh is not None}
+        return {name: open_mesh(name, self.mesh_folder) for name in sorted(names)}
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
         """Score the predictions of a batch.
@@ -100,23 +103,13 @@ class VertexMetric(BaseMetric):
             scorer = self._scorer(load)
             for category in self.truth.categories:
                 index = np.flatnonzero(detections.category_ids == category)
-                scorer.add(
-                    int(sample["img_id"]),
-                    category,
-                    det_index=index,
-                    boxes_xywh=detections.boxes_xywh[index],
-                    scores=detections.scores[index],
-                    load_map=detections.iuv,
-                )
+                scorer.add(int(sample["img_id"]), category, detections, index)
             self.results.append({"img_id": sample["img_id"], "pairs": scorer.finish()})
 
     def _scorer(self, load: Any) -> VertexPairScorer:
-        for person in self.truth.all_persons():
-            if person.mesh is not None and person.mesh not in self._meshes:
-                self._meshes[person.mesh] = open_mesh(person.mesh, self.mesh_folder)
         return VertexPairScorer(
             self.truth,
-            self._meshes,
+            self.meshes,
             load,
             metrics=self.metric_names,
             protocol=self.protocol,
@@ -134,17 +127,9 @@ class VertexMetric(BaseMetric):
         pairs = [p for record in unique for p in record["pairs"]]
         seen = {record["img_id"] for record in unique}
         scorer = self._scorer(None)
-        nothing = np.zeros(0, dtype=np.int64)
         for image_id, category in self.truth.persons:
             if image_id not in seen:
-                scorer.add(
-                    image_id,
-                    category,
-                    det_index=nothing,
-                    boxes_xywh=np.zeros((0, 4)),
-                    scores=np.zeros(0),
-                    load_map=lambda k: np.zeros((3, 1, 1), dtype=np.uint8),
-                )
+                scorer.add_missed(image_id, category)
         scores = summarize_pairs(
             [*pairs, *scorer.finish()],
             similarity_names(self.metric_names, (PER_PART,)),

@@ -21,7 +21,9 @@ class Embedding(DenseMap):
 
     name = "embedding"
     channels = 16
+    # A mirror takes a vertex to that of the other side; no rule takes its vector there.
+    turns_back = False
 
     def average(self, views: Sequence[Maps], *, uv_by_chart: bool = False) -> Tensor:
-        """The first view's: a mirror moves a vector in a way that only vertices know."""
+        """The first view's."""
         return views[0][self.name].float()

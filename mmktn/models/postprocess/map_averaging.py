@@ -34,26 +34,35 @@ def average_views(
         the mean of one view decodes to what the view does), other maps as they declare.
 
     Raises:
-        ValueError: Nothing to average, the views carry different maps or shapes, or a view is
-            mirrored and there are no rules.
+        ValueError: Nothing to average, the views carry different maps or shapes, a view is mirrored
+            and there are no rules, or all are and a map cannot be turned back.
     """
     if not views:
         raise ValueError("average_views needs at least one view")
     shapes = [{name: tuple(maps.shape) for name, maps in view.items()} for view in views]
     if any(other != shapes[0] for other in shapes):
         raise ValueError(f"average_views: the views carry different maps: {shapes}")
+    mirrored = mirrored or [False] * len(views)
+    kinds = {name: declared_map(name) for name in views[0].names()}
+    one_way = [name for name, kind in kinds.items() if not kind.turns_back]
     if any(mirrored):
         if rules is None:
             raise ValueError("average_views: mirrored views need the surface's symmetry tables")
+        if one_way and all(mirrored):
+            raise ValueError(
+                f"average_views: the map {one_way[0]!r} cannot be turned back from a mirror; add a "
+                "view that is not mirrored"
+            )
         tables = rules()
         views = [
             view.flip(tables) if flip else view.bounded()
             for view, flip in zip(views, mirrored, strict=True)
         ]
     parts = [view.as_dict() for view in views]
+    unturned = [part for part, flip in zip(parts, mirrored, strict=True) if not flip]
     return ChartOutput(
         {
-            name: declared_map(name).average(parts, uv_by_chart=uv_by_chart)
-            for name in views[0].names()
+            name: kind.average(unturned if name in one_way else parts, uv_by_chart=uv_by_chart)
+            for name, kind in kinds.items()
         }
     )

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from mmktn.models.flip_rules import surface_flip_rules
 from mmktn.models.postprocess.chart_decoder import ChartDecoder
 from mmktn.models.postprocess.map_averaging import average_views
 from mmktn.structures import ChartOutput
@@ -81,3 +82,12 @@ def test_charts_that_no_view_believes_in_stay_finite():
     sure = maps(0)
     sure["fine_segm"].fill_(-1e5)[:, 3] = 1e5
     assert average_views([sure, sure], uv_by_chart=True)["u"].isfinite().all()
+
+
+def test_embeddings_of_mirrored_views_are_left_out():
+    rules = surface_flip_rules("human")
+    views = [maps(k, embedding=torch.full((2, 16, 6, 6), float(k))) for k in range(3)]
+    mean = average_views(views, mirrored=[True, False, False], rules=lambda: rules)
+    assert (mean["embedding"] == 1).all()
+    with pytest.raises(ValueError, match="'embedding' cannot be turned back"):
+        average_views(views[:1], mirrored=[True], rules=lambda: rules)
