@@ -91,19 +91,12 @@ HOST_IMPORTERS = {
         "models.rcnn",
         "models.fcn",
         "datasets",
-        "evaluation.metrics",
         "visualization",
-        "apis",
-        "export",
     },
     "mmpose": {
         "models.topdown",
-        "models.stip",
         "models.backbones",
         "datasets",
-        "evaluation.metrics",
-        "apis",
-        "export",
     },
 }
 # Part -> packages that it must not import, so that it stays usable without them.

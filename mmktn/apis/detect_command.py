@@ -161,10 +161,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"--score-thr {args.score_thr}: 0 to 1 is possible")
     content = read_json(args.gt, "--gt")
     records = list(images_of(content, args.gt).values())
-    for place, image in enumerate(records):
-        name = image["file_name"]
-        if ".." in Path(name).parts or "\0" in name:
-            raise UserError(f"image {place} of {args.gt}: file_name {name!r} leads elsewhere")
     category = min(person_ids_of(content, args.gt))
     folder = ImageFolder(args.images)
     detector = apis.DensePoseInferencer(

@@ -9,13 +9,14 @@ in float32). On the CPU each RoI's part is multiplied where it lies; elsewhere a
 than the product, and many RoIs are worked off together (roi_align_batched.py).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from mmktn.compat.roi_align_batched import add_gradient, pool_batched
-from mmktn.compat.roi_axis_weights import axis_weights
+from mmktn.compat.roi_axis_weights import UPSIDE_DOWN, axis_weights, corners_and_extents
 
 # RoIs whose weights are held at a time: 128 * 28 bins * 300 cells * 4 bytes = 4 MB for each axis.
 _ROIS_PER_CHUNK = 128
@@ -41,40 +42,37 @@ def _windows(
     spatial_scale: float,
     sampling_ratio: int,
     aligned: bool,
-) -> list[_Window]:
-    """Turn (N, 5) RoIs into windows; a RoI without a valid sample has none."""
-    corners = rois[:, 1:] * spatial_scale - (0.5 if aligned else 0.0)
-    extent = corners[:, 2:] - corners[:, :2]
-    if not aligned:
-        extent = extent.clamp(min=1)
-    elif bool((extent < 0).any()):
-        raise ValueError("RoIAlign: a RoI has x2 < x1 or y2 < y1; boxes must be (x1, y1, x2, y2)")
-    columns, rows = (
-        axis_weights(
-            corners[:, axis],
-            extent[:, axis],
-            bins=bins_hw[1 - axis],
-            size=map_hw[1 - axis],
-            sampling_ratio=sampling_ratio,
+) -> Iterator[_Window]:
+    """Turn (N, 5) RoIs into windows, a chunk at a time; a RoI without a valid sample has none."""
+    for offset in range(0, len(rois), _ROIS_PER_CHUNK):
+        chunk = rois[offset : offset + _ROIS_PER_CHUNK]
+        corners, extents = corners_and_extents(chunk, spatial_scale, aligned=aligned)
+        if bool((extents < 0).any()):
+            raise ValueError(UPSIDE_DOWN)
+        columns, rows = (
+            axis_weights(
+                corners[:, axis],
+                extents[:, axis],
+                bins=bins_hw[1 - axis],
+                size=map_hw[1 - axis],
+                sampling_ratio=sampling_ratio,
+            )
+            for axis in (0, 1)
         )
-        for axis in (0, 1)
-    )
-    # One copy to the host for all numbers of the chunk.
-    numbers = (rois[:, 0].long(), rows.first, rows.length, columns.first, columns.length)
-    return [
-        _Window(
-            index=index,
-            batch=batch,
-            rows=slice(top, top + height),
-            columns=slice(left, left + width),
-            row_weights=rows.weights[index, :, :height],
-            column_weights=columns.weights[index, :, :width],
-        )
+        # One copy to the host for all numbers of the chunk.
+        numbers = (chunk[:, 0].long(), rows.first, rows.length, columns.first, columns.length)
         for index, (batch, top, height, left, width) in enumerate(
             torch.stack(numbers, dim=1).tolist()
-        )
-        if height and width
-    ]
+        ):
+            if height and width:
+                yield _Window(
+                    index=offset + index,
+                    batch=batch,
+                    rows=slice(top, top + height),
+                    columns=slice(left, left + width),
+                    row_weights=rows.weights[index, :, :height],
+                    column_weights=columns.weights[index, :, :width],
+                )
 
 
 def _compute_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -104,6 +102,9 @@ def roi_align_forward(
 
     Returns:
         (N, C, *bins_hw) in the dtype of `features`.
+
+    Raises:
+        ValueError: An aligned RoI has negative width or height.
     """
     dtype = _compute_dtype(features.dtype)
     if features.device.type != "cpu":
@@ -116,21 +117,16 @@ def roi_align_forward(
             aligned=aligned,
         )
     output = features.new_zeros((rois.shape[0], features.shape[1], *bins_hw))
-    map_hw = (features.shape[2], features.shape[3])
-    for offset in range(0, rois.shape[0], _ROIS_PER_CHUNK):
-        chunk = rois[offset : offset + _ROIS_PER_CHUNK].to(dtype)
-        for window in _windows(
-            chunk,
-            map_hw,
-            bins_hw,
-            spatial_scale=spatial_scale,
-            sampling_ratio=sampling_ratio,
-            aligned=aligned,
-        ):
-            patch = features[window.batch, :, window.rows, window.columns].to(dtype)
-            output[offset + window.index] = _sandwich(
-                window.row_weights, patch, window.column_weights.T
-            )
+    for window in _windows(
+        rois.to(dtype),
+        (features.shape[2], features.shape[3]),
+        bins_hw,
+        spatial_scale=spatial_scale,
+        sampling_ratio=sampling_ratio,
+        aligned=aligned,
+    ):
+        patch = features[window.batch, :, window.rows, window.columns].to(dtype)
+        output[window.index] = _sandwich(window.row_weights, patch, window.column_weights.T)
     return output
 
 
@@ -156,8 +152,6 @@ def roi_align_backward(
     dtype = _compute_dtype(grad_output.dtype)
     # Overlapping RoIs add up; half types would lose the small summands.
     total = grad_input if grad_input.dtype == dtype else grad_input.to(dtype)
-    map_hw = (grad_input.shape[2], grad_input.shape[3])
-    bins_hw = (grad_output.shape[2], grad_output.shape[3])
     if grad_input.device.type != "cpu":
         add_gradient(
             total,
@@ -167,22 +161,17 @@ def roi_align_backward(
             sampling_ratio=sampling_ratio,
             aligned=aligned,
         )
-        if total is not grad_input:
-            grad_input.copy_(total)
-        return
-    for offset in range(0, rois.shape[0], _ROIS_PER_CHUNK):
-        chunk = rois[offset : offset + _ROIS_PER_CHUNK].to(dtype)
+    else:
         for window in _windows(
-            chunk,
-            map_hw,
-            bins_hw,
+            rois.to(dtype),
+            (grad_input.shape[2], grad_input.shape[3]),
+            (grad_output.shape[2], grad_output.shape[3]),
             spatial_scale=spatial_scale,
             sampling_ratio=sampling_ratio,
             aligned=aligned,
         ):
-            grad = grad_output[offset + window.index].to(dtype)
             total[window.batch, :, window.rows, window.columns] += _sandwich(
-                window.row_weights.T, grad, window.column_weights
+                window.row_weights.T, grad_output[window.index].to(dtype), window.column_weights
             )
     if total is not grad_input:
         grad_input.copy_(total)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mmktn.compat.roi_axis_weights import axis_weights
+from mmktn.compat.roi_axis_weights import UPSIDE_DOWN, axis_weights, corners_and_extents
 
 # Numbers of the gathered windows that are held at a time: 128 MB of float32.
 _WINDOW_NUMBERS = 2**25
@@ -64,7 +64,7 @@ def pool_batched(
         rois,
         tuple(features.shape),
         bins_hw,
-        scale=spatial_scale,
+        spatial_scale=spatial_scale,
         sampling_ratio=sampling_ratio,
         aligned=aligned,
     ):
@@ -100,7 +100,7 @@ def add_gradient(
         rois,
         tuple(total.shape),
         (grad_output.shape[2], grad_output.shape[3]),
-        scale=spatial_scale,
+        spatial_scale=spatial_scale,
         sampling_ratio=sampling_ratio,
         aligned=aligned,
     ):
@@ -118,19 +118,16 @@ def _groups(
     shape: tuple[int, ...],
     bins_hw: tuple[int, int],
     *,
-    scale: float,
+    spatial_scale: float,
     sampling_ratio: int,
     aligned: bool,
 ) -> Iterator[_Group]:
     """Cut the RoIs into groups of bounded size, the largest RoIs first."""
     _, channels, height, width = shape
-    corners = rois[:, 1:] * scale - (0.5 if aligned else 0.0)
-    extent = corners[:, 2:] - corners[:, :2]
-    if not aligned:
-        extent = extent.clamp(min=1)
+    corners, extent = corners_and_extents(rois, spatial_scale, aligned=aligned)
     extents = extent.tolist()
     if any(one < 0 or other < 0 for one, other in extents):
-        raise ValueError("RoIAlign: a RoI has x2 < x1 or y2 < y1; boxes must be (x1, y1, x2, y2)")
+        raise ValueError(UPSIDE_DOWN)
     # Samples lie inside the extent; a sample reads two cells, and both ends round outwards.
     # What is not a number (an overflow in float16) counts as no extent.
     extents = [[max(0.0, x), max(0.0, y)] for x, y in extents]

@@ -21,6 +21,28 @@ class AxisWeights:
     weights: Tensor
 
 
+UPSIDE_DOWN = "RoIAlign: a RoI has x2 < x1 or y2 < y1; boxes must be (x1, y1, x2, y2)"
+"""What callers say of an extent below 0; they look for it where it costs them no wait."""
+
+
+def corners_and_extents(
+    rois: Tensor, spatial_scale: float, *, aligned: bool
+) -> tuple[Tensor, Tensor]:
+    """Place RoIs on the map.
+
+    Args:
+        rois: (N, 5) batch index and x1, y1, x2, y2 in image pixels.
+        spatial_scale: Map cells per image pixel.
+        aligned: Whether to shift by half a cell; if not, an extent is 1 at least.
+
+    Returns:
+        (N, 4) x1, y1, x2, y2 and (N, 2) width, height, in cells.
+    """
+    corners = rois[:, 1:] * spatial_scale - (0.5 if aligned else 0.0)
+    extents = corners[:, 2:] - corners[:, :2]
+    return corners, extents if aligned else extents.clamp(min=1)
+
+
 def axis_weights(
     start: Tensor,
     extent: Tensor,

@@ -18,7 +18,7 @@ from PIL import Image
 from mmktn.formats.json_files import parse_json
 from mmktn.formats.masks import number_list
 from mmktn.formats.pictures import PictureError, read_pixels
-from mmktn.formats.shown import is_id, shown
+from mmktn.formats.shown import is_id, is_name_inside, shown
 from mmktn.structures.box_grid import ANNOTATION_GRID
 from mmktn.structures.dense_map import DENSE_CHANNELS
 from mmktn.surface.parts import NUM_CHARTS
@@ -245,7 +245,7 @@ class DenseLabelFolder:
             text = shown(record["id"])
             raise ValueError(f"{place}: field id: {text} is no number or occurs twice")
         name = record["file"]
-        if not isinstance(name, str) or not name or ".." in Path(name).parts:
+        if not is_name_inside(name):
             raise ValueError(f"{place}: field file: {shown(name)} is no name in this folder")
 
 

@@ -14,10 +14,12 @@ import numpy as np
 from mmengine import fileio
 
 from mmktn.formats.json_files import parse_json
-from mmktn.formats.shown import is_id, shown
+from mmktn.formats.shown import is_id, is_name_inside, shown
 from mmktn.utils.user_error import UserError
 
-_COCO_PERSON = 1
+DETECTION_FIELDS = ("image_id", "category_id", "bbox", "score")
+COCO_PERSON = 1
+"""The person's category where nothing says which it is."""
 
 
 def read_json(path: str | Path, what: str) -> Any:
@@ -57,6 +59,11 @@ def images_of(content: Any, path: str | Path) -> dict[Any, dict[str, Any]]:
                 f"image {index} of {path}: id {shown(image['id'])} or file_name "
                 f"{shown(image['file_name'])} is unusable; ids are whole numbers, names are text"
             )
+        if not is_name_inside(image["file_name"]):
+            raise UserError(
+                f"image {index} of {path}: file_name {shown(image['file_name'])} leads out of the "
+                "folder of images"
+            )
     return {image["id"]: image for image in images}
 
 
@@ -75,7 +82,7 @@ def person_ids_of(content: Any, path: str | Path) -> set[int]:
     """
     categories = content.get("categories") if isinstance(content, dict) else None
     if categories is None:
-        return {_COCO_PERSON}
+        return {COCO_PERSON}
     if not isinstance(categories, list) or not all(
         isinstance(entry, dict) and is_id(entry.get("id")) for entry in categories
     ):

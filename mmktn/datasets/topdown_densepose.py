@@ -14,11 +14,12 @@ from mmengine import fileio
 from mmengine.logging import print_log
 
 from mmktn.datasets.densepose_coco import DensePoseCocoDataset
+from mmktn.datasets.detection_file import DETECTION_FIELDS, image_of, require_fields
 from mmktn.formats.annotation_checks import box_problems
-from mmktn.formats.shown import is_id
+from mmktn.formats.json_files import parse_json
+from mmktn.formats.shown import is_id, is_number, shown
 from mmktn.registry import DATASETS
-
-_DETECTION_FIELDS = ("image_id", "category_id", "bbox", "score")
+from mmktn.utils.user_error import UserError
 
 
 @DATASETS.register_module()
@@ -105,7 +106,8 @@ class TopdownDensePoseDataset(DensePoseCocoDataset):
         for image_id, detections in found.items():
             detections.sort(key=lambda detection: -detection["score"])
             images[image_id]["instances"] = [
-                _instance_of(detection) for detection in detections[: self.max_per_image]
+                _instance_of(detection, self.class_of_category[detection["category_id"]])
+                for detection in detections[: self.max_per_image]
             ]
         print_log(
             f"{self.bbox_file}: {sum(map(len, found.values()))} boxes above score "
@@ -121,36 +123,28 @@ class TopdownDensePoseDataset(DensePoseCocoDataset):
                 "outfile_prefix=...) of a detector's config, or set bbox_file=None for annotated "
                 "boxes"
             )
-        detections = fileio.load(path, file_format="json", backend_args=self.backend_args)
+        content = fileio.get(path, backend_args=self.backend_args)
+        detections = parse_json(content, f"bbox_file: {path}")
         if not isinstance(detections, list):
-            raise ValueError(f"{path}: holds a {type(detections).__name__}, not a list of boxes")
+            raise UserError(f"bbox_file: {path} holds {shown(detections)}, not a list of boxes")
         return detections
 
     def _check_detection(self, detection: Any, images: dict[Any, Any], where: str) -> None:
         """Name what makes a detection unusable."""
-        missing = [
-            field
-            for field in _DETECTION_FIELDS
-            if not isinstance(detection, dict) or field not in detection
-        ]
-        if missing:
-            raise ValueError(f"{where}: has no {missing[0]!r}")
-        image = images.get(detection["image_id"])
-        if image is None:
-            raise ValueError(
-                f"{where}: image {detection['image_id']!r} is not in {self.ann_file}; use the "
-                "detections of this split"
-            )
+        require_fields(detection, DETECTION_FIELDS, where)
+        image = image_of(detection, images, where, source=self.ann_file)
+        if not is_number(detection["score"]):
+            raise UserError(f"{where}: score {shown(detection['score'])} is not a number")
         for field, message in box_problems(detection["bbox"], (image["height"], image["width"])):
             raise ValueError(f"{where}: {field} {message}")
 
 
-def _instance_of(detection: dict[str, Any]) -> dict[str, Any]:
+def _instance_of(detection: dict[str, Any], label: int) -> dict[str, Any]:
     """Detection -> instance without annotations."""
     x, y, w, h = detection["bbox"]
     return {
         "bbox": [x, y, x + w, y + h],
-        "bbox_label": 0,
+        "bbox_label": label,
         "ignore_flag": 0,
         "bbox_score": float(detection["score"]),
     }

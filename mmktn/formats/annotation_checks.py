@@ -17,7 +17,7 @@ import numpy as np
 from mmktn.formats.annotation_sets import DENSEPOSE_COCO, AnnotationFormat
 from mmktn.formats.limits import MAX_IMAGE_PIXELS
 from mmktn.formats.masks import check_polygons, check_segmentation, number_list, part_runs
-from mmktn.formats.shown import is_id, is_number, shown
+from mmktn.formats.shown import is_id, is_name_inside, is_number, shown
 from mmktn.utils.user_error import UserError, one_line
 
 POINT_FIELDS = ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V")
@@ -387,7 +387,7 @@ def _image_problems(image: dict[str, Any], *, needs_names: bool) -> Iterator[Fin
         pass
     elif not isinstance(name, str) or not name:
         yield "file_name", f"missing or no text: {shown(name)}"
-    elif ".." in name.replace("\\", "/").split("/") or "\0" in name:
+    elif not is_name_inside(name):
         yield "file_name", f"leads out of the folder of images: {shown(name)}"
     wrong = [side for side in ("height", "width") if not _is_positive_int(image.get(side))]
     for side in wrong:

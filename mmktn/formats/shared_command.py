@@ -14,7 +14,7 @@ from pathlib import Path
 from mmktn.formats.json_files import read_json
 from mmktn.formats.pictures import MAX_PIXELS, SUFFIXES
 from mmktn.formats.shared_pictures import PictureMark, SharedPair, mark_picture, shared_pictures
-from mmktn.formats.shown import shown
+from mmktn.formats.shown import is_name_inside, shown
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_outputs, write_json
 from mmktn.utils.user_error import UserError, one_line, one_line_errors
 
@@ -79,7 +79,7 @@ def list_set(text: str) -> list[Path]:
         raise UserError(f"{file}: no list 'images'; a COCO annotation file is needed")
     names = [image.get("file_name") if isinstance(image, dict) else None for image in images]
     for place, name in enumerate(names):
-        if not isinstance(name, str) or not name or ".." in Path(name).parts or "\0" in name:
+        if not is_name_inside(name):
             raise UserError(f"{file}: image no. {place}: file_name is {shown(name)}")
     return [root / str(name) for name in names]
 

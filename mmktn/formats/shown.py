@@ -1,9 +1,10 @@
-"""Values of a file as text for messages, and what counts as a number or an id."""
+"""Values of a file as text for messages, and what counts as a number, an id or a file's name."""
 
 from __future__ import annotations
 
 import math
 import reprlib
+from pathlib import Path
 from typing import Any
 
 from mmktn.formats.limits import MAX_ID
@@ -38,3 +39,11 @@ def is_number(value: Any) -> bool:
         return math.isfinite(float(value))
     except OverflowError:
         return False
+
+
+def is_name_inside(name: Any) -> bool:
+    """Whether a value names a file below the folder that it is looked for in, on every system."""
+    if not isinstance(name, str) or not name or "\0" in name:
+        return False
+    parts = name.replace("\\", "/").split("/")
+    return ".." not in parts and parts[0] != "" and not Path(name).is_absolute()

@@ -18,12 +18,12 @@ from typing import Any
 
 import torch
 from measure import (
+    add_options,
     current_rss_mb,
     make_report,
-    merge_rounds,
+    measure_in_turns,
     peak_cuda_mb,
     peak_rss_mb,
-    run_worker,
     time_calls,
 )
 from mmengine.registry import init_default_scope
@@ -35,7 +35,7 @@ from schema import check_report
 from mmktn.models.rcnn import DensePoseRoIHead
 from mmktn.registry import MODELS
 from mmktn.utils.config_path import read_config
-from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_json
+from mmktn.utils.output_files import claim_output, write_json
 from mmktn.utils.user_error import one_line_errors
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "densepose"
@@ -57,15 +57,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--size", nargs=2, type=int, default=[480, 640], metavar=("H", "W"))
     parser.add_argument("--boxes", type=int, default=10)
-    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--warmup", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=1, help="processes a variant, in turns")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=Path, help="write the report as JSON")
-    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
+    add_options(parser)
     parser.add_argument("--check", action="store_true", help="compare 'ktn2' with 'direct' instead")
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
 
@@ -202,19 +196,13 @@ def main(argv: list[str] | None = None) -> int:
         "threads": args.threads,
         "device": args.device,
     }
-    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in args.variants}
-    for number in range(args.rounds):
-        for name, measured in rounds.items():
-            print(f"round {number + 1}: {name} ...", file=sys.stderr, flush=True)
-            job = {"name": name, **settings}
-            measured.append(run_worker(Path(__file__), job, threads=args.threads))
-    results = [merge_rounds(measured) for measured in rounds.values()]
-    baseline = BASELINE if BASELINE in args.variants else None
     report = make_report(
         Path(__file__).name,
         settings={**settings, "rounds": args.rounds},
-        results=results,
-        baseline=baseline,
+        results=measure_in_turns(
+            Path(__file__), args.variants, settings, rounds=args.rounds, threads=args.threads
+        ),
+        baseline=BASELINE if BASELINE in args.variants else None,
     )
     check_report(report)
     show(report)

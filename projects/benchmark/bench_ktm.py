@@ -17,12 +17,12 @@ from typing import Any
 
 import torch
 from measure import (
+    add_options,
     current_rss_mb,
     make_report,
-    merge_rounds,
+    measure_in_turns,
     peak_cuda_mb,
     peak_rss_mb,
-    run_worker,
     time_calls,
 )
 from rich.console import Console
@@ -31,7 +31,7 @@ from schema import check_report
 
 from mmktn.models.predictors import MapPredictor
 from mmktn.registry import MODELS
-from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_json
+from mmktn.utils.output_files import claim_output, write_json
 from mmktn.utils.setup_env import register_all_modules
 from mmktn.utils.user_error import one_line_errors
 
@@ -52,16 +52,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--channels", type=int, default=512, help="channels of the trunk")
-    parser.add_argument("--rois", type=int, default=16, help="boxes a step")
+    parser.add_argument("--rois", type=int, default=16, help="boxes per step")
     parser.add_argument("--size", type=int, default=28, help="side of the pooled features")
-    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--warmup", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=1, help="processes a variant, in turns")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=Path, help="write the report as JSON")
-    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    add_options(parser)
     return parser.parse_args(argv)
 
 
@@ -155,15 +149,14 @@ def main(argv: list[str] | None = None) -> int:
         claim_output(args.out, overwrite=args.overwrite)
     keys = ("channels", "rois", "size", "repeats", "warmup", "threads", "device")
     settings = {key: getattr(args, key) for key in keys}
-    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in args.variants}
-    for _ in range(args.rounds):
-        for name in args.variants:
-            job = {"name": name, **settings}
-            rounds[name].append(run_worker(Path(__file__), job, threads=args.threads))
-    results = [merge_rounds(done) for done in rounds.values()]
-    report = make_report("bench_ktm", settings=settings, results=results, baseline=BASELINE)
-    if BASELINE not in args.variants:
-        report["baseline"] = None
+    report = make_report(
+        "bench_ktm",
+        settings={**settings, "rounds": args.rounds},
+        results=measure_in_turns(
+            Path(__file__), args.variants, settings, rounds=args.rounds, threads=args.threads
+        ),
+        baseline=BASELINE if BASELINE in args.variants else None,
+    )
     add_parameter_ratios(report)
     check_report(report)
     show(report)

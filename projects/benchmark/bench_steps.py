@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ Step = tuple[str, Callable[[], Any], Callable[[], Any]]
 """What it is, ours, the direct form."""
 IMAGE_HW = (1080, 1920)
 PEOPLE = 20
-COMMANDS = ("tools/test.py", "tools/train.py", "demo/image_demo.py", "demo/pose_demo.py")
+COMMANDS = ("test", "train", "predict", "check", "browse", "convert")
 
 
 def made_up_people(
@@ -171,7 +172,7 @@ def proposals() -> Iterator[Step]:
 
 
 def start() -> Iterator[Step]:
-    """`--help` of commands; the direct form imports torch and mmdet's interface first."""
+    """`--help` of commands; the direct form imports torch and mmdet's interface alone."""
 
     def run(*arguments: str) -> None:
         environment = {**os.environ, "PYTHONPATH": str(REPO)}
@@ -182,8 +183,8 @@ def start() -> Iterator[Step]:
     def direct() -> None:
         run("-c", "import mmktn, mmdet.apis")
 
-    for path in COMMANDS:
-        yield f"{path} --help", lambda path=path: run(str(REPO / path), "--help"), direct  # type: ignore[misc]
+    for command in COMMANDS:
+        yield f"mmktn {command} --help", partial(run, "-m", "mmktn", command, "--help"), direct
 
 
 def prediction() -> Iterator[Step]:
@@ -193,14 +194,14 @@ def prediction() -> Iterator[Step]:
 
     from mmktn.apis import DensePoseInferencer
     from mmktn.synthetic import GeneratorOptions, make_sample
+    from mmktn.visualization.iuv_files import write_image
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     inferencer = DensePoseInferencer(device="cpu")
     folder = tempfile.TemporaryDirectory()
     path = Path(folder.name) / "person.jpg"
-    picture = make_sample(GeneratorOptions(), "val", 0).picture
-    cv2.imwrite(str(path), cv2.resize(picture[..., ::-1], (640, 480)))
+    write_image(path, cv2.resize(make_sample(GeneratorOptions(), "val", 0).picture, (640, 480)))
 
     def ours(keep: Any = folder) -> Any:
         return inferencer(path)

@@ -8,24 +8,29 @@ the (B, K, D, H, W) kernels; it is the baseline of the ratios. 'direct-channels-
 it in the layout alone, so the rest of the gain of 'ours' is that of the regressor. Modes:
 'predict' (final maps), 'all-maps' (everything training needs, no gradient), 'train' (forward,
 losses, backward). `head_peak_mb` counts live tensors made by the head (peak_memory.py);
-`largest_difference` compares with 'direct' on the same weights. On a shared machine trust
-`cpu_seconds` with --threads 1 (processor time of the process, what an idle machine would take).
+`largest_difference` compares with 'direct' on the same weights. On a shared machine trust the CPU
+seconds with --threads 1 (processor time of the process, what an idle machine would take).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from direct_stip import direct_forward_maps
-from measure import make_report, peak_cuda_mb, peak_rss_mb, run_worker, time_calls
+from measure import (
+    add_options,
+    make_report,
+    measure_in_turns,
+    peak_cuda_mb,
+    peak_rss_mb,
+    time_calls,
+)
 from peak_memory import PeakMemoryMeter
 from rich.console import Console
 from rich.table import Table
@@ -34,7 +39,7 @@ from schema import check_report
 from mmktn.models.backbones.staged_hrnet import StagedHRNet
 from mmktn.models.stip import STIPLoss, STIPTargets
 from mmktn.models.topdown import STIPHead
-from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_json
+from mmktn.utils.output_files import claim_output, write_json
 from mmktn.utils.user_error import one_line_errors
 
 VARIANTS = ("direct", "direct-channels-last", "ours")
@@ -52,13 +57,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--width", type=int, default=32, choices=(8, 32, 48))
     parser.add_argument("--keypoints", type=int, default=14)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=2, help="timed calls a round")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=Path, help="write the report as JSON")
-    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    add_options(parser)
+    parser.set_defaults(rounds=3, repeats=2)
     return parser.parse_args(argv)
 
 
@@ -135,12 +135,9 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     images = torch.randn(job["batch"], 3, *job["size"], device=device)
     call = make_call(variant, job, head)
     with torch.set_grad_enabled(training):
-        call(backbone(images))
-        cpu_start = time.process_time()
         seconds = time_calls(
-            lambda: call(backbone(images)), repeats=job["repeats"], warmup=0, device=device
+            lambda: call(backbone(images)), repeats=job["repeats"], warmup=1, device=device
         )
-        cpu_seconds = (time.process_time() - cpu_start) / job["repeats"]
         rss = peak_rss_mb()
         backbone.eval()
         feats = tuple(feat.detach().requires_grad_(training) for feat in backbone(images))
@@ -154,28 +151,12 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
         "mode": job["mode"],
         "device": job["device"],
         "seconds": seconds,
-        "cpu_seconds": round(cpu_seconds, 4),
         "peak_rss_mb": rss,
         "peak_cuda_mb": peak_cuda_mb(device),
         "head_peak_mb": round(meter.peak_bytes / 1e6, 1),
         "largest_difference": ((final - reference).abs().max() / reference.abs().max()).item(),
         "parameters": sum(p.numel() for m in (backbone, head) for p in m.parameters()),
     }
-
-
-def merge(rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    """One result of several rounds: median of medians, extremes of extremes."""
-    seconds = [result["seconds"] for result in rounds]
-    merged = dict(rounds[0])
-    merged["seconds"] = {
-        "median": statistics.median(s["median"] for s in seconds),
-        "min": min(s["min"] for s in seconds),
-        "max": max(s["max"] for s in seconds),
-        "repeats": sum(s["repeats"] for s in seconds),
-    }
-    merged["cpu_seconds"] = statistics.median(result["cpu_seconds"] for result in rounds)
-    merged["peak_rss_mb"] = max(result["peak_rss_mb"] for result in rounds)
-    return merged
 
 
 def show(report: dict[str, Any]) -> None:
@@ -191,8 +172,8 @@ def show(report: dict[str, Any]) -> None:
             result["mode"],
             f"{result['seconds']['median']:.3f}",
             f"{base['seconds']['median'] / result['seconds']['median']:.2f}",
-            f"{result['cpu_seconds']:.2f}",
-            f"{base['cpu_seconds'] / result['cpu_seconds']:.2f}",
+            f"{result['seconds']['cpu_median']:.2f}",
+            f"{base['seconds']['cpu_median'] / result['seconds']['cpu_median']:.2f}",
             f"{result['head_peak_mb']:.0f}",
             f"{result['head_peak_mb'] / base['head_peak_mb']:.2f}",
             f"{result['largest_difference']:.1e}",
@@ -219,12 +200,10 @@ def main(argv: list[str] | None = None) -> None:
     }
     results = []
     for mode in args.modes:
-        rounds: dict[str, list[dict[str, Any]]] = {variant: [] for variant in VARIANTS}
-        for _ in range(args.rounds):
-            for variant, measured in rounds.items():
-                job = {"name": variant, "mode": mode, **settings}
-                measured.append(run_worker(Path(__file__), job, threads=args.threads))
-        results += [merge(measured) for measured in rounds.values()]
+        job = {"mode": mode, **settings}
+        results += measure_in_turns(
+            Path(__file__), VARIANTS, job, rounds=args.rounds, threads=args.threads
+        )
     report = make_report(
         "bench_stip",
         settings={**settings, "rounds": args.rounds, "official_seconds": OFFICIAL_SECONDS},

@@ -6,6 +6,7 @@ Peak memory is that of the whole process, so each measurement belongs into a pro
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import os
@@ -14,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,21 @@ import numpy as np
 import torch
 
 import mmktn
+from mmktn.utils.output_files import OVERWRITE_HELP
 from mmktn.utils.user_error import UserError
 
 REPO = Path(__file__).resolve().parents[2]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every comparison of variants in processes of their own asks for."""
+    parser.add_argument("--repeats", type=int, default=5, help="timed calls per round")
+    parser.add_argument("--rounds", type=int, default=1, help="processes per variant, in turns")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, help="write the report as JSON")
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
 
 
 def time_calls(
@@ -79,11 +92,34 @@ def current_rss_mb() -> float | None:
     return _linux_status_mb("VmRSS")
 
 
-def merge_rounds(rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    """One result of several processes: median of medians, extremes of extremes.
+def measure_in_turns(
+    script: Path, names: Sequence[str], settings: dict[str, Any], *, rounds: int, threads: int
+) -> list[dict[str, Any]]:
+    """Measure variants in turns, which is fairer on a machine that others use too.
 
-    Running the variants in turns, several times, is fairer on a machine that others use too.
+    Args:
+        script: As `run_worker` takes it.
+        names: Variants.
+        settings: The rest of each job.
+        rounds: Processes per variant.
+        threads: OMP threads of a process.
+
+    Returns:
+        One merged result per variant.
+
+    Raises:
+        UserError: A worker failed.
     """
+    measured: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for number in range(rounds):
+        for name, results in measured.items():
+            print(f"round {number + 1}: {name} ...", file=sys.stderr, flush=True)
+            results.append(run_worker(script, {"name": name, **settings}, threads=threads))
+    return [merge_rounds(results) for results in measured.values()]
+
+
+def merge_rounds(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """One result of several processes: median of medians, extremes of extremes."""
     merged = dict(rounds[0])
     seconds = [result["seconds"] for result in rounds]
     merged["seconds"] = {

@@ -82,6 +82,8 @@ def test_folders_are_not_overwritten(tmp_path):
         (lambda c: c["annotations"][1].pop("file"), r"annotations\[1\]: field file: missing"),
         (lambda c: c["annotations"][1].update(bbox=[1, 2]), r"annotations\[1\]: field bbox"),
         (lambda c: c["annotations"][1].update(bbox=[1, 2, 0, 4]), "field bbox"),
+        (lambda c: c["annotations"][1].update(file="../7.png"), "no name in this folder"),
+        (lambda c: c["annotations"][1].update(file="/7.png"), "no name in this folder"),
         (lambda c: c["annotations"][1].update(id=7), "field id: 7 is no number or occurs twice"),
     ],
 )
@@ -115,6 +117,16 @@ def test_damaged_pictures_are_named(tmp_path, damage, text):
     with pytest.raises(ValueError, match=text) as found:
         labels.read(7)
     assert "7.png" in str(found.value)
+
+
+@pytest.mark.parametrize("length", [0, 7, 20, 40, 3000])
+def test_a_cut_picture_is_told_without_addresses_of_objects(tmp_path, length):
+    labels = DenseLabelFolder(write(tmp_path))
+    path = tmp_path / "007" / "7.png"
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(ValueError, match=r"7\.png is (truncated|empty)") as found:
+        labels.read(7)
+    assert " at 0x" not in str(found.value)
 
 
 def test_missing_picture_missing_person_other_box(tmp_path):

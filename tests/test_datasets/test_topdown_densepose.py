@@ -80,6 +80,21 @@ def test_detections_of_the_files_own_person_are_taken(folder, tmp_path):
     assert [float(found[i]["bbox_score"][0]) for i in range(len(found))] == [0.5]
 
 
+def test_a_detection_has_the_class_of_its_category(folder, tmp_path):
+    folder = shutil.copytree(folder, tmp_path / "copy")
+    data = json.loads((folder / "annotations.json").read_text())
+    data["categories"].append({"id": 7, "name": "cat"})
+    (folder / "annotations.json").write_text(json.dumps(data))
+    boxes = [detection(1, 0.9), detection(1, 0.5, category_id=7)]
+    found = dataset(
+        folder,
+        bbox_file=written(folder, boxes),
+        test_mode=True,
+        categories={"person": "person", "cat": "animal"},
+    )
+    assert [found[i]["instances"][0]["bbox_label"] for i in range(len(found))] == [0, 1]
+
+
 def test_detections_replace_the_boxes_best_first(folder):
     boxes = [detection(2, 0.3), detection(1, 0.2), detection(1, 0.9), detection(1, 0.5)]
     boxes += [detection(1, 0.99, category_id=3), detection(1, 0.05)]
@@ -101,8 +116,11 @@ def test_detections_replace_the_boxes_best_first(folder):
     ("entry", "message"),
     [
         ({"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1]}, "detection 0 of .*no 'score'"),
-        ([1, 2], "no 'image_id'"),
-        (detection(99), "image 99 is not in"),
+        ([1, 2], "detection 0 of .* is a list, not a dict with image_id"),
+        (detection(99), "detection 0 of .* is for image 99, which .* lacks"),
+        (detection([1]), r"is for image \[1\]"),
+        (detection(score="0.9"), "detection 0 of .*score '0.9' is not a number"),
+        (detection(score=float("nan")), "score nan is not a number"),
         (detection(bbox=(0, 0, 0, 5)), "detection 0 of .*bbox"),
         (detection(bbox=(500, 500, 5, 5)), "detection 0 of .*bbox"),
     ],
@@ -115,7 +133,7 @@ def test_unusable_detections_are_named(folder, entry, message):
 def test_detection_file_has_to_be_a_list_that_exists(folder):
     with pytest.raises(FileNotFoundError, match=r"bbox_file not found.*format_only"):
         dataset(folder, bbox_file=str(folder / "none.json"), test_mode=True)
-    with pytest.raises(ValueError, match="holds a dict"):
+    with pytest.raises(ValueError, match=r"holds {}, not a list"):
         dataset(folder, bbox_file=written(folder, {}, "dict.json"), test_mode=True)
 
 

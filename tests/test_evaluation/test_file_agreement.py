@@ -92,6 +92,7 @@ BAD = {
     "image huge": (image(height=10**6, width=10**6), "height"),
     "image height negative": (image(height=-5), "height"),
     "image leads out": (image(file_name="../../x.jpg"), "file_name"),
+    "image elsewhere": (image(file_name="/x.jpg"), "file_name"),
     "image text": (lambda d: d["images"].append("x"), "id"),
     "regions": (image(ignore_regions_x=[[1, [2]]], ignore_regions_y=[[1, 2]]), "ignore_regions_x"),
     "category number": (lambda d: d["categories"].append(1), "categories"),

@@ -64,7 +64,13 @@ def test_a_set_may_be_an_annotation_file(sets):
     refused(main, arguments, "exists")
     refused(main, [*arguments[:-1], sets / "ann.json", "--overwrite"], "is an input")
     refused(main, [*arguments[:-1], sets / "b/same.png", "--overwrite"], "is an input")
-    for content in ("[]", '{"images": [{"file_name": "../x"}]}', '{"images": [5]}', "{"):
+    for content in (
+        "[]",
+        '{"images": [{"file_name": "../x"}]}',
+        '{"images": [{"file_name": "/x"}]}',
+        '{"images": [5]}',
+        "{",
+    ):
         (sets / "ann.json").write_text(content)
         refused(main, [*arguments, "--overwrite"], r"ann\.json")
     assert (sets / "ann.json").read_text() == "{"

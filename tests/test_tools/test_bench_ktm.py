@@ -14,7 +14,8 @@ def bench(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
     module = importlib.import_module("bench_ktm")
     # In this process: its peak memory is then no figure of a variant, but the test is quick.
-    monkeypatch.setattr(module, "run_worker", lambda _script, job, threads: module.work(job))
+    measure = importlib.import_module("measure")
+    monkeypatch.setattr(measure, "run_worker", lambda _script, job, threads: module.work(job))
     return module
 
 

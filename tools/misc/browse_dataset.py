@@ -13,17 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.registry import init_default_scope
 from rich.progress import track
 
-from mmktn.datasets import DensePoseCocoDataset
-from mmktn.registry import DATASETS
 from mmktn.utils.config_errors import config_errors
 from mmktn.utils.config_path import read_config, require_parts
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_folder, claim_output
 from mmktn.utils.run_arguments import add_config_options
 from mmktn.utils.user_error import one_line_errors
-from mmktn.visualization.annotation_drawing import draw_annotations
 from mmktn.visualization.iuv_files import write_image
 
 PLAIN_PIPELINE = [
@@ -54,6 +50,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def build_dataset(args: argparse.Namespace) -> Any:
     """Build the data set that the command line names."""
+    # Behind the command line: they bring mmdet.
+    from mmengine.registry import init_default_scope
+
+    from mmktn.datasets import DensePoseCocoDataset
+    from mmktn.registry import DATASETS
+
     init_default_scope("mmdet")
     if args.source.endswith(".json"):
         return DensePoseCocoDataset(
@@ -67,6 +69,8 @@ def build_dataset(args: argparse.Namespace) -> Any:
 
 def draw_item(item: dict[str, Any]) -> np.ndarray | None:
     """The panels of a packed item, RGB; None if its pipeline loads no annotations."""
+    from mmktn.visualization.annotation_drawing import draw_annotations
+
     people = item["data_samples"].gt_instances
     if "densepose" not in people:
         return None

@@ -8,45 +8,35 @@ that fits is searched; a checkpoint that fits none, incomplete ones included, is
 docs/checkpoints.md says what is mapped and what was verified.
 """
 
+from __future__ import annotations
+
 import argparse
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
 
 import mmktn
-from mmktn.apis.model_loading import load_config, write_checkpoint
-from mmktn.utils.checkpoints import (
-    DetectorConversion,
-    check_constants,
-    check_parts,
-    convert_detector,
-    describe,
-    explain_misfit,
-    find_config,
-    fit,
-    hint_for,
-    model_shapes,
-    read_official_checkpoint,
-    unfilled_counters,
-)
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_text
+from mmktn.utils.partial_download import sha256_of
 from mmktn.utils.user_error import UserError, one_line_errors
+
+if TYPE_CHECKING:
+    import torch
+    from mmengine.config import Config
+
+    from mmktn.utils.checkpoints import DetectorConversion
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "densepose"
 # Parts of a detector, most specific first.
 PARTS = ("roi_head.densepose_head", "roi_head.densepose_neck", "roi_head.bbox_head", "rpn_head")
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What there is to report.
 
     Attributes:
@@ -121,37 +111,44 @@ def convert(
         FileNotFoundError: No such checkpoint or config.
         ValueError: Unreadable, not convertible, or not the checkpoint of this config.
     """
-    conversion = convert_detector(read_official_checkpoint(source), drop=drop or [])
-    check_parts(conversion.state_dict)
+    # Behind the command line: they bring torch.
+    from mmktn.apis.model_loading import load_config
+    from mmktn.utils import checkpoints
+
+    official = checkpoints.read_official_checkpoint(source)
+    conversion = checkpoints.convert_detector(official, drop=drop or [])
+    checkpoints.check_parts(conversion.state_dict)
     if config is None:
-        found = find_config(conversion, CONFIGS)
+        found = checkpoints.find_config(conversion, CONFIGS)
         if found is None:
             if not unchecked:
                 raise ValueError(
-                    f"{explain_misfit(conversion, CONFIGS)}. Give your own config with --config, "
-                    "or write the weights as they are with --unchecked"
+                    f"{checkpoints.explain_misfit(conversion, CONFIGS)}. Give your own config with "
+                    "--config, or write the weights as they are with --unchecked"
                 )
             return Outcome(conversion, None, "none of the shipped ones fits", [])
         cfg, conversion, name = found.config, found.conversion, found.path.name
         if found.widths:
             name += " with the widths of the checkpoint"
-        shapes = model_shapes(cfg)
+        shapes = checkpoints.model_shapes(cfg)
     else:
         cfg, name = load_config(config), Path(config).name
-        shapes = model_shapes(cfg)
+        shapes = checkpoints.model_shapes(cfg)
         try:
-            conversion = fit(conversion, shapes)
+            conversion = checkpoints.fit(conversion, shapes)
         except ValueError as error:
-            raise ValueError(f"{error}; {hint_for(conversion, CONFIGS)}") from error
-    check_constants(conversion.constants, cfg)
-    return Outcome(conversion, cfg, name, unfilled_counters(conversion, shapes))
+            raise ValueError(f"{error}; {checkpoints.hint_for(conversion, CONFIGS)}") from error
+    checkpoints.check_constants(conversion.constants, cfg)
+    return Outcome(conversion, cfg, name, checkpoints.unfilled_counters(conversion, shapes))
 
 
 def save(outcome: Outcome, *, source: Path, target: Path) -> None:
     """Write the checkpoint: weights, and where they come from."""
+    from mmktn.apis.model_loading import write_checkpoint
+
     meta = {
         "source": source.name,
-        "source_sha256": _sha256(source),
+        "source_sha256": sha256_of(source),
         "converter": "convert_detectron2",
         "mmktn_version": mmktn.__version__,
         "config": outcome.config_name,
@@ -163,6 +160,8 @@ def save(outcome: Outcome, *, source: Path, target: Path) -> None:
 
 def report(outcome: Outcome, console: Console) -> None:
     """Print what became of every name."""
+    from mmktn.utils.checkpoints import describe
+
     conversion = outcome.conversion
     console.print(f"{describe(conversion.state_dict)}\nconfig: {outcome.config_name}")
     console.print(_consumed(conversion.state_dict))
@@ -193,14 +192,6 @@ def _consumed(weights: Mapping[str, torch.Tensor]) -> Table:
     for part, count in entries.items():
         table.add_row(part, str(count), f"{numbers[part]:,}")
     return table
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @one_line_errors("convert_detectron2")

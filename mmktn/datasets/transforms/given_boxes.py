@@ -11,13 +11,16 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.logging import print_log
 
-from mmktn.datasets.detection_file import box_of, read_json, require_fields
+from mmktn.datasets.detection_file import (
+    COCO_PERSON,
+    DETECTION_FIELDS,
+    box_of,
+    read_json,
+    require_fields,
+)
 from mmktn.formats.shown import is_id, is_number, shown
 from mmktn.registry import TRANSFORMS
 from mmktn.utils.user_error import UserError
-
-_FIELDS = ("image_id", "category_id", "bbox", "score")
-_COCO_PERSON = frozenset({1})
 
 
 @TRANSFORMS.register_module()
@@ -52,7 +55,7 @@ class LoadGivenBoxes(BaseTransform):
             boxes = [i["bbox"] for i in results["instances"] if not i.get("ignore_flag", 0)]
             scores = [1.0] * len(boxes)
         else:
-            persons = results.get("person_ids", _COCO_PERSON)
+            persons = results.get("person_ids", {COCO_PERSON})
             found = self._of_image(results["img_id"], persons)[: self.max_per_image]
             boxes, scores = [item.box for item in found], [item.score for item in found]
         results["given_boxes"] = np.array(boxes, dtype=np.float32).reshape(-1, 4)
@@ -96,7 +99,7 @@ def _read_detections(path: str) -> dict[Any, list[_Detection]]:
     found = defaultdict(list)
     for index, entry in enumerate(content):
         where = f"detection {index} of {path}"
-        require_fields(entry, _FIELDS, where)
+        require_fields(entry, DETECTION_FIELDS, where)
         if not is_id(entry["image_id"]) or not is_id(entry["category_id"]):
             raise UserError(f"{where}: image_id and category_id are whole numbers")
         if not is_number(entry["score"]):

@@ -80,7 +80,7 @@ def _moved_boxes(results: dict[str, Any], place: str) -> torch.Tensor:
     if bool((matrix[[0, 1, 2, 2], [1, 0, 0, 1]].abs() > 1e-6).any()):
         raise ValueError(
             f"{place}: the image was rotated or sheared; dense-pose annotations "
-            "live on upright boxes"
+            "live on upright boxes; rotate with mmktn.DensePoseRandomRotation, before Resize"
         )
     scale, shift = matrix.diagonal()[:2].repeat(2), matrix[:2, 2].repeat(2)
     moved = (boxes * scale + shift).view(-1, 2, 2)

@@ -1,5 +1,6 @@
 import contextlib
 import io
+import re
 
 import numpy as np
 import pytest
@@ -169,6 +170,16 @@ def test_unusable_annotations_are_named():
     with pytest.raises(ValueError, match="annotation 2: no field 'area'"):
         evaluate(data, results)
     assert evaluate(data, results, protocol="crowdpose").values()["oks/AP"] > 0
+
+
+@pytest.mark.parametrize("what", ["image", "annotation"])
+def test_ids_that_stand_twice_are_refused(what):
+    data, _ = keypoint_world(0)
+    entries = data[f"{what}s"]
+    entries.append(dict(entries[0]))
+    message = f"gt.json, {what} id {entries[0]['id']}, field id: {what} id used more than once"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        KeypointTruth.from_coco(data, "gt.json")
 
 
 def test_null_crowd_index_is_a_missing_one():
