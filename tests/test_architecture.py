@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "surface": set(),
     "runtime": {"formats"},
     "structures": {"formats"},
-    "annotation": {"surface"},
+    "annotation": {"surface", "formats"},
     "synthetic": {"surface", "annotation", "formats"},
     # A command: writes what the evaluator reads.
     "synthetic.fits_command": {"synthetic", "surface", "formats", "evaluation"},

@@ -66,7 +66,7 @@ class AnnotatorError:
 
     Attributes:
         vertices_m: (V,) interpolated error of each mesh vertex, mean over images, metres.
-        parts: One entry a part.
+        parts: One entry per part.
         images: Number of images.
         mean_m: Mean of all annotated points.
     """

@@ -1,4 +1,4 @@
-"""Into which parts annotators cut a body: the 14 of DensePose, one a chart, or a user's own.
+"""Into which parts annotators cut a body: the 14 of DensePose, one per chart, or a user's own.
 
 A scheme is all that the annotation tools know of a kind of body, so that they serve animals, dolls
 and organs as they serve people.
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmktn.formats.json_files import read_json
 from mmktn.surface.body_surface import BodySurface
 from mmktn.surface.parts import (
     CHART_NAMES,
@@ -98,7 +99,7 @@ def coarse_scheme() -> PartScheme:
 
 
 def chart_scheme(surface: BodySurface) -> PartScheme:
-    """One part a chart: 24 for people, as many as it has for another body."""
+    """One part per chart: 24 for people, as many as it has for another body."""
     charts = np.unique(surface.atlas.charts).tolist()
     if charts == list(range(1, NUM_CHARTS + 1)):
         parts = tuple(
@@ -115,7 +116,7 @@ def scheme_for(surface: BodySurface, kind: str | None = None) -> PartScheme:
     Args:
         surface: The body.
         kind: One of `SCHEMES`; None takes the 14 parts where the body has all 24 charts, else one
-            part a chart.
+            part per chart.
 
     Raises:
         UserError: The 14 parts are asked for, and the body has other charts.
@@ -129,6 +130,21 @@ def scheme_for(surface: BodySurface, kind: str | None = None) -> PartScheme:
             "name its parts in a file"
         )
     return coarse_scheme()
+
+
+def read_scheme(parts: str | None, surface: BodySurface) -> PartScheme:
+    """The parts that an option --parts asks for.
+
+    Args:
+        parts: One of `SCHEMES` or a JSON file (`scheme_from_json`); None: the usual ones.
+        surface: The body.
+
+    Raises:
+        FileNotFoundError, UserError: The file cannot be used, or the body has other charts.
+    """
+    if parts is None or parts in SCHEMES:
+        return scheme_for(surface, parts)
+    return scheme_from_json(read_json(parts, "--parts"), surface, parts)
 
 
 def scheme_from_json(content: Any, surface: BodySurface, name: str) -> PartScheme:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import math
+import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +25,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mmktn.annotator.coco import export_coco, problems_of
+from mmktn.annotator.coco import write_export
 from mmktn.annotator.project import Project
-from mmktn.annotator.store import LeaseError, NothingToUndoError, Worker
+from mmktn.annotator.store import LeaseError, Worker
 from mmktn.formats.json_files import parse_json
-from mmktn.utils.output_files import write_json
 from mmktn.utils.user_error import UserError, one_line
 
 COOKIE = "mmktn_annotate"
@@ -63,7 +64,7 @@ class Access:
 
     Attributes:
         hosts: Names of the server as a browser writes them, with or without port.
-        token: Needed of every request; None: only this machine can reach the server.
+        token: Every request must bring it; None: only this machine can reach the server.
         any_address: Also take any numeric address as name (a server on all interfaces).
     """
 
@@ -73,16 +74,15 @@ class Access:
 
     def knows_host(self, host: str) -> bool:
         """Whether a Host header names this server."""
-        name = urlsplit(f"//{host}").hostname or ""
-        if name in self.hosts:
-            return True
-        if not self.any_address:
-            return False
         try:
+            name = urlsplit(f"//{host}").hostname or ""
+            # A browser writes names in lower case, whatever the machine calls itself.
+            if name in map(str.lower, self.hosts):
+                return True
             ipaddress.ip_address(name)
         except ValueError:
             return False
-        return True
+        return self.any_address
 
 
 def build_app(project: Project, out: Path, access: Access) -> ASGIApp:
@@ -132,7 +132,7 @@ class _Door:
             return _error("this server is not known by that name", 403)
         if request.method not in ("GET", "HEAD"):
             origin = request.headers.get("origin")
-            if origin is not None and urlsplit(origin).netloc != host:
+            if origin is not None and origin.partition("://")[2] != host:
                 return _error("changes must come from the page itself", 403)
             kind = request.headers.get("content-type", "").partition(";")[0]
             if kind != "application/json":
@@ -159,10 +159,13 @@ class _Door:
 
 
 class _Api:
-    """One method a request; the project does the work."""
+    """One method per request; the project does the work."""
 
     def __init__(self, project: Project, out: Path) -> None:
         self._project, self._out = project, out
+        # The addresses of pictures hold it: what a browser keeps of one run is not shown in
+        # another, whose first photo may be another one.
+        self._run = secrets.token_hex(8)
 
     def routes(self) -> Iterable[tuple[str, str, Callable[[Request, Fields], Response]]]:
         """Method, path and handler of every request."""
@@ -177,6 +180,7 @@ class _Api:
             ("POST", "/api/photos/{photo:int}/boxes", self.finish_boxes),
             ("POST", "/api/next", self.next_task),
             ("POST", "/api/people/{person:int}/open", self.open_person),
+            ("POST", "/api/people/{person:int}/renew", self.renew),
             ("POST", "/api/people/{person:int}/close", self.close_person),
             ("POST", "/api/people/{person:int}/box", self.box),
             ("POST", "/api/people/{person:int}/parts", self.parts),
@@ -190,7 +194,6 @@ class _Api:
             ("POST", "/api/people/{person:int}/remove", self.remove),
             ("GET", "/api/people/{person:int}/guard/{point:int}", self.guard),
             ("GET", "/api/body", self.mesh),
-            ("GET", "/api/views", self.views_ready),
             ("GET", "/api/views/{part:int}/{view:int}", self.view),
             ("GET", "/api/pick/{part:int}/{view:int}", self.pick),
             ("GET", "/api/located", self.located),
@@ -203,8 +206,8 @@ class _Api:
         ]
 
     def description(self, request: Request, fields: Fields) -> Response:
-        ready = {"distances": self._project.body.has_distances, "out": self._out.name}
-        return JSONResponse(self._project.description() | ready)
+        own = {"out": self._out.name, "run": self._run}
+        return JSONResponse(self._project.description() | own)
 
     def overview(self, request: Request, fields: Fields) -> Response:
         return JSONResponse(self._project.overview())
@@ -216,7 +219,7 @@ class _Api:
 
     def thumbnail(self, request: Request, fields: Fields) -> Response:
         record = self._project.store.photo(request.path_params["photo"])
-        return _picture(self._project.photos.thumbnail(record["name"]), "image/jpeg")
+        return self._picture(request, self._project.photos.thumbnail(record["name"]), "image/jpeg")
 
     def tile(self, request: Request, fields: Fields) -> Response:
         where = request.path_params
@@ -224,7 +227,7 @@ class _Api:
         found = self._project.photos.tile(
             record["name"], where["level"], where["column"], where["row"]
         )
-        return _picture(found, "image/jpeg")
+        return self._picture(request, found, "image/jpeg")
 
     def add_person(self, request: Request, fields: Fields) -> Response:
         photo, who = request.path_params["photo"], _worker(fields)
@@ -234,7 +237,7 @@ class _Api:
         return JSONResponse(self._project.person(person))
 
     def propose_people(self, request: Request, fields: Fields) -> Response:
-        made = self._project.propose_people(_worker(fields), request.path_params["photo"])
+        made = self._project.propose_people(request.path_params["photo"])
         return JSONResponse({"people": made})
 
     def finish_boxes(self, request: Request, fields: Fields) -> Response:
@@ -248,6 +251,11 @@ class _Api:
     def open_person(self, request: Request, fields: Fields) -> Response:
         person, layer = request.path_params["person"], fields.get("layer")
         return JSONResponse(self._project.open_person(_worker(fields), person, layer))
+
+    def renew(self, request: Request, fields: Fields) -> Response:
+        who, person = _worker(fields), request.path_params["person"]
+        self._project.store.renew(who, person, _layer(fields))
+        return JSONResponse({})
 
     def close_person(self, request: Request, fields: Fields) -> Response:
         who, person = _worker(fields), request.path_params["person"]
@@ -302,7 +310,7 @@ class _Api:
 
     def undo(self, request: Request, fields: Fields) -> Response:
         who, person = _worker(fields), request.path_params["person"]
-        return JSONResponse(self._project.undo(who, person, _layer(fields)))
+        return JSONResponse({"person": self._project.undo(who, person, _layer(fields))})
 
     def remove(self, request: Request, fields: Fields) -> Response:
         self._project.remove_person(_worker(fields), request.path_params["person"])
@@ -314,15 +322,12 @@ class _Api:
         return JSONResponse(self._project.guard(person, layer, point))
 
     def mesh(self, request: Request, fields: Fields) -> Response:
-        return _picture(self._project.body.mesh_bytes(), "application/octet-stream")
-
-    def views_ready(self, request: Request, fields: Fields) -> Response:
-        body = self._project.body
-        return JSONResponse({"parts": body.views_ready(), "distances": body.has_distances})
+        return self._picture(request, self._project.body.mesh_bytes(), "application/octet-stream")
 
     def view(self, request: Request, fields: Fields) -> Response:
         where = request.path_params
-        return _picture(self._project.body.view_picture(where["part"], where["view"]), "image/png")
+        found = self._project.body.view_picture(where["part"], where["view"])
+        return self._picture(request, found, "image/png")
 
     def pick(self, request: Request, fields: Fields) -> Response:
         x, y = (_number(request.query_params.get(key)) for key in ("x", "y"))
@@ -345,13 +350,13 @@ class _Api:
 
     def quality_picture(self, request: Request, fields: Fields) -> Response:
         name = request.query_params.get("annotator", "")
-        return _picture(self._project.quality_picture(name), "image/png", keep=False)
+        return self._picture(request, self._project.quality_picture(name), "image/png")
 
     def disagreement(self, request: Request, fields: Fields) -> Response:
         return JSONResponse(self._project.disagreements())
 
     def disagreement_picture(self, request: Request, fields: Fields) -> Response:
-        return _picture(self._project.disagreement_picture(), "image/png", keep=False)
+        return self._picture(request, self._project.disagreement_picture(), "image/png")
 
     def decide(self, request: Request, fields: Fields) -> Response:
         who, person = _worker(fields), request.path_params["person"]
@@ -362,13 +367,11 @@ class _Api:
         people, problems = write_export(self._project, self._out)
         return JSONResponse({"file": self._out.name, "people": people, "problems": problems})
 
-
-def write_export(project: Project, out: Path) -> tuple[int, list[str]]:
-    """Write the DensePose-COCO file; returns the number of people and what the checker says."""
-    data = export_coco(project)
-    write_json(out, data)
-    project.store.set_meta("exported", True)
-    return len(data["annotations"]), [str(p) for p in problems_of(data, out.name)]
+    def _picture(self, request: Request, content: bytes, kind: str) -> Response:
+        """Bytes; a browser may keep those whose address names this run."""
+        kept = request.query_params.get("run") == self._run
+        headers = {"cache-control": "private, max-age=86400" if kept else "no-store"}
+        return Response(content, media_type=kind, headers=headers)
 
 
 async def _page(request: Request) -> Response:
@@ -391,8 +394,6 @@ def _guarded(call: Callable[[Request, Fields], Response]) -> Handler:
             fields = await _fields(request) if request.method == "POST" else {}
             return await run_in_threadpool(call, request, fields)
         except LeaseError as error:
-            return _error(str(error), 409)
-        except NothingToUndoError as error:
             return _error(str(error), 409)
         except KeyError as error:
             return _error(f"no {error.args[0]}", 404)
@@ -451,9 +452,12 @@ def _seconds(fields: Fields) -> float:
 
 def _number(value: str | None) -> float:
     try:
-        return float(value or "")
-    except ValueError as error:
-        raise UserError(f"not a number: {value!r}") from error
+        number = float(value or "")
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(f"not a number: {value!r}")
+    return number
 
 
 def _equal(given: str, token: str) -> bool:
@@ -462,9 +466,3 @@ def _equal(given: str, token: str) -> bool:
 
 def _error(text: str, status: int) -> Response:
     return JSONResponse({"error": text}, status_code=status)
-
-
-def _picture(content: bytes, kind: str, *, keep: bool = True) -> Response:
-    """Bytes that never change under their address (or, with keep=False, that do)."""
-    headers = {"cache-control": "private, max-age=86400" if keep else "no-store"}
-    return Response(content, media_type=kind, headers=headers)

@@ -1,6 +1,6 @@
 """The body that points are put on: clickable views of its parts, its mesh, its distances.
 
-Views take seconds to draw and distances half a minute, so both are made in the background, once a
+Views take seconds to draw and distances half a minute, so both are made in the background, once per
 body, and kept in the cache folder.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from dataclasses import replace
 from typing import Any, cast
 
 import cv2
@@ -61,13 +62,8 @@ class Body:
         text = "".join([self.mesh.hash, self.surface.atlas.hash, parts])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def prepare(self) -> threading.Thread:
-        """Make distances and views in the background; returns the thread."""
-        thread = threading.Thread(target=self._prepare, name="prepare body", daemon=True)
-        thread.start()
-        return thread
-
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Make distances and all views, so that nobody waits for them later."""
         self.prepare_distances()
         for part in self.scheme.parts:
             self.views(part.number)
@@ -98,17 +94,12 @@ class Body:
                 self._views[part] = self._stored_views(part, entry.charts)
             return self._views[part]
 
-    def views_ready(self) -> list[int]:
-        """Parts whose views are drawn."""
-        return sorted(self._views)
-
     def _stored_views(self, part: int, charts: tuple[int, ...]) -> PartViews:
         key = f"{self.mesh.hash}{self.surface.atlas.hash}{charts}{self.view_size}{_VIEWS_VERSION}"
         name = hashlib.sha256(key.encode()).hexdigest()[:24]
         file = cache_folder() / "part_views" / f"{name}.npz"
         try:
-            stored = PartViews.load(file)
-            return PartViews(**{**vars(stored), "part": part})
+            return replace(PartViews.load(file), part=part)
         except (OSError, ValueError):
             pass  # not there, or damaged: draw it
         made = render_part_views(self.surface, part, charts=charts, size=self.view_size)
@@ -149,8 +140,14 @@ class Body:
         return {"places": [[x, y, bool(shows)] for (x, y), shows in rows]}
 
     def locate(self, chart: int, u: float, v: float) -> tuple[int, NDArray[np.float64]]:
-        """Nearest mesh vertex of a chart point, and its position (3,) in metres."""
+        """Nearest mesh vertex of a chart point, and its position (3,) in metres.
+
+        Raises:
+            UserError: The body has no such chart.
+        """
         vertex = int(self.surface.atlas.nearest_mesh_vertex([chart], [u], [v])[0])
+        if vertex < 0:
+            raise UserError(f"chart {chart}: {self.surface.name} has none of this number")
         face, weights = self.surface.atlas.locate([chart], [u], [v])
         if face[0] < 0:
             return vertex, self.mesh.vertices[vertex]

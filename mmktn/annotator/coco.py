@@ -23,12 +23,18 @@ from mmktn.annotator.part_maps import (
     to_image,
 )
 from mmktn.annotator.project import Project
-from mmktn.annotator.store import FINAL, MAIN, SECOND
-from mmktn.formats.annotation_checks import AnnotationError, Problem, file_problems, has_densepose
+from mmktn.annotator.store import FINAL, MAIN, SECOND, Change
+from mmktn.formats.annotation_checks import (
+    AnnotationError,
+    file_problems,
+    has_charts,
+    has_densepose,
+)
 from mmktn.formats.json_files import read_json
 from mmktn.formats.masks import NUM_PARTS, merge_dp_masks, segmentation_mask
 from mmktn.surface.parts import CHART_TO_COARSE
 from mmktn.synthetic.annotate import encode_rle
+from mmktn.utils.output_files import write_json
 from mmktn.utils.user_error import UserError
 
 IMPORT = "import"
@@ -43,7 +49,7 @@ def export_coco(project: Project) -> dict[str, Any]:
     """
     scheme = project.body.scheme
     images, annotations = [], []
-    drawn = {-entry.person for entry in project.store.entries(kind="boxes")}
+    drawn = project.drawn_photos()
     for photo in project.store.photos():
         people = project.store.people(photo["id"])
         if photo["hidden"] or (not people and photo["id"] not in drawn):
@@ -67,9 +73,12 @@ def export_coco(project: Project) -> dict[str, Any]:
     }
 
 
-def problems_of(data: dict[str, Any], name: str) -> list[Problem]:
-    """What the checker of annotation files says of an export."""
-    return list(file_problems(data, name))
+def write_export(project: Project, out: Path) -> tuple[int, list[str]]:
+    """Write the DensePose-COCO file; returns the number of people and what the checker says."""
+    data = export_coco(project)
+    write_json(out, data)
+    project.store.set_meta("exported", True)
+    return len(data["annotations"]), [str(p) for p in file_problems(data, out.name)]
 
 
 def import_coco(project: Project, path: str | Path) -> int:
@@ -99,12 +108,12 @@ def import_coco(project: Project, path: str | Path) -> int:
         photo = ids[annotation["image_id"]]
         size = project.photos.size(project.store.photo(photo)["name"])
         prepared.append((photo, _entries(project, annotation, size, path)))
-    for photo, entries in prepared:
-        person = project.store.add_person(photo)
-        project.store.write(IMPORT, person, MAIN, entries)
-    project.store.add_photos([])
-    for photo in sorted(set(ids.values())):
-        project.store.write(IMPORT, -photo, MAIN, [("boxes", "", True)])
+    with project.store.transaction():
+        for photo, entries in prepared:
+            person = project.store.add_person(photo)
+            project.store.write(IMPORT, person, MAIN, entries)
+        for photo in sorted(set(ids.values())):
+            project.store.write(IMPORT, -photo, MAIN, [("boxes", "", True)])
     return len(prepared)
 
 
@@ -210,7 +219,7 @@ def _photo_ids(project: Project, data: dict[str, Any], path: str | Path) -> dict
 
 def _entries(
     project: Project, annotation: dict[str, Any], size_wh: tuple[int, int], path: str | Path
-) -> list[tuple[str, str, Any]]:
+) -> list[Change]:
     """A person of a file as entries."""
     scheme = project.body.scheme
     where = f"{path}, annotation id {annotation['id']}"
@@ -221,9 +230,7 @@ def _entries(
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
     # The points' grid is that of the file's box: cutting it would move them.
-    entries: list[tuple[str, str, Any]] = [
-        ("box", "", list(exact if has_densepose(annotation) else box))
-    ]
+    entries: list[Change] = [("box", "", list(exact if has_densepose(annotation) else box))]
     if grid is not None:
         source = {"source": "drawn", **(annotation.get("mmktn") or {}).get("parts", {})}
         entries.append(("parts", "", {**source, "runs": encode_runs(grid)}))
@@ -261,11 +268,16 @@ def _imported_parts(
 
 def _imported_points(
     project: Project, annotation: dict[str, Any], grid: NDArray[np.uint8] | None
-) -> tuple[list[dict[str, Any]], list[tuple[str, str, Any]]]:
+) -> tuple[list[dict[str, Any]], list[Change]]:
     """Points and clicks of a file's person; the part is that of the chart."""
+    if annotation.get("dp_x") and not has_charts(annotation):
+        raise UserError(
+            f"annotation id {annotation['id']}: its points have vertices of a mesh, no charts, U "
+            "and V, which the page works with"
+        )
     columns: Sequence[Any] = [annotation.get(f"dp_{name}") or [] for name in "xyIUV"]
     points: list[dict[str, Any]] = []
-    clicks: list[tuple[str, str, Any]] = []
+    clicks: list[Change] = []
     for number, (x, y, chart, u, v) in enumerate(zip(*columns, strict=True)):
         part = int(project.body.scheme.part_of_chart[int(chart)])
         if not part:
@@ -273,8 +285,8 @@ def _imported_points(
                 f"annotation id {annotation['id']}: chart {chart:g} is of no part of "
                 f"{project.body.scheme.subject}"
             )
-        if grid is not None and grid[min(int(y), GRID - 1), min(int(x), GRID - 1)]:
-            part = int(grid[min(int(y), GRID - 1), min(int(x), GRID - 1)])
+        if grid is not None:
+            part = int(grid[min(int(y), GRID - 1), min(int(x), GRID - 1)]) or part
         vertex, _ = project.body.locate(int(chart), float(u), float(v))
         points.append({"id": number, "x": float(x), "y": float(y), "part": part})
         value = {"I": int(chart), "U": float(u), "V": float(v), "vertex": vertex}

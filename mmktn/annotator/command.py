@@ -11,15 +11,14 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmktn.annotation.body_parts import SCHEMES, PartScheme, scheme_for, scheme_from_json
+from mmktn.annotation.body_parts import SCHEMES, PartScheme, read_scheme
 from mmktn.annotator.body import Body
-from mmktn.annotator.coco import import_coco
+from mmktn.annotator.coco import import_coco, write_export
 from mmktn.annotator.photos import Photos
 from mmktn.annotator.project import Project, Settings
 from mmktn.annotator.proposals import ModelProposer, Proposer
 from mmktn.annotator.store import Store
-from mmktn.formats.json_files import read_json
-from mmktn.surface import BodySurface, load_surface
+from mmktn.surface import load_surface
 from mmktn.utils.optional import require
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output
 from mmktn.utils.user_error import UserError, one_line_errors
@@ -44,7 +43,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--parts",
         metavar="|".join([*SCHEMES, "FILE.json"]),
-        help="the 14 coarse parts, one part a chart, or your own (docs/annotate.md)",
+        help="the 14 coarse parts, one part per chart, or your own (docs/annotate.md)",
     )
     parser.add_argument(
         "--model",
@@ -95,31 +94,25 @@ def open_project(args: argparse.Namespace) -> Project:
     surface = load_surface() if args.surface is None else load_surface(args.surface)
     scheme = read_scheme(args.parts, surface)
     body = Body(surface, scheme, view_size=args.view_size)
+    proposer = proposer_of(args, scheme)
     if fresh and not args.overwrite:
         claim_output(out)
     store = Store(file)
-    if out.exists() and not store.meta("exported") and not args.overwrite:
-        store.close()
-        raise UserError(f"{out} exists; write to another file or pass --overwrite")
-    settings = Settings(second_share=args.second, surface_name=args.surface)
-    project = Project(store, photos, body, settings=settings, proposer=proposer_of(args, scheme))
-    if args.import_:
-        try:
+    try:
+        if out.exists() and not store.meta("exported") and not args.overwrite:
+            raise UserError(f"{out} exists; write to another file or pass --overwrite")
+        settings = Settings(second_share=args.second, surface_name=args.surface)
+        project = Project(store, photos, body, settings=settings, proposer=proposer)
+        if args.import_:
             count = import_coco(project, args.import_)
-        except BaseException:
-            store.close()
-            for left in file.parent.glob(file.name + "*"):
-                left.unlink()
-            raise
-        sys.stdout.write(f"{args.import_}: {count} people imported\n")
+            sys.stdout.write(f"{args.import_}: {count} people imported\n")
+    except BaseException:
+        store.close()
+        if fresh:  # it holds nothing, and an import needs a new one
+            for ending in ("", "-wal", "-shm"):
+                file.with_name(file.name + ending).unlink(missing_ok=True)
+        raise
     return project
-
-
-def read_scheme(parts: str | None, surface: BodySurface) -> PartScheme:
-    """The parts that --parts asks for."""
-    if parts is None or parts in SCHEMES:
-        return scheme_for(surface, parts)
-    return scheme_from_json(read_json(parts, "--parts"), surface, parts)
 
 
 def proposer_of(args: argparse.Namespace, scheme: PartScheme) -> Proposer | None:
@@ -142,27 +135,22 @@ def is_loopback(host: str) -> bool:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command until it is interrupted; returns the exit status."""
     args = parse_args(argv)
-    require("starlette", EXTRA)
-    uvicorn = require("uvicorn", EXTRA)
-    from mmktn.annotator.api import Access, build_app, write_export
-
-    project = open_project(args)
     out = Path(args.out)
     if args.export_only:
-        return _export(project, out, write_export)
-    local = is_loopback(args.host)
-    token = None if local else secrets.token_urlsafe(24)
-    hosts = {"127.0.0.1", "localhost", "::1", *args.allow_host} | (
-        {args.host} if args.host else set()
-    )
+        return _export(open_project(args), out)
+    require("starlette", EXTRA)
+    uvicorn = require("uvicorn", EXTRA)
+    from mmktn.annotator.api import Access, build_app
+
+    project = open_project(args)
+    token = None if is_loopback(args.host) else secrets.token_urlsafe(24)
     everywhere = args.host in ("0.0.0.0", "::", "")
-    access = Access(frozenset(hosts), token, any_address=everywhere)
+    shown = socket.gethostname() if everywhere else args.host
+    hosts = frozenset({"127.0.0.1", "localhost", "::1", shown, *args.allow_host})
+    access = Access(hosts, token, any_address=everywhere)
     listening = _listen(args.host, args.port)
     port = listening.getsockname()[1]
-    shown = socket.gethostname() if everywhere else args.host
     name = f"[{shown}]" if ":" in shown else shown
-    if everywhere:
-        access = Access(frozenset({*hosts, shown}), token, any_address=True)
     address = f"http://{name}:{port}/" + (f"?token={token}" if token else "")
     sys.stdout.write(f"{len(project.photos.names)} pictures, labels in {project.store.path}\n")
     sys.stdout.write(f"open {address} (Ctrl+C ends; nothing is lost)\n")
@@ -175,11 +163,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         timeout_graceful_shutdown=2,
     )
     uvicorn.Server(config).run(sockets=[listening])
-    return _export(project, out, write_export)
+    return _export(project, out)
 
 
-def _export(project: Project, out: Path, write: object) -> int:
-    people, problems = write(project, out)  # type: ignore[operator]
+def _export(project: Project, out: Path) -> int:
+    people, problems = write_export(project, out)
     sys.stdout.write(f"{out}: {people} people\n")
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
@@ -191,9 +179,7 @@ def _in_background(project: Project, hidden: int) -> None:
     """Draw views, compute distances and render hidden pictures while the page is open already."""
 
     def work() -> None:
-        project.body.prepare_distances()
-        for part in project.body.scheme.parts:
-            project.body.views(part.number)
+        project.body.prepare()
         project.add_hidden(hidden)
 
     threading.Thread(target=work, name="prepare", daemon=True).start()
@@ -205,14 +191,15 @@ def _listen(host: str, port: int) -> socket.socket:
     Raises:
         UserError: The address is taken or not ours.
     """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         # From now on requests wait instead of being refused.
         listening.listen(128)
     except (OSError, OverflowError) as error:
+        listening.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"--host {host} --port {port}: {reason}") from error
     return listening

@@ -15,13 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmktn.annotation.orthographic import OrthographicView, look_from
+from mmktn.annotation.points import GRID
 from mmktn.annotator.body import Body
-from mmktn.annotator.part_maps import encode_runs, from_image
+from mmktn.annotator.part_maps import Box, from_image
 from mmktn.synthetic import GeneratorOptions, SceneOptions, make_sample
 from mmktn.synthetic.annotate import tight_box
 from mmktn.utils.output_files import replace_atomically, replace_atomically_by_name
 
 _SIDE = 480
+_SEED = 7919
+"""Not the usual 0: hidden pictures must not be those of a training set that was rendered."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +41,20 @@ class HiddenPicture:
     picture: NDArray[np.uint8]
     chart: NDArray[np.uint8]
     uv: NDArray[np.float64]
-    box: tuple[float, float, float, float]
+    box: Box
 
-    def parts(self, body: Body) -> list[int]:
-        """The map of parts over the box, as runs."""
-        return encode_runs(from_image(body.scheme.part_of_chart[self.chart], self.box))
+    def parts(self, body: Body) -> NDArray[np.uint8]:
+        """(256, 256) map of the body's parts over the box."""
+        return from_image(body.scheme.part_of_chart[self.chart], self.box)
 
 
-def render_hidden(
-    body: Body, surface_name: str | None, index: int, *, seed: int = 0
-) -> HiddenPicture:
+def render_hidden(body: Body, surface_name: str | None, index: int) -> HiddenPicture:
     """Render one picture.
 
     Args:
         body: The body.
-        surface_name: What `load_surface` takes for it; None: nothing.
-        index: Number of the picture.
-        seed: Of all of them.
+        surface_name: Argument of `load_surface` that gives it; None: its default.
+        index: Number of the picture; each has its own.
 
     Returns:
         The picture with its truth.
@@ -63,14 +63,14 @@ def render_hidden(
     if body.scheme.is_human and surface.skeleton is not None and surface.keypoints:
         scene = SceneOptions(size_hw=(_SIDE, 3 * _SIDE // 4), people=(1, 1))
         named: dict[str, Any] = {} if surface_name is None else {"surface": surface_name}
-        options = GeneratorOptions(seed=7919 + seed, scene=scene, **named)
+        options = GeneratorOptions(seed=_SEED, scene=scene, **named)
         sample = make_sample(options, "val", index)
         maps = sample.labels.maps
         own = maps.instance == 1
         chart = np.where(own, maps.chart, 0).astype(np.uint8)
         x, y, w, h = tight_box(chart > 0)
         return HiddenPicture(sample.picture, chart, maps.uv() * own, (x, y, w, h))
-    return _still(body, np.random.default_rng([7919 + seed, index]))
+    return _still(body, np.random.default_rng([_SEED, index]))
 
 
 def _still(body: Body, rng: np.random.Generator) -> HiddenPicture:
@@ -111,7 +111,7 @@ def save_hidden(made: HiddenPicture, picture: Path, truth: Path) -> None:
 
 
 def true_places(
-    truth: Path, points: list[dict[str, Any]], box: tuple[float, float, float, float], body: Body
+    truth: Path, points: list[dict[str, Any]], box: Box, body: Body
 ) -> NDArray[np.int64]:
     """(P,) true mesh vertices of points of a hidden picture; -1 off the body.
 
@@ -124,8 +124,8 @@ def true_places(
     with np.load(truth, allow_pickle=False) as stored:
         chart, uv = stored["chart"], stored["uv"]
     grid = np.array([[p["x"], p["y"]] for p in points], np.float64).reshape(-1, 2)
-    column = np.clip((box[0] + grid[:, 0] * box[2] / 256).astype(int), 0, chart.shape[1] - 1)
-    row = np.clip((box[1] + grid[:, 1] * box[3] / 256).astype(int), 0, chart.shape[0] - 1)
+    column = np.clip((box[0] + grid[:, 0] * box[2] / GRID).astype(int), 0, chart.shape[1] - 1)
+    row = np.clip((box[1] + grid[:, 1] * box[3] / GRID).astype(int), 0, chart.shape[0] - 1)
     return body.surface.atlas.nearest_mesh_vertex(
         chart[row, column].astype(np.int64), *uv[:, row, column].astype(np.float64)
     )

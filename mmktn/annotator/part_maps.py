@@ -53,12 +53,10 @@ def decode_runs(runs: Any, num_parts: int) -> NDArray[np.uint8]:
 
 def resample(grid: NDArray[np.uint8], old: Box, new: Box) -> NDArray[np.uint8]:
     """The map of a person whose box has changed; what the old box did not cover is background."""
-    centres = (np.arange(GRID) + 0.5) / GRID
-    columns = np.floor((new[0] + centres * new[2] - old[0]) * GRID / old[2]).astype(np.int64)
-    rows = np.floor((new[1] + centres * new[3] - old[1]) * GRID / old[3]).astype(np.int64)
-    inside = ((rows >= 0) & (rows < GRID))[:, None] & ((columns >= 0) & (columns < GRID))[None]
-    found = grid[np.clip(rows, 0, GRID - 1)][:, np.clip(columns, 0, GRID - 1)]
-    return np.where(inside, found, 0).astype(np.uint8)
+    across, down = GRID / old[2], GRID / old[3]
+    # The old map is an image, in whose pixels the new box has this place.
+    place = ((new[0] - old[0]) * across, (new[1] - old[1]) * down, new[2] * across, new[3] * down)
+    return from_image(grid, place)
 
 
 def from_image(labels: NDArray[np.integer], box: Box) -> NDArray[np.uint8]:

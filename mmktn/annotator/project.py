@@ -27,7 +27,17 @@ from mmktn.annotator.hidden import render_hidden, save_hidden, true_places
 from mmktn.annotator.part_maps import Box, checked_box, decode_runs, encode_runs, resample
 from mmktn.annotator.photos import Photos
 from mmktn.annotator.proposals import Proposer
-from mmktn.annotator.store import FINAL, MAIN, SECOND, Entry, Store, Worker
+from mmktn.annotator.store import (
+    FINAL,
+    MAIN,
+    SECOND,
+    Change,
+    Entry,
+    NothingToUndoError,
+    Store,
+    Worker,
+    hidden_layer,
+)
 from mmktn.utils.user_error import UserError
 
 STAGES = ("parts", "points", "keypoints", "done")
@@ -44,13 +54,11 @@ class Settings:
     Attributes:
         second_share: Share of the people whose points a second annotator places, too.
         hidden_every: After how many people an annotator gets a hidden picture.
-        hidden_folder: Where hidden pictures and their truth lie.
-        surface_name: What `load_surface` takes for the body; None: nothing, its usual one.
+        surface_name: Argument of `load_surface` that gives the body; None: its default.
     """
 
     second_share: float = 0.1
     hidden_every: int = 5
-    hidden_folder: Path | None = None
     surface_name: str | None = None
 
 
@@ -98,7 +106,7 @@ class Project:
         """All that the list of photos shows: people and finished ones of each."""
         people = self.store.people()
         stages = {e.person: e.value for e in self.store.entries(kind="stage") if e.layer == MAIN}
-        drawn = {-e.person for e in self.store.entries(kind="boxes")}
+        drawn = self.drawn_photos()
         counts: dict[int, Counter[str]] = {}
         for person in people:
             stage = stages.get(person["id"], "parts")
@@ -127,8 +135,12 @@ class Project:
             )
         return {"photos": rows, "time": self.store.time_spent()}
 
+    def drawn_photos(self) -> set[int]:
+        """Photos of which somebody has said that all their people have boxes."""
+        return {-entry.person for entry in self.store.entries(kind="boxes")}
+
     def description(self) -> dict[str, Any]:
-        """What does not change while the server runs: parts, key-points, views."""
+        """What does not change while the server runs: parts, keypoints, views."""
         scheme = self.body.scheme
         return {
             "subject": scheme.subject,
@@ -137,7 +149,6 @@ class Project:
             ],
             "keypoints": list(scheme.keypoints),
             "view_size": self.body.view_size,
-            "body": self.body.fingerprint,
             "model": None if self.proposer is None else self.proposer.name,
         }
 
@@ -157,7 +168,7 @@ class Project:
         }
 
     def person(self, person: int, layer: str = MAIN) -> dict[str, Any]:
-        """A person as a layer sees it: box, parts, points, clicks, key-points, stage."""
+        """A person as a layer sees it: box, parts, points, clicks, keypoints, stage."""
         record = self.store.person(person)
         box, parts, points = (self.store.value(person, MAIN, k) for k in ("box", "parts", "points"))
         entries = self.store.entries(person, layer)
@@ -192,10 +203,11 @@ class Project:
         if record["hidden"]:
             raise UserError("this picture has all its people already")
         kept = checked_box(box, (record["width"], record["height"]))
-        person = self.store.add_person(photo, ticket=ticket)
-        self.store.lease(who, person, MAIN)
-        if self.store.value(person, MAIN, "box") is None:
-            self.store.write(who, person, MAIN, [("box", "", list(kept))], seconds=seconds)
+        with self.store.transaction():
+            person = self.store.add_person(photo, ticket=ticket)
+            self.store.lease(who, person, MAIN)
+            if self.store.value(person, MAIN, "box") is None:
+                self.store.write(who, person, MAIN, [("box", "", list(kept))], seconds=seconds)
         return person
 
     def set_box(self, who: Worker, person: int, box: Any, *, seconds: float = 0.0) -> Box:
@@ -205,7 +217,7 @@ class Project:
             raise UserError("the box of this picture is given")
         new = checked_box(box, (record["width"], record["height"]))
         old = self._box(person)
-        changes: list[tuple[str, str, Any]] = [("box", "", list(new))]
+        changes: list[Change] = [("box", "", list(new))]
         parts = self.store.value(person, MAIN, "parts")
         if parts is not None:
             grid = decode_runs(parts["runs"], len(self.body.scheme.parts))
@@ -235,28 +247,23 @@ class Project:
             value["corrected_cells"] = int((proposal != grid).sum())
         self.store.write(who, person, MAIN, [("parts", "", value)], seconds=seconds)
 
-    def propose_people(self, who: Worker, photo: int) -> list[int]:
+    def propose_people(self, photo: int) -> list[int]:
         """Let the model draw boxes and parts of people that nobody has drawn; returns their ids."""
         record = self._photo(photo)
         proposer = self._proposer()
         if record["hidden"]:
             return []
-        boxes = [self._box(p["id"]) for p in self.store.people(photo)]
         found = proposer.people(self.photos.pixels(record["name"]))
+        # Read after the model has looked, which takes seconds: others draw meanwhile.
+        boxes = [self._box(p["id"]) for p in self.store.people(photo)]
         made = []
         for person in found:
             if any(_iou(person.box, box) > 0.5 for box in boxes):
                 continue
             box = checked_box([float(n) for n in person.box], (record["width"], record["height"]))
-            number = self.store.add_person(photo)
-            parts = resample(person.parts, person.box, box)
-            self.store.write(
-                self._model_name(),
-                number,
-                MAIN,
-                [("box", "", list(box)), ("parts", "", self._proposed(parts))],
-            )
-            made.append(number)
+            parts = self._proposed(resample(person.parts, person.box, box))
+            entries = [("box", "", list(box)), ("parts", "", parts)]
+            made.append(self._add_labelled(f"model: {proposer.name}", photo, entries))
         return made
 
     def propose_parts(self, who: Worker, person: int, *, seconds: float = 0.0) -> dict[str, Any]:
@@ -267,7 +274,7 @@ class Project:
         record = self._photo(self.store.person(person)["photo"])
         box = self._box(person)
         image = self.photos.pixels(record["name"])
-        (found,) = self._proposer().people(image, [box])
+        (found,) = self._proposer().people(image, box)
         value = self._proposed(found.parts)
         self.store.write(who, person, MAIN, [("parts", "", value)], seconds=seconds)
         return value
@@ -306,7 +313,7 @@ class Project:
 
     def _points_for(
         self, person: int, grid: NDArray[np.uint8]
-    ) -> tuple[list[dict[str, Any]], list[tuple[str, str, Any]]]:
+    ) -> tuple[list[dict[str, Any]], list[Change]]:
         count = len(self.body.scheme.parts)
         before = self.store.value(person, MAIN, "points") or []
         kept = [p for p in before if int(grid[_cell(p)]) == p["part"]]
@@ -367,7 +374,7 @@ class Project:
             raise UserError(f"part {part!r}: there are 1 to {len(self.body.scheme.parts)}")
         if type(view) is not int or any(type(n) not in (int, float) for n in (x, y)):
             raise UserError("view is a whole number, x and y are numbers")
-        return self.body.pick(part, view, float(x), float(y))
+        return self.body.pick(part, view, x, y)
 
     def guard(self, person: int, layer: str, point: int) -> dict[str, Any]:
         """Compare a placed point with its neighbours.
@@ -417,16 +424,16 @@ class Project:
     def set_keypoint(
         self, who: Worker, person: int, name: Any, place: Any, *, seconds: float = 0.0
     ) -> None:
-        """Save a key-point: `[x, y, visibility]` in pixels of the photo; None takes it away."""
+        """Save a keypoint: `[x, y, visibility]` in pixels of the photo; None takes it away."""
         if name not in self.body.scheme.keypoints:
-            raise UserError(f"key-point {name!r}: {self.body.scheme.subject} has no such")
+            raise UserError(f"keypoint {name!r}: {self.body.scheme.subject} has no such")
         record = self._photo(self.store.person(person)["photo"])
         if place is not None:
             fine = isinstance(place, list) and len(place) == 3 and place[2] in VISIBILITIES
             if not fine or not all(type(n) in (int, float) for n in place):
-                raise UserError("a key-point is [x, y, 1 (hidden) or 2 (visible)]")
+                raise UserError("a keypoint is [x, y, 1 (hidden) or 2 (visible)]")
             if not (0 <= place[0] <= record["width"] and 0 <= place[1] <= record["height"]):
-                raise UserError("the key-point lies outside the picture")
+                raise UserError("the keypoint lies outside the picture")
             place = [round(float(place[0]), 2), round(float(place[1]), 2), int(place[2])]
         self.store.write(who, person, MAIN, [("keypoint", name, place)], seconds=seconds)
 
@@ -440,20 +447,32 @@ class Project:
             raise UserError("choose the points first")
         self.store.write(who, person, layer, [("stage", "", stage)], seconds=seconds)
 
-    def undo(self, who: Worker, person: int, layer: str) -> dict[str, Any]:
-        """Take back the last action; returns the person as it is now."""
-        self.store.undo(who, person, layer)
-        return self.person(person, layer)
+    def undo(self, who: Worker, person: int, layer: str) -> dict[str, Any] | None:
+        """Take back the last action; returns the person as it is now.
+
+        Where that action had drawn the person, the person goes: None is returned.
+
+        Raises:
+            NothingToUndoError: Nothing is left to undo, or others have changed the same since.
+            LeaseError: The worker does not hold the lease.
+        """
+        with self.store.transaction():
+            self.store.undo(who, person, layer)
+            if self.store.value(person, MAIN, "box") is not None:
+                return self.person(person, layer)
+            if self.store.entries(person):
+                raise NothingToUndoError("others have labelled this person since it was drawn")
+            self.store.remove_person(who, person)
+        return None
 
     # -- who works on what
 
     def open_person(self, who: Worker, person: int, layer: str | None = None) -> dict[str, Any]:
         """Take the lease of a person and look at it."""
         record = self.store.person(person)
-        layer = layer or self._layer_of(record, who)
-        hidden = self._photo(record["photo"])["hidden"]
-        own = f"by {who.annotator}"
-        if layer not in ((own,) if hidden else (MAIN, SECOND, FINAL)):
+        own = self._layer_of(record, who)
+        layer = layer or own
+        if layer not in ((MAIN, SECOND, FINAL) if own == MAIN else (own,)):
             raise UserError(f"layer {layer!r} is not yours")
         if layer == SECOND and self._main_annotator(person) == who.annotator:
             raise UserError("a second opinion is somebody else's")
@@ -466,18 +485,18 @@ class Project:
         photos = {photo["id"]: photo for photo in store.photos()}
         people = store.people()
         leases = store.leases()
-        stages = {(e.person, e.layer): e.value for e in store.entries(kind="stage")}
-        own = f"by {who.annotator}"
-        finished = 0
-        for (number, _), stage in stages.items():
-            finished += stage == "done" and self._finished_by(number, who.annotator)
+        entries = store.entries(kind="stage")
+        stages = {(e.person, e.layer): e.value for e in entries}
+        done = [e.layer for e in entries if e.value == "done" and e.annotator == who.annotator]
+        own = hidden_layer(who.annotator)
         hidden = [
             p
             for p in people
             if photos[p["photo"]]["hidden"] and stages.get((p["id"], own)) != "done"
         ]
-        begun = [p for p in hidden if (p["id"], own) in stages or store.entries(p["id"], own)]
-        done_hidden = sum(layer == own and s == "done" for (_, layer), s in stages.items())
+        begun = [p for p in hidden if store.entries(p["id"], own)]
+        done_hidden = done.count(own)
+        finished = len(done) - done_hidden
         due = hidden and finished >= (done_hidden + 1) * self.settings.hidden_every
 
         def free(person: int, layer: str) -> bool:
@@ -495,7 +514,7 @@ class Project:
             open_ = stages.get((person["id"], SECOND)) != "done" and free(person["id"], SECOND)
             if wanted and open_ and self._main_annotator(person["id"]) != who.annotator:
                 return _task(person, SECOND)
-        drawn = {-e.person for e in store.entries(kind="boxes")}
+        drawn = self.drawn_photos()
         for photo in photos.values():
             if not photo["hidden"] and photo["id"] not in drawn and free(-photo["id"], MAIN):
                 store.lease(who, -photo["id"], MAIN)
@@ -519,15 +538,16 @@ class Project:
                 rendered = render_hidden(self.body, self.settings.surface_name, index)
                 save_hidden(rendered, picture, self._truth(index))
                 self.photos.add_folder(self._hidden_pictures)
-                self.store.add_photos([name], hidden=True)
-                photo = next(p["id"] for p in self.store.photos() if p["name"] == name)
-                box = [float(n) for n in rendered.box]
-                person = self.store.add_person(photo, truth=index)
-                parts = {"runs": rendered.parts(self.body), "source": "drawn"}
-                self.store.write(GENERATOR, person, MAIN, [("box", "", box), ("parts", "", parts)])
-                grid = decode_runs(parts["runs"], len(self.body.scheme.parts))
-                _, changes = self._points_for(person, grid)
-                self.store.write(GENERATOR, person, MAIN, changes)
+                grid = rendered.parts(self.body)
+                entries = [
+                    ("box", "", [float(n) for n in rendered.box]),
+                    ("parts", "", {"runs": encode_runs(grid), "source": "drawn"}),
+                ]
+                with self.store.transaction():
+                    self.store.add_photos([name], hidden=True)
+                    photo = next(p["id"] for p in self.store.photos() if p["name"] == name)
+                    person = self._add_labelled(GENERATOR, photo, entries, truth=index)
+                    self.store.write(GENERATOR, person, MAIN, self._points_for(person, grid)[1])
 
     def quality(self) -> list[dict[str, Any]]:
         """Each annotator's error on hidden pictures: points, mean, by part; best first.
@@ -620,8 +640,8 @@ class Project:
 
     @property
     def _hidden_home(self) -> Path:
-        given = self.settings.hidden_folder
-        return given or self.store.path.with_name(self.store.path.stem + "-hidden")
+        # With a dot, so that it is no folder of photos where labels lie among the photos.
+        return self.store.path.with_name(f".{self.store.path.stem}-hidden")
 
     def _truth(self, index: int) -> Path:
         return self._hidden_home / "truth" / f"{index:04d}.npz"
@@ -636,16 +656,16 @@ class Project:
             by_layer: dict[str, list[Entry]] = {}
             for entry in self.store.entries(person["id"], kind="click"):
                 placed = "vertex" in entry.value and int(entry.key) in points
-                if placed and entry.layer.startswith("by "):
+                if placed and entry.layer == hidden_layer(entry.annotator):
                     by_layer.setdefault(entry.layer, []).append(entry)
-            for layer, clicks in by_layer.items():
+            for clicks in by_layer.values():
                 asked = [points[int(click.key)] for click in clicks]
                 box = self._box(person["id"])
                 true = true_places(self._truth(person["truth"]), asked, box, self.body)
                 put = np.array([click.value["vertex"] for click in clicks], np.int64)
                 image = AnnotatedImage(str(person["id"]), true[true >= 0], put[true >= 0])
                 if len(image.true):
-                    found.setdefault(layer.removeprefix("by "), []).append(image)
+                    found.setdefault(clicks[0].annotator, []).append(image)
         return found
 
     def _pairs(self) -> tuple[list[dict[str, Any]], Disagreement | None]:
@@ -709,7 +729,7 @@ class Project:
                 return dict(asked)
         raise UserError(f"point {point!r}: this person has no such")
 
-    def _without_clicks(self, person: int, keys: Iterable[str]) -> list[tuple[str, str, Any]]:
+    def _without_clicks(self, person: int, keys: Iterable[str]) -> list[Change]:
         keys = sorted(keys)
         return [
             ("click", key, None)
@@ -720,7 +740,7 @@ class Project:
     def _layer_of(self, person: dict[str, Any], worker: Worker | None) -> str:
         """The layer that a worker sees of a person by default."""
         if person["truth"] is not None and worker is not None:
-            return f"by {worker.annotator}"
+            return hidden_layer(worker.annotator)
         return MAIN
 
     def _main_annotator(self, person: int) -> str | None:
@@ -728,16 +748,19 @@ class Project:
         names = Counter(e.annotator for e in self.store.entries(person, MAIN, "click"))
         return names.most_common(1)[0][0] if names else None
 
-    def _finished_by(self, person: int, annotator: str) -> bool:
-        return self._main_annotator(person) == annotator
-
     def _proposer(self) -> Proposer:
         if self.proposer is None:
             raise UserError("there is no model: start with --model NAME")
         return self.proposer
 
-    def _model_name(self) -> str:
-        return f"model: {self._proposer().name}"
+    def _add_labelled(
+        self, name: str, photo: int, entries: list[Change], *, truth: int | None = None
+    ) -> int:
+        """Add a person that no annotator has drawn, with its labels; returns its id."""
+        with self.store.transaction():
+            person = self.store.add_person(photo, truth=truth)
+            self.store.write(name, person, MAIN, entries)
+        return person
 
     def _proposed(self, grid: NDArray[np.uint8]) -> dict[str, Any]:
         runs = encode_runs(grid)

@@ -19,13 +19,11 @@ class ProposedPerson:
     """A person that a model found.
 
     Attributes:
-        box: Pixels.
-        score: 0 to 1.
+        box: x, y, w, h in pixels.
         parts: (256, 256) uint8 over the box.
     """
 
     box: Box
-    score: float
     parts: NDArray[np.uint8]
 
 
@@ -34,10 +32,8 @@ class Proposer(Protocol):
 
     name: str
 
-    def people(
-        self, image: NDArray[np.uint8], boxes: list[Box] | None = None
-    ) -> list[ProposedPerson]:
-        """People of a picture (H, W, 3) uint8 BGR, or those in the given boxes."""
+    def people(self, image: NDArray[np.uint8], box: Box | None = None) -> list[ProposedPerson]:
+        """People of a picture (H, W, 3) uint8 BGR, or the one in the given box."""
 
 
 class ModelProposer:
@@ -47,55 +43,48 @@ class ModelProposer:
         scheme: Parts; the human ones.
         model: As in `DensePoseInferencer`; None: the shipped one.
         checkpoint: Weights of a config.
-        score_thr: People at or below are left out.
+
+    Raises:
+        UserError: The parts are not those of people.
     """
 
     def __init__(
-        self,
-        scheme: PartScheme,
-        *,
-        model: str | None = None,
-        checkpoint: str | None = None,
-        score_thr: float = 0.3,
+        self, scheme: PartScheme, *, model: str | None = None, checkpoint: str | None = None
     ) -> None:
         if not scheme.is_human:
             raise UserError(f"models propose parts of people, not of {scheme.subject}")
         self.name = model or "the shipped model"
         self._scheme, self._model, self._checkpoint = scheme, model, checkpoint
-        self._score_thr = score_thr
         self._lock = threading.Lock()
         self._inferencer: Any = None
 
-    def people(
-        self, image: NDArray[np.uint8], boxes: list[Box] | None = None
-    ) -> list[ProposedPerson]:
-        """People of a picture, best first; with `boxes` one a box, in order.
+    def people(self, image: NDArray[np.uint8], box: Box | None = None) -> list[ProposedPerson]:
+        """People of a picture (H, W, 3) uint8 BGR, best first, or the one in the given box.
 
         Raises:
             UserError: The model cannot be loaded or does not take boxes.
         """
+        options: dict[str, Any] = {"channel_order": "BGR"}
+        if box is not None:
+            x, y, w, h = box
+            options["boxes"] = [np.array([[x, y, x + w, y + h]])]
         with self._lock:
             if self._inferencer is None:
                 from mmktn.apis import DensePoseInferencer
 
                 self._inferencer = DensePoseInferencer(self._model, self._checkpoint)
-            options: dict[str, Any] = {"score_thr": self._score_thr, "channel_order": "BGR"}
-            if boxes is not None:
-                corners = np.array([[x, y, x + w, y + h] for x, y, w, h in boxes])
-                options = {**options, "score_thr": 0.0, "boxes": [corners]}
             (found,) = self._inferencer([image], **options)
         if found.error is not None:
             raise UserError(f"{self.name}: {found.error}")
         table = self._scheme.part_of_chart
         people = []
-        for index, (result, corners, score) in enumerate(
-            zip(found.densepose, found.boxes_xyxy.tolist(), found.scores.tolist(), strict=True)
+        for result, (x0, y0, x1, y1) in zip(
+            found.densepose, found.boxes_xyxy.tolist(), strict=True
         ):
-            x0, y0, x1, y1 = corners
-            box = (x0, y0, x1 - x0, y1 - y0) if boxes is None else boxes[index]
+            place = (x0, y0, x1 - x0, y1 - y0) if box is None else box
             labels = np.zeros(image.shape[:2], np.uint8)
             _paste(labels, table[np.asarray(result.labels)], result.xy)
-            people.append(ProposedPerson(box, float(score), from_image(labels, box)))
+            people.append(ProposedPerson(place, from_image(labels, place)))
         return people
 
 

@@ -1,11 +1,11 @@
 """Everything that annotators do, in one SQLite file: saved at once, with who, when, how long.
 
 An *entry* is a value under (person, layer, kind, key): the box, the map of parts, a click, a
-key-point. Each change is one transaction that also writes a line of the journal with the value
+keypoint. Each change is one transaction that also writes a line of the journal with the value
 before and after, so that nothing is lost when the server is killed, and everything can be undone.
 
 A *layer* is one annotator's say on one person: "main" for the first one, "second" for a second
-opinion, "final" for what adjudication decided, and for hidden pictures one layer an annotator. Who
+opinion, "final" for what adjudication decided, and for hidden pictures one layer per annotator. Who
 works on a layer of a person has leased it; others are refused until the lease ends. A photo has
 entries and leases of its own ("its boxes are drawn"), under its number with a minus sign.
 """
@@ -29,6 +29,8 @@ LEASE_SECONDS = 600.0
 MAX_SECONDS = 600.0
 """Longest time that one action counts for: whoever takes longer was away."""
 MAIN, SECOND, FINAL = "main", "second", "final"
+Change = tuple[str, str, Any]
+"""Kind, key and new value of an entry; None takes it away."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -55,6 +57,11 @@ CREATE TABLE IF NOT EXISTS lease (
 """
 
 
+def hidden_layer(annotator: str) -> str:
+    """Name of an annotator's layer of hidden pictures."""
+    return f"by {annotator}"
+
+
 class LeaseError(UserError):
     """Somebody else works on this person, or the page was opened anew elsewhere."""
 
@@ -79,7 +86,7 @@ class Entry:
         person: Id of the person.
         layer: Whose say.
         kind: "box", "parts", "points", "click", "keypoint" or "stage".
-        key: Number of the point, name of the key-point; else "".
+        key: Number of the point, name of the keypoint; else "".
         value: JSON value.
         annotator: Who set it.
         at: When, seconds since 1970.
@@ -113,27 +120,47 @@ class Store:
         self.path = Path(path)
         self._clock = clock
         self._lock = threading.RLock()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(
                 self.path, timeout=30, isolation_level=None, check_same_thread=False
             )
+        except sqlite3.Error as error:
+            raise UserError(f"{path}: cannot be opened ({error})") from error
+        try:
             self._base.row_factory = sqlite3.Row
             self._base.execute("PRAGMA journal_mode = WAL")
             self._base.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
             self._base.executescript(_TABLES)
+            version = self.meta("version")
         except sqlite3.Error as error:
+            self.close()
             raise UserError(f"{path}: not a project of this tool ({error})") from error
-        version = self.meta("version")
         if version is None:
             self.set_meta("version", FORMAT_VERSION)
         elif version != FORMAT_VERSION:
+            self.close()
             raise UserError(f"{path}: version {version}, this mmktn reads {FORMAT_VERSION}")
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded in."""
         with self._lock:
             self._base.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All changes inside are saved together or not at all; other threads and processes wait."""
+        with self._lock:
+            if self._base.in_transaction:  # inside another one of this thread
+                yield
+                return
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._base.execute("ROLLBACK")
+                raise
+            self._base.execute("COMMIT")
 
     # -- what the project is
 
@@ -144,14 +171,14 @@ class Store:
 
     def set_meta(self, key: str, value: Any) -> None:
         """Keep a setting of the project."""
-        with self._changing():
+        with self.transaction():
             self._base.execute(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value))
             )
 
     def add_photos(self, names: Iterable[str], *, hidden: bool = False) -> None:
         """Add photos that are not known yet."""
-        with self._changing():
+        with self.transaction():
             self._base.executemany(
                 "INSERT OR IGNORE INTO photo (name, hidden) VALUES (?, ?)",
                 ((name, int(hidden)) for name in names),
@@ -159,7 +186,7 @@ class Store:
 
     def set_size(self, photo: int, width: int, height: int) -> None:
         """Keep the size of a photo, upright."""
-        with self._changing():
+        with self.transaction():
             self._base.execute(
                 "UPDATE photo SET width = ?, height = ? WHERE id = ?", (width, height, photo)
             )
@@ -191,7 +218,7 @@ class Store:
             Its id.
         """
         text = None if truth is None else json.dumps(truth)
-        with self._changing():
+        with self.transaction():
             if ticket is not None:
                 row = self._one("SELECT id FROM person WHERE ticket = ?", (ticket,))
                 if row is not None:
@@ -251,7 +278,7 @@ class Store:
         who: Worker | str,
         person: int,
         layer: str,
-        changes: Iterable[tuple[str, str, Any]],
+        changes: Iterable[Change],
         *,
         seconds: float = 0.0,
     ) -> None:
@@ -270,7 +297,7 @@ class Store:
             KeyError: No such person.
         """
         taken = min(max(float(seconds), 0.0), MAX_SECONDS)
-        with self._changing():
+        with self.transaction():
             self._check_subject(person)
             name = who if isinstance(who, str) else who.annotator
             if isinstance(who, Worker):
@@ -280,7 +307,7 @@ class Store:
                 self._change(name, person, layer, kind, key, value, taken, action=action)
                 taken = 0.0
 
-    def undo(self, who: Worker, person: int, layer: str) -> list[tuple[str, str, Any]]:
+    def undo(self, who: Worker, person: int, layer: str) -> list[Change]:
         """Take back the worker's last action on a person.
 
         Returns:
@@ -290,7 +317,7 @@ class Store:
             NothingToUndoError: There is no such action, or somebody has changed the same since.
             LeaseError: The worker does not hold the lease.
         """
-        with self._changing():
+        with self.transaction():
             self._check_lease(who, person, layer)
             rows = self._all(
                 "SELECT * FROM journal WHERE action = (SELECT MAX(action) FROM journal WHERE "
@@ -319,7 +346,7 @@ class Store:
 
     def remove_person(self, who: Worker, person: int) -> None:
         """Take a person out; entries and journal stay in the file."""
-        with self._changing():
+        with self.transaction():
             self._check_lease(who, person, MAIN)
             action = self._next_action()
             # Undo brings a person's labels back, not a person: this change is no action of undo.
@@ -365,7 +392,7 @@ class Store:
             LeaseError: Another annotator holds it.
             KeyError: No such person.
         """
-        with self._changing():
+        with self.transaction():
             self._check_subject(person)
             held = self._lease_of(person, layer)
             if held is not None and held["annotator"] != who.annotator:
@@ -377,9 +404,18 @@ class Store:
             )
         return expires
 
+    def renew(self, who: Worker, person: int, layer: str) -> None:
+        """Keep a lease for another `LEASE_SECONDS`; what another tab has taken stays there.
+
+        Raises:
+            LeaseError: The worker does not hold it any more.
+        """
+        with self.transaction():
+            self._check_lease(who, person, layer)
+
     def release(self, who: Worker, person: int, layer: str) -> None:
         """Give a lease back, if the worker holds it."""
-        with self._changing():
+        with self.transaction():
             self._base.execute(
                 "DELETE FROM lease WHERE person = ? AND layer = ? AND annotator = ? AND tab = ?",
                 (person, layer, who.annotator, who.tab),
@@ -455,21 +491,6 @@ class Store:
             "action, undo) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (at, annotator, *where, before, after, seconds, action, int(is_undo)),
         )
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """One transaction, which other threads and processes wait for."""
-        with self._lock:
-            if self._base.in_transaction:  # inside another one of this thread
-                yield
-                return
-            self._base.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._base.execute("ROLLBACK")
-                raise
-            self._base.execute("COMMIT")
 
     def _one(self, query: str, values: Iterable[Any] = ()) -> sqlite3.Row | None:
         with self._lock:

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from mmktn.annotation.body_parts import SCHEMES, PartScheme, scheme_for, scheme_from_json
+from mmktn.annotation.body_parts import SCHEMES, read_scheme
 from mmktn.formats.json_files import read_json
 from mmktn.label_doctor.examination import PlaceModel, examine, mended
 from mmktn.label_doctor.findings import KINDS
 from mmktn.label_doctor.page import page
 from mmktn.label_doctor.records import labelled_people
-from mmktn.surface import BodySurface, load_surface
+from mmktn.surface import load_surface
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_outputs, write_json, write_text
 from mmktn.utils.user_error import UserError, one_line, one_line_errors
 
@@ -52,7 +52,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 class InferencerPlaces:
-    """A model of ours as `PlaceModel`; loaded when first asked."""
+    """A model of ours as `PlaceModel`."""
 
     def __init__(self, model: str | None, checkpoint: str | None) -> None:
         from mmktn.apis import DensePoseInferencer
@@ -62,11 +62,15 @@ class InferencerPlaces:
     def places(
         self, image: NDArray[np.uint8], box_xyxy: NDArray[np.float64]
     ) -> tuple[NDArray[np.integer], NDArray[np.floating], tuple[int, int]]:
-        """Charts, U and V of the pixels of a box, and its first pixel."""
+        """As in `PlaceModel`.
+
+        Raises:
+            UserError: The model does not take boxes, or this one.
+        """
         (found,) = self._inferencer([image], boxes=[box_xyxy[None]], channel_order="BGR")
-        if found.error is not None or not len(found.densepose):
-            return np.zeros((1, 1), np.int64), np.zeros((2, 1, 1)), (0, 0)
-        result = found.densepose[0]
+        if found.error is not None:
+            raise UserError(f"--model: {found.error}")
+        (result,) = found.densepose
         return np.asarray(result.labels), np.asarray(result.uv), result.xy
 
 
@@ -77,12 +81,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     outputs = [name for name in (args.out, args.json, args.fixed) if name]
     outputs += [changes_file(args.fixed)] if args.fixed else []
     claim_outputs(outputs, inputs=[args.file], overwrite=args.overwrite)
+    if args.most < 0:
+        raise UserError(f"--most {args.most}: give 0 or more crops")
     for folder in filter(None, (args.images, args.other_images)):
         if not folder.is_dir():
             raise UserError(f"{folder} is no folder of pictures")
     data = read_json(args.file, "annotations")
     surface = load_surface() if args.surface is None else load_surface(args.surface)
-    scheme = _scheme(args.parts, surface)
+    scheme = read_scheme(args.parts, surface)
     model: PlaceModel | None = None
     if args.model is not None:
         model = InferencerPlaces(None if args.model == "shipped" else args.model, args.checkpoint)
@@ -127,12 +133,6 @@ def changes_file(fixed: str) -> str:
     """Name of the list of changes beside a mended file."""
     path = Path(fixed)
     return str(path.with_name(f"{path.stem}.changes.json"))
-
-
-def _scheme(parts: str | None, surface: BodySurface) -> PartScheme:
-    if parts is None or parts in SCHEMES:
-        return scheme_for(surface, parts)
-    return scheme_from_json(read_json(parts, "--parts"), surface, parts)
 
 
 def _print(counts: Counter[str], people: int) -> None:

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from mmktn.annotation.body_parts import PartScheme
 from mmktn.formats.annotation_checks import PER_POINT_FIELDS, VERTEX_FIELDS
-from mmktn.formats.pictures import read_picture
 from mmktn.label_doctor.findings import KINDS, Finding, ranked
 from mmktn.label_doctor.person_checks import people_findings, picture_findings
 from mmktn.label_doctor.point_checks import point_findings
-from mmktn.label_doctor.records import LabelledPerson, labelled_people
+from mmktn.label_doctor.records import LabelledPerson, labelled_people, read_image
 from mmktn.surface.body_surface import BodySurface
 from mmktn.utils.user_error import UserError
 
@@ -29,7 +28,15 @@ class PlaceModel(Protocol):
     def places(
         self, image: NDArray[np.uint8], box_xyxy: NDArray[np.float64]
     ) -> tuple[NDArray[np.integer], NDArray[np.floating], tuple[int, int]]:
-        """Charts (h, w), U and V (2, h, w), and column and row of their first pixel."""
+        """Charts (h, w), U and V (2, h, w), and column and row of their first pixel in the image.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            box_xyxy: (4,) pixels.
+
+        Raises:
+            UserError: The model says nothing of this box.
+        """
 
 
 def examine(
@@ -55,13 +62,15 @@ def examine(
         other_images: Folder of another set, to look for shared pictures.
         model: To compare places with.
         kinds: What to look for.
-        note: Told of pictures that cannot be read.
+        note: Told of pictures that cannot be read, or are of another size than the file says, and
+            of people of whom the model says nothing.
 
     Returns:
         Findings, worst first.
 
     Raises:
         AnnotationError: The file breaks rules of the format, which has to be mended first.
+        UserError: A person's points have vertices of a mesh and no charts.
     """
     people = labelled_people(data, name, surface, scheme)
     found = list(people_findings(people))
@@ -86,13 +95,15 @@ def _model_findings(
     for person in people:
         if not person.has_points:
             continue
-        try:
-            image = read_picture(images / person.image["file_name"])
-        except (OSError, UserError) as error:
-            note(f"{person.image['file_name']}: {error}")
+        image = read_image(person.image, images, note)
+        if image is None:
             continue
         x, y, w, h = person.box
-        charts, uv, (left, top) = model.places(image, np.array([x, y, x + w, y + h]))
+        try:
+            charts, uv, (left, top) = model.places(image, np.array([x, y, x + w, y + h]))
+        except UserError as error:
+            note(f"{person.image['file_name']}, annotation {person.id}: {error}")
+            continue
         columns, rows = (np.floor(person.xy).astype(int) - (left, top)).T
         inside = (
             (columns >= 0) & (rows >= 0) & (columns < charts.shape[1]) & (rows < charts.shape[0])

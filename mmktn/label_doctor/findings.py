@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 KINDS = {
     "side": "left and right are confused at a point",
-    "part side": "left and right of a whole limb contradict the key-points",
+    "part side": "left and right of a whole limb contradict the keypoints",
     "front back": "front and back are confused at a point",
     "seam": "a coordinate has jumped to the other edge of its chart",
     "off person": "a point lies off the person",
     "off part": "a point lies on another part than its chart",
     "far": "a place is far from what the neighbours say",
-    "key-point": "a place is far from the key-point that is near in the photo",
+    "keypoint": "a place is far from the keypoint that is near in the photo",
     "duplicate point": "a point stands twice in one person",
     "duplicate": "a person stands twice",
     "no points": "a person without points, among such as have them",
@@ -35,8 +35,8 @@ class Finding:
         image_id: Image.
         annotation_id: Person; None for findings on images.
         points: Indices of the points that it is about.
-        fix: A change that is safe, as `mmktn.label_doctor.fixes` reads it; None where a person must
-            decide.
+        fix: A change that is safe, as `mmktn.label_doctor.examination.mended` reads it; None where
+            a person must decide.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class Finding:
     image_id: Any
     annotation_id: Any = None
     points: tuple[int, ...] = ()
-    fix: dict[str, Any] | None = field(default=None)
+    fix: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as a JSON-ready dict."""

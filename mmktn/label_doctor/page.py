@@ -13,12 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.formats.pictures import read_picture
 from mmktn.label_doctor.findings import KINDS, Finding
-from mmktn.label_doctor.records import LabelledPerson
-from mmktn.utils.user_error import UserError
+from mmktn.label_doctor.records import LabelledPerson, read_image
 
 _SIDE = 300
+# BGR: left is cool, right is warm.
 _COLOURS = {"left": (230, 170, 60), "right": (60, 130, 245), "middle": (90, 200, 90)}
 _WEB = Path(__file__).parent / "web"
 
@@ -42,7 +41,7 @@ def page(
         images: Folder of the pictures.
         records: Image records of the file.
         most: Crops that are shown.
-        note: Told of pictures that cannot be read.
+        note: Told of pictures that cannot be read, or are of another size than the file says.
     """
     by_id = {person.id: person for person in people}
     names = {image["id"]: image for image in records}
@@ -98,11 +97,11 @@ class _Crops:
 
     def __init__(self, images: Path, note: Callable[[str], None]) -> None:
         self._images, self._note = images, note
-        self._kept: dict[str, NDArray[np.uint8] | None] = {}
+        self._kept: dict[Any, NDArray[np.uint8] | None] = {}
 
     def jpeg(self, finding: Finding, person: LabelledPerson | None, image: dict[str, Any]) -> str:
         """Base64 of a crop; empty where the picture cannot be read."""
-        picture = self._picture(image["file_name"])
+        picture = self._picture(image)
         if picture is None:
             return ""
         height, width = picture.shape[:2]
@@ -120,15 +119,12 @@ class _Crops:
         _, code = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 82])
         return base64.b64encode(code.tobytes()).decode("ascii")
 
-    def _picture(self, name: str) -> NDArray[np.uint8] | None:
-        if name not in self._kept:
+    def _picture(self, image: dict[str, Any]) -> NDArray[np.uint8] | None:
+        number = image["id"]
+        if number not in self._kept:
             self._kept.clear()
-            try:
-                self._kept[name] = read_picture(self._images / name)
-            except (OSError, UserError) as error:
-                self._note(f"{name}: {error}")
-                self._kept[name] = None
-        return self._kept[name]
+            self._kept[number] = read_image(image, self._images, self._note)
+        return self._kept[number]
 
 
 def _draw(
@@ -138,7 +134,7 @@ def _draw(
     origin: NDArray[np.int64],
     scale: float,
 ) -> None:
-    """Box, points (left cool, right warm), and a ring round those that the finding is about."""
+    """Draw box, points in the colour of their side, and a ring round those of the finding."""
     x, y = (scale * (person.box[:2] - origin)).astype(int)
     right, lower = (scale * (person.box[:2] + person.box[2:] - origin)).astype(int)
     cv2.rectangle(crop, (int(x), int(y)), (int(right), int(lower)), (235, 235, 235), 1)
@@ -146,14 +142,8 @@ def _draw(
         at = (round(float(place[0])), round(float(place[1])))
         part = int(person.own_parts[index])
         name = person.scheme[part].name if part else ""
-        colour = (
-            (230, 170, 60)
-            if "left" in name
-            else (60, 130, 245)
-            if "right" in name
-            else (90, 200, 90)
-        )
-        cv2.circle(crop, at, 2, colour, -1, cv2.LINE_AA)
+        side = next((side for side in ("left", "right") if side in name), "middle")
+        cv2.circle(crop, at, 2, _COLOURS[side], -1, cv2.LINE_AA)
         if index in finding.points:
             cv2.circle(crop, at, 7, (255, 255, 255), 3, cv2.LINE_AA)
             cv2.circle(crop, at, 7, (40, 30, 214), 2, cv2.LINE_AA)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmktn.annotation.points import GRID
 from mmktn.formats.masks import segmentation_mask
 from mmktn.formats.pictures import SUFFIXES
 from mmktn.formats.shared_pictures import (
@@ -19,6 +20,7 @@ from mmktn.formats.shared_pictures import (
 )
 from mmktn.label_doctor.findings import Finding
 from mmktn.label_doctor.records import LabelledPerson
+from mmktn.synthetic.annotate import tight_box
 from mmktn.utils.user_error import UserError
 
 _SAME_BOX = 0.85
@@ -85,7 +87,7 @@ def _outlines_differ(one: LabelledPerson, two: LabelledPerson) -> bool:
 
 
 def _without_points(people: Sequence[LabelledPerson]) -> Iterator[Finding]:
-    """People as large, and with as many key-points, as those that have points."""
+    """People as large, and with as many keypoints, as those that have points."""
     have = [person for person in people if person.has_points]
     if not have:
         return
@@ -112,29 +114,23 @@ def _box(person: LabelledPerson) -> Iterator[Finding]:
     outline = _outline(person)
     if outline is None or not outline.any():
         return
-    rows, columns = np.flatnonzero(outline.any(axis=1)), np.flatnonzero(outline.any(axis=0))
-    tight = np.array(
-        [columns[0], rows[0], columns[-1] + 1 - columns[0], rows[-1] + 1 - rows[0]], np.float64
-    )
-    overlap = box_iou(person.box, tight)
+    tight = tight_box(outline)
+    overlap = box_iou(person.box, np.array(tight))
     if overlap < _BOX_IOU:
-        shown = [round(float(n), 1) for n in tight]
-        text = f"the outline's box {shown} and the box overlap by {100 * overlap:.0f} %"
+        text = f"the outline's box {tight} and the box overlap by {100 * overlap:.0f} %"
         yield Finding("box", 0.3 + 0.7 * (1 - overlap), text, person.record["image_id"], person.id)
         return
     if person.part_map is None:
         return
-    x = np.clip((person.box[0] + _CELLS * person.box[2]).astype(int), 0, outline.shape[1] - 1)
-    y = np.clip((person.box[1] + _CELLS * person.box[3]).astype(int), 0, outline.shape[0] - 1)
+    cells = (np.arange(GRID) + 0.5) / GRID
+    x = np.clip((person.box[0] + cells * person.box[2]).astype(int), 0, outline.shape[1] - 1)
+    y = np.clip((person.box[1] + cells * person.box[3]).astype(int), 0, outline.shape[0] - 1)
     seen = outline[np.ix_(y, x)]
     parts = person.part_map > 0
     inside = float((parts & seen).sum() / max(parts.sum(), 1))
     if inside < 0.75:
         text = f"only {100 * inside:.0f} % of the parts lie in the outline"
         yield Finding("box", 0.9 - 0.7 * inside, text, person.record["image_id"], person.id)
-
-
-_CELLS = (np.arange(256) + 0.5) / 256
 
 
 def _outline(person: LabelledPerson) -> NDArray[np.bool_] | None:
@@ -170,7 +166,7 @@ def picture_findings(
         note: Told of pictures that cannot be read.
 
     Yields:
-        One finding a picture.
+        One finding per picture.
     """
     own = [(image, _mark(folder / image["file_name"], note)) for image in images]
     known = [(image, mark) for image, mark in own if mark is not None]

@@ -32,16 +32,16 @@ _AGREEING = 0.9
 _NEARER = 0.7
 """How much nearer to the neighbours the other side must be."""
 _KEYPOINT_REACH = 0.08
-"""Share of the box's longer side within which a key-point says something on a point."""
+"""Share of the box's longer side within which a keypoint says something on a point."""
 _KEYPOINT_GAP_M = 0.3
 
 
 def point_findings(person: LabelledPerson) -> Iterator[Finding]:
-    """What is wrong with a person's points; at most one finding a point, and the limbs' sides."""
+    """What is wrong with a person's points; at most one finding per point, and the limbs' sides."""
     yield from _repeated(person)
-    mirrored = {}
+    mirrored: set[int] = set()
     for finding in _sides_of_limbs(person):
-        mirrored.update(dict.fromkeys(finding.points))
+        mirrored.update(finding.points)
         yield finding
     for index in range(len(person.xy)):
         if person.vertices[index] < 0 or index in mirrored:
@@ -72,8 +72,8 @@ def _finding(
 
 
 def _severity(metres: float) -> float:
-    """0.5 at 20 cm, 0.8 at 80 cm."""
-    return metres / (metres + 0.2)
+    """0.5 at 20 cm, 0.8 at 80 cm, 1 where no path along the skin leads from one to the other."""
+    return 1 - 0.2 / (metres + 0.2)
 
 
 def _repeated(person: LabelledPerson) -> Iterator[Finding]:
@@ -226,7 +226,7 @@ def _misplaced(person: LabelledPerson, index: int) -> Finding | None:
 
 
 def _far_from_keypoint(person: LabelledPerson, index: int) -> Finding | None:
-    """Far from a key-point of the part that the photo shows there."""
+    """Far from a keypoint of the part that the photo shows there."""
     part = int(person.placed.parts[index])
     scale = person.placed.scale_m
     if not part or not np.isfinite(scale):
@@ -244,12 +244,12 @@ def _far_from_keypoint(person: LabelledPerson, index: int) -> Finding | None:
                 f"point {index} is {100 * apart:.0f} cm from the {name}, in the photo "
                 f"{pixels:.0f} pixels"
             )
-            return _finding(person, "key-point", 0.7 * _severity(apart), text, index)
+            return _finding(person, "keypoint", 0.7 * _severity(apart), text, index)
     return None
 
 
 def _sides_of_limbs(person: LabelledPerson) -> Iterator[Finding]:
-    """Limbs whose points lie at the key-points of the other side."""
+    """Limbs whose points lie at the keypoints of the other side."""
     marks = _visible_keypoints(person)
     belongs = part_keypoints(person.surface, person.scheme)
     for part in person.scheme.parts:
@@ -268,7 +268,7 @@ def _sides_of_limbs(person: LabelledPerson) -> Iterator[Finding]:
         if to_other < 0.45 * to_own and gap > 0.06 * float(person.box[2:].max()):
             text = (
                 f"{part.name}: its {len(members)} points are {to_own:.0f} pixels from its own "
-                f"key-points, {to_other:.0f} from those of {person.scheme[part.mirror].name}"
+                f"keypoints, {to_other:.0f} from those of {person.scheme[part.mirror].name}"
             )
             yield Finding(
                 *("part side", 0.85, text, person.record["image_id"], person.id),
@@ -277,7 +277,7 @@ def _sides_of_limbs(person: LabelledPerson) -> Iterator[Finding]:
 
 
 def _visible_keypoints(person: LabelledPerson) -> dict[str, NDArray[np.float64]]:
-    """Name -> (2,) place in the image, of key-points that are labelled."""
+    """Name -> (2,) place in the image, of keypoints that are labelled."""
     flat = person.record.get("keypoints") or []
     names = person.scheme.keypoints
     if len(flat) != 3 * len(names):
@@ -288,7 +288,7 @@ def _visible_keypoints(person: LabelledPerson) -> dict[str, NDArray[np.float64]]
 
 @lru_cache(maxsize=4)
 def keypoint_vertices(surface: BodySurface) -> dict[str, int]:
-    """Key-point -> nearest mesh vertex of the rest body."""
+    """Keypoint -> nearest mesh vertex of the rest body."""
     if surface.mesh is None:
         return {}
     vertices = surface.mesh.vertices
@@ -300,9 +300,9 @@ def keypoint_vertices(surface: BodySurface) -> dict[str, int]:
 
 @lru_cache(maxsize=4)
 def part_keypoints(surface: BodySurface, scheme: PartScheme) -> dict[int, tuple[str, ...]]:
-    """Part -> key-points that lie in it or at its ends: within 12 cm of two of its vertices' mean.
+    """Part -> keypoints that lie in it or at its ends: within 12 cm of its nearest vertex.
 
-    Only such as have a counterpart on the mirrored part are named.
+    Only those that have a counterpart on the mirrored part are named.
     """
     found: dict[int, list[str]] = {part.number: [] for part in scheme.parts}
     if surface.mesh is None:

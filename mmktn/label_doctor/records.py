@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,11 @@ from numpy.typing import NDArray
 from mmktn.annotation.body_parts import PartScheme
 from mmktn.annotation.neighbours import PlacedPoints
 from mmktn.annotation.points import GRID
-from mmktn.formats.annotation_checks import AnnotationError, file_problems
+from mmktn.formats.annotation_checks import AnnotationError, file_problems, has_charts
 from mmktn.formats.masks import NUM_PARTS, merge_dp_masks
+from mmktn.formats.pictures import read_picture
 from mmktn.surface.body_surface import BodySurface
+from mmktn.utils.user_error import UserError
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class LabelledPerson:
     @cached_property
     def own_parts(self) -> NDArray[np.int64]:
         """(P,) part of each point's chart."""
-        return self.scheme.part_of_chart[np.clip(self.charts, 0, 24)]
+        return self.scheme.part_of_chart[self.charts]
 
     @cached_property
     def placed(self) -> PlacedPoints:
@@ -111,10 +115,17 @@ def labelled_people(
 
     Raises:
         AnnotationError: The checker finds something wrong, which has to be mended first.
+        UserError: A person's points have vertices of a mesh and no charts.
     """
     problems = list(file_problems(data, name))
     if problems:
         raise AnnotationError(problems)
+    for record in data["annotations"]:
+        if record.get("dp_x") and not has_charts(record):
+            raise UserError(
+                f"{name}: annotation id {record['id']}: its points have vertices of a mesh, no "
+                "charts, U and V, which the checks compare"
+            )
     images = {image["id"]: image for image in data["images"]}
     people = {c["id"] for c in data["categories"] if c.get("name") == "person"}
     return [
@@ -122,3 +133,25 @@ def labelled_people(
         for record in data["annotations"]
         if not record["iscrowd"] and record["category_id"] in people
     ]
+
+
+def read_image(
+    image: dict[str, Any], folder: Path, note: Callable[[str], None]
+) -> NDArray[np.uint8] | None:
+    """The picture of an image record.
+
+    Args:
+        image: The record.
+        folder: Where the pictures lie.
+        note: Told why a picture cannot be used.
+
+    Returns:
+        (H, W, 3) uint8 BGR; None where there is none that can be read, or of another size than the
+        record's.
+    """
+    try:
+        size = (image["height"], image["width"])
+        return read_picture(folder / image["file_name"], expected_hw=size)
+    except (OSError, UserError) as error:
+        note(f"{image['file_name']}: {error}")
+        return None

@@ -87,7 +87,7 @@ def test_a_person_from_box_to_file(client, project, tmp_path):
     status, person = client.post(f"{where}/stage", stage="done")
     assert person["stage"] == "done"
     status, undone = client.post(f"{where}/undo")
-    assert undone["stage"] == "points"
+    assert undone["person"]["stage"] == "points"
     status, said = client.post("/api/export")
     assert said == {"file": "labels.json", "people": 1, "problems": []}
     written = json.loads((tmp_path / "labels.json").read_text())
@@ -134,7 +134,7 @@ def test_nothing_else_is_served(client, path):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:80", "10.0.0.1", "", "127.0.0.1.evil.example"]
+    "host", ["evil.example", "evil.example:80", "10.0.0.1", "", "127.0.0.1.evil.example", "["]
 )
 def test_another_name_is_refused(client, host):
     status, said, _ = client.ask("GET", "/api/photos", Host=host)
@@ -142,11 +142,35 @@ def test_another_name_is_refused(client, host):
     assert "evil" not in str(said)
 
 
+def test_names_are_known_in_lower_case():
+    access = Access(frozenset({"Lab-PC"}))
+    assert access.knows_host("lab-pc:8765")
+    assert not access.knows_host("10.0.0.1")
+    assert Access(frozenset(), any_address=True).knows_host("[fe80::1]:80")
+
+
+def test_a_browser_keeps_pictures_of_this_run_alone(client, project, tmp_path):
+    """Photo 1 of another project has the same address on the same port."""
+    run = client.get("/api/project")[1]["run"]
+    for path in ("/api/photos/1/tiles/0/0/0", "/api/photos/1/thumbnail", "/api/body"):
+        for query, kept in ((f"?run={run}", True), ("?run=another", False), ("", False)):
+            headers = client.ask("GET", path + query)[2]
+            assert ("max-age" in headers["cache-control"]) == kept
+    with serving(project, tmp_path / "labels.json", Access(LOCAL)) as other:
+        assert other.get("/api/project")[1]["run"] != run
+
+
+@pytest.mark.parametrize("query", ["I=inf&U=0&V=0", "I=1&U=nan&V=0", "I=9&U=0&V=0", "U=0&V=0"])
+def test_no_place_is_made_up(client, query):
+    assert client.get(f"/api/located?part=1&{query}")[0] == 400
+
+
 def test_other_sites_change_nothing(client, project):
     fields = {"annotator": "Ann", "tab": "t", "box": [1, 1, 50, 50]}
     path = "/api/photos/1/people"
     assert client.ask("POST", path, fields, Origin="http://evil.example")[0] == 403
     assert client.ask("POST", path, fields, Origin="null")[0] == 403
+    assert client.ask("POST", path, fields, Origin="http://[")[0] == 403
     assert client.ask("POST", path, fields, Content_Type="text/plain")[0] == 415
     assert client.ask("POST", path, fields, Sec_Fetch_Site="cross-site")[0] == 403
     assert client.ask("GET", "/api/photos", Sec_Fetch_Site="cross-site")[0] == 403
@@ -194,6 +218,10 @@ def test_a_lost_lease_is_a_conflict(client):
     assert client.post(f"{where}/open", annotator="Ben")[0] == 200
     status, said = client.post(f"{where}/box", box=[1, 1, 9, 9])
     assert (status, said["error"]) == (409, "Ben is at work on this person")
+    assert client.post(f"{where}/renew")[0] == 409
+    assert client.post(f"{where}/renew", annotator="Ben")[0] == 200
+    status, said = client.post(f"{where}/undo", annotator="Ben")
+    assert (status, "nothing of yours" in said["error"]) == (400, True)  # the hold is not lost
 
 
 def test_from_other_machines_a_token_is_needed(project, tmp_path):

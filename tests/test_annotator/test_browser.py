@@ -212,7 +212,7 @@ def test_a_whole_person_with_a_killed_server_in_the_middle(chromium, given, tmp_
         page.until("app.step === app.steps.keypoints")
         page.click(150, 200)
         page.until("app.person.keypoints.left_end")
-        page.key("ArrowLeft", "Enter")  # a key-point by keys alone
+        page.key("ArrowLeft", "Enter")  # a keypoint by keys alone
         page.until("app.person.keypoints.right_end")
         page.key("f")
         page.until("app.photo.people.length === 1 && app.step === app.steps.boxes || !app.person")

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from mmktn.annotation.points import GRID
-from mmktn.annotator.coco import export_coco, import_coco, problems_of
+from mmktn.annotator.coco import export_coco, import_coco
 from mmktn.annotator.part_maps import decode_runs
 from mmktn.annotator.photos import Photos
 from mmktn.annotator.project import Project
 from mmktn.annotator.store import FINAL, MAIN, Store
-from mmktn.formats.annotation_checks import AnnotationError
+from mmktn.formats.annotation_checks import AnnotationError, file_problems
 from mmktn.formats.masks import merge_dp_masks, segmentation_mask
 from mmktn.utils.user_error import UserError
 from tests.test_annotator.conftest import ANN, click_all, four_parts
@@ -29,7 +29,7 @@ def full(project, labelled):
 
 def test_the_checker_accepts_an_export(project, full):
     data = export_coco(project)
-    assert problems_of(data, "x.json") == []
+    assert list(file_problems(data, "x.json")) == []
     (image,), (person,) = data["images"], data["annotations"]
     assert (image["file_name"], image["width"], image["height"]) == ("a.png", 200, 120)
     assert person["bbox"] == [10, 10, 100, 100]
@@ -91,6 +91,14 @@ def test_what_was_exported_comes_back(project, full, tmp_path, ring_body):
     again.store.close()
 
 
+def with_vertices_alone(person):
+    """Points as continuous surface embeddings have them."""
+    count = len(person["dp_x"])
+    for name in ("dp_I", "dp_U", "dp_V"):
+        del person[name]
+    person.update(dp_vertex=[0] * count, ref_model="smpl_27554")
+
+
 @pytest.mark.parametrize(
     ("change", "match", "kind"),
     [
@@ -98,6 +106,7 @@ def test_what_was_exported_comes_back(project, full, tmp_path, ring_body):
         (lambda d: d["annotations"][0].update(bbox=[0, 0, -1, 5]), "field bbox", AnnotationError),
         (lambda d: d["annotations"][0]["dp_I"].__setitem__(0, 9), "chart 9 is of no", UserError),
         (lambda d: d["annotations"][0]["dp_U"].__setitem__(0, 2.0), "field dp_U", AnnotationError),
+        (lambda d: with_vertices_alone(d["annotations"][0]), "no charts", UserError),
     ],
 )  # fmt: skip
 def test_files_that_do_not_fit_import_nothing(

@@ -60,6 +60,21 @@ def test_wrong_arguments_get_one_line(given, tmp_path, change, match):
     assert not (tmp_path / "labels.json").exists()
 
 
+def test_a_start_that_fails_leaves_no_project_and_no_other_file_goes(given, tmp_path):
+    """A second try with a better file to import must work; a copy with a like name stays."""
+    copy = tmp_path / "labels.mmktn.sqlite.old"
+    copy.write_text("labels of last week")
+    data = {"images": [], "annotations": [], "categories": []}
+    (tmp_path / "in.json").write_text(json.dumps(data))
+    arguments = [*given, "--import", str(tmp_path / "in.json"), "--export-only"]
+    refused(command.main, arguments, "none has the name")
+    refused(command.main, [*arguments, "--model", "some"], "models propose")
+    assert copy.read_text() == "labels of last week"
+    data["categories"] = [{"id": 1, "name": "person"}]
+    (tmp_path / "in.json").write_text(json.dumps(data))
+    assert command.main(arguments) == 0
+
+
 def test_an_empty_folder_is_named(tmp_path):
     (tmp_path / "empty").mkdir()
     out = tmp_path / "labels.json"

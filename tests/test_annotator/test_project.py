@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
+from mmktn.annotator.coco import write_export
+from mmktn.annotator.hidden import true_places
 from mmktn.annotator.part_maps import decode_runs, encode_runs
 from mmktn.annotator.photos import Photos
 from mmktn.annotator.project import Project
 from mmktn.annotator.proposals import ProposedPerson
-from mmktn.annotator.store import FINAL, MAIN, SECOND, LeaseError, Store
+from mmktn.annotator.store import FINAL, MAIN, SECOND, LeaseError, NothingToUndoError, Store
 from mmktn.utils.user_error import UserError
 from tests.test_annotator.conftest import ANN, BEN, click_all, four_parts
 
@@ -15,10 +17,10 @@ class ModelOfTests:
 
     name = "model of the tests"
 
-    def people(self, image, boxes=None):
+    def people(self, image, box=None):
         parts = np.full((256, 256), 3, np.uint8)
         parts[:128] = 1
-        return [ProposedPerson(box, 0.9, parts) for box in boxes or [(20.0, 20.0, 60.0, 80.0)]]
+        return [ProposedPerson(box or (20.0, 20.0, 60.0, 80.0), parts)]
 
 
 def test_points_are_at_most_14_a_part_and_lie_on_it(project, labelled):
@@ -66,7 +68,8 @@ def test_a_click_gives_the_place_in_all_views(project, labelled):
 @pytest.mark.parametrize(
     ("point", "view", "x", "y"),
     [(0, 0, 0.5, 0.5), (0, 6, 9, 9), (0, -1, 9, 9), (999, 0, 32, 32), ("0", 0, 32, 32),
-     (0, 0, float("nan"), 9), (0, 0, 64, 9), (0, 0, None, 9), (0, 1.5, 9, 9), (True, 0, 32, 32)],
+     (0, 0, float("nan"), 9), (0, 0, 64, 9), (0, 0, None, 9), (0, 1.5, 9, 9), (True, 0, 32, 32),
+     (0, 0, 10**400, 9)],
 )  # fmt: skip
 def test_clicks_that_hit_nothing_save_nothing(project, labelled, point, view, x, y):
     with pytest.raises(UserError):
@@ -114,8 +117,8 @@ def test_a_moved_box_moves_no_point_in_the_photo(project, labelled):
 
 def test_proposals_are_marked_and_so_are_their_corrections(project):
     project.proposer = ModelOfTests()
-    (person,) = project.propose_people(ANN, 1)
-    assert project.propose_people(ANN, 1) == []  # drawn already
+    (person,) = project.propose_people(1)
+    assert project.propose_people(1) == []  # drawn already
     value = project.store.value(person, MAIN, "parts")
     assert (value["source"], value["model"]) == ("model", "model of the tests")
     assert project.store.entries(person, MAIN, "box")[0].annotator == "model: model of the tests"
@@ -132,9 +135,40 @@ def test_proposals_are_marked_and_so_are_their_corrections(project):
     assert project.store.value(person, MAIN, "parts")["source"] == "drawn"
 
 
+def test_undo_of_a_box_takes_the_person_out(project, tmp_path):
+    person = project.add_person(ANN, 1, [10, 10, 100, 100])
+    project.set_parts(ANN, person, four_parts(), "drawn")
+    assert project.undo(ANN, person, MAIN)["parts"] is None
+    assert project.undo(ANN, person, MAIN) is None
+    assert project.photo(1)["people"] == []
+    assert write_export(project, tmp_path / "labels.json") == (0, [])
+
+
+def test_a_person_that_others_labelled_stays(project):
+    person = project.add_person(ANN, 1, [10, 10, 100, 100])
+    project.store.release(ANN, person, MAIN)
+    project.open_person(BEN, person)
+    project.set_parts(BEN, person, four_parts(), "drawn")
+    project.store.release(BEN, person, MAIN)
+    project.open_person(ANN, person)
+    with pytest.raises(NothingToUndoError, match="others"):
+        project.undo(ANN, person, MAIN)
+    assert project.person(person)["box"] == [10, 10, 100, 100]
+
+
+def test_who_draws_while_the_model_looks_is_not_doubled(project):
+    class SlowModel(ModelOfTests):
+        def people(self, image, box=None):
+            project.add_person(ANN, 1, [20, 20, 60, 80])
+            return super().people(image, box)
+
+    project.proposer = SlowModel()
+    assert project.propose_people(1) == []
+
+
 def test_without_a_model_nothing_is_proposed(project):
     with pytest.raises(UserError, match="--model"):
-        project.propose_people(ANN, 1)
+        project.propose_people(1)
 
 
 def test_keypoints_are_checked(project, labelled):
@@ -185,6 +219,40 @@ def test_a_finished_person_goes_to_a_second_annotator_and_is_adjudicated(project
     assert project.store.value(labelled, FINAL, "click", str(worst["point"]))["vertex"] == ends[1]
 
 
+def test_hidden_pictures_come_by_what_each_annotator_has_finished(project):
+    """One after two people, whichever layer they were finished in."""
+    project.add_hidden(1)
+    people = []
+    for photo in (1, 2):
+        person = project.add_person(ANN, photo, [10, 10, 100, 100])
+        project.set_parts(ANN, person, four_parts(), "drawn")
+        project.make_points(ANN, person)
+        click_all(project, ANN, person, only=1)
+        people.append(person)
+    for person in people:
+        assert project.next_task(ANN)["layer"] == MAIN
+        project.set_stage(ANN, person, MAIN, "done")
+    assert project.next_task(ANN)["layer"] == "by Ann"
+    for person in people:
+        assert project.next_task(BEN) == {"photo": person, "person": person, "layer": SECOND}
+        project.open_person(BEN, person, SECOND)
+        project.set_stage(BEN, person, SECOND, "done")
+    assert project.next_task(BEN)["layer"] == "by Ben"
+
+
+def test_hidden_pictures_are_no_photos_where_labels_lie_among_the_photos(
+    tmp_path, photo_folder, ring_body
+):
+    store = Store(photo_folder / "labels.mmktn.sqlite", durable=False)
+    project = Project(store, Photos([photo_folder]), ring_body)
+    project.add_hidden(1)
+    assert Photos([photo_folder]).names == ["a.png", "b.png", "sub/c.png"]
+    again = Project(store, Photos([photo_folder]), ring_body)
+    assert len(again.overview()["photos"]) == 3
+    assert again.photos.size("hidden-0000.jpg") == (480, 480)
+    store.close()
+
+
 def test_hidden_pictures_measure_annotators_against_the_truth(project):
     project.add_hidden(1)
     assert [row["name"] for row in project.overview()["photos"]] == ["a.png", "b.png", "sub/c.png"]
@@ -197,8 +265,6 @@ def test_hidden_pictures_measure_annotators_against_the_truth(project):
     project.open_person(ANN, person, layer)
     with pytest.raises(UserError, match="not yours"):
         project.open_person(BEN, person, layer)
-    from mmktn.annotator.hidden import true_places
-
     points = project.store.value(person, MAIN, "points")
     box = tuple(project.store.value(person, MAIN, "box"))
     true = true_places(project._truth(0), points, box, project.body)

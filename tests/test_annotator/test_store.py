@@ -92,6 +92,17 @@ def test_a_second_tab_takes_over_and_the_first_is_told(store, person):
     store.write(other, person, MAIN, [("box", "", [0])])
 
 
+def test_a_tab_that_was_taken_over_does_not_take_back(store, person, clock):
+    other = type(ANN)("Ann", "another tab")
+    clock.now += 400
+    store.renew(ANN, person, MAIN)
+    clock.now += 400
+    store.lease(other, person, MAIN)
+    with pytest.raises(LeaseError, match="another tab"):
+        store.renew(ANN, person, MAIN)
+    store.write(other, person, MAIN, [("box", "", [0])])
+
+
 def test_a_request_that_comes_twice_makes_one_person(store):
     assert store.add_person(1, ticket="t") == store.add_person(1, ticket="t")
     assert store.add_person(1, ticket="u") != store.add_person(1, ticket="t")
@@ -102,6 +113,19 @@ def test_a_failed_action_leaves_nothing(store, person):
         store.write(ANN, person, MAIN, [("box", "", [1]), ("click", "1", float("nan"))])
     assert store.entries(person) == []
     assert store.journal(person) == []
+
+
+def _add_two_one_of_whom_is_missing(store):
+    with store.transaction():
+        for person in (store.add_person(1), 99):
+            store.write("import", person, MAIN, [("box", "", [1])])
+
+
+def test_a_transaction_is_saved_as_a_whole(store):
+    with pytest.raises(KeyError):
+        _add_two_one_of_whom_is_missing(store)
+    assert store.people() == []
+    assert store.entries() == []
 
 
 def test_removed_people_are_gone_but_kept_in_the_file(store, person):

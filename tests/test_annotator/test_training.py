@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mmktn.annotation.body_parts import coarse_scheme
-from mmktn.annotator.api import write_export
 from mmktn.annotator.body import Body
+from mmktn.annotator.coco import write_export
 from mmktn.annotator.part_maps import encode_runs
 from mmktn.annotator.photos import Photos
 from mmktn.annotator.project import Project
@@ -19,7 +19,6 @@ from mmktn.synthetic import GeneratorOptions, SceneOptions, make_sample
 from tests.test_annotator.conftest import ANN
 
 pytestmark = pytest.mark.slow
-pytest.importorskip("starlette")
 
 
 @pytest.fixture(scope="module")

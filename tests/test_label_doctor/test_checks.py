@@ -8,16 +8,20 @@ import cv2
 import numpy as np
 import pytest
 
-from mmktn.annotation.body_parts import scheme_for
+from mmktn.annotation.body_parts import scheme_for, scheme_from_json
 from mmktn.formats.annotation_checks import AnnotationError
 from mmktn.label_doctor import command
 from mmktn.label_doctor.examination import examine, mended
 from mmktn.label_doctor.findings import KINDS, Finding, ranked
+from mmktn.label_doctor.page import page
 from mmktn.label_doctor.planted import Planted, _Planter, score
-from mmktn.label_doctor.point_checks import opposite_vertices
+from mmktn.label_doctor.point_checks import opposite_vertices, point_findings
+from mmktn.label_doctor.records import LabelledPerson, labelled_people
 from mmktn.surface import load_surface
 from mmktn.synthetic import GeneratorOptions, SceneOptions, make_sample
+from mmktn.utils.user_error import UserError
 from tests.command_line import refused
+from tests.ring_doll import PARTS, ring_doll
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +148,7 @@ def test_pictures_of_another_set_are_found_at_another_size(data, surface, sample
     assert "b.jpg" in found.message
 
 
-class MirroredModel:
+class FootModel:
     """Says that every pixel shows chart 5 (a foot)."""
 
     def places(self, image, box_xyxy):
@@ -154,11 +158,59 @@ class MirroredModel:
 
 def test_a_model_may_disagree(data, surface, sample, tmp_path):
     cv2.imwrite(str(tmp_path / data["images"][0]["file_name"]), sample.picture[..., ::-1])
-    options = {"images": tmp_path, "kinds": ["model"], "model": MirroredModel()}
+    options = {"images": tmp_path, "kinds": ["model"], "model": FootModel()}
     findings = look(data, surface, **options)
     charts = np.array(data["annotations"][0]["dp_I"])
     assert len(findings) >= (~np.isin(charts, (5, 11, 12, 13, 14))).sum() - 2
     assert all(finding.severity < 0.6 for finding in findings)
+
+
+class MuteModel:
+    """Cannot work on any box."""
+
+    def places(self, image, box_xyxy):
+        raise UserError("takes no boxes")
+
+
+def test_what_a_model_does_not_say_is_noted(data, surface, sample, tmp_path):
+    file = tmp_path / data["images"][0]["file_name"]
+    cv2.imwrite(str(file), sample.picture[..., ::-1])
+    notes = []
+    options = {"images": tmp_path, "kinds": ["model"], "model": MuteModel(), "note": notes.append}
+    assert look(data, surface, **options) == []
+    cv2.imwrite(str(file), sample.picture[:-9, :, ::-1])
+    assert look(data, surface, **options) == []
+    assert ["takes no boxes" in notes[0], "311" in notes[1]] == [True, True]
+
+
+def test_a_picture_of_another_size_gives_no_crop(data, surface, tmp_path):
+    """Its boxes lie elsewhere, or outside of it."""
+    image, (person,) = data["images"][0], data["annotations"]
+    cv2.imwrite(str(tmp_path / image["file_name"]), np.zeros((8, 8, 3), np.uint8))
+    people = labelled_people(data, "x.json", surface, scheme_for(surface))
+    finding = Finding("box", 0.5, "text", image["id"], person["id"])
+    notes = []
+    options = {"images": tmp_path, "records": [image], "note": notes.append}
+    assert "data:image" not in page([finding], people, title="t", **options)
+    assert len(notes) == 1
+
+
+def test_points_of_no_place_on_the_body_are_ranked(tmp_path):
+    """The file is of another body: no distance, and still an order."""
+    ring = ring_doll()
+    columns = {"dp_x": [9.0, 9.0], "dp_y": [9.0, 9.0], "dp_I": [20.0, 20.0]}
+    record = {"id": 1, "image_id": 1, "bbox": [0, 0, 50, 50], **columns}
+    record.update(dp_U=[0.5, 0.5], dp_V=[0.5, 0.5])
+    person = LabelledPerson(record, {"id": 1}, ring, scheme_from_json(PARTS, ring, "p.json"))
+    (found,) = point_findings(person)
+    assert (found.kind, found.severity) == ("duplicate point", pytest.approx(0.85))
+
+
+def test_points_with_vertices_alone_are_refused(data, surface):
+    for name in ("dp_I", "dp_U", "dp_V"):
+        del data["annotations"][0][name]
+    with pytest.raises(UserError, match="no charts"):
+        look(data, surface)
 
 
 def test_a_broken_file_is_the_checkers(data, surface):
@@ -229,3 +281,4 @@ def test_the_command_writes_page_list_and_copy(data, sample, tmp_path, planter, 
         command.main, [file, "--images", tmp_path / "no", "--out", tmp_path / "e.html"], "no folder"
     )
     refused(command.main, [file, "--images", tmp_path, "--out", file, "--overwrite"], "is an input")
+    refused(command.main, [*arguments, "--overwrite", "--most", "-1"], "--most -1")

@@ -10,7 +10,7 @@ export class Refused extends Error {
 const RETRY_MS = 1500;
 const AWAY_MS = 60000;
 export const tab = crypto.getRandomValues(new Uint32Array(3)).join("-");
-export const state = { annotator: localStorage.getItem("annotator") || "" };
+export const state = { annotator: localStorage.getItem("annotator") || "", run: "" };
 const listeners = { waiting: () => {}, saved: () => {} };
 
 export function onConnection(waiting, saved) {
@@ -70,10 +70,21 @@ export async function getBytes(path) {
   return response.arrayBuffer();
 }
 
-export async function post(path, fields = {}) {
+// The address of a picture, which the browser keeps as long as this server runs.
+export const kept = (path) => `${path}?run=${state.run}`;
+
+function change(fields) {
   const body = JSON.stringify({ annotator: state.annotator, tab, ...fields });
-  const headers = { "Content-Type": "application/json" };
-  const found = await answer(await reached(path, { method: "POST", headers, body }));
+  return { method: "POST", headers: { "Content-Type": "application/json" }, body };
+}
+
+export async function post(path, fields = {}) {
+  const found = await answer(await reached(path, change(fields)));
   listeners.saved();
   return found;
+}
+
+// Sent at once and once, also while the page closes; nobody waits for the answer.
+export function release(path, fields) {
+  return fetch(path, { ...change(fields), keepalive: true }).catch(() => {});
 }

@@ -3,7 +3,7 @@
 import { post, takeSeconds } from "./api.js";
 import { button, el } from "./dom.js";
 
-const HANDLE = 7;
+const HANDLE = 10;
 
 export class BoxesStep {
   constructor(app) {
@@ -88,7 +88,7 @@ export class BoxesStep {
     if (!this.fresh && app.person) {
       const [x, y, w, h] = app.person.box;
       const corners = [[x, y, x + w, y + h], [x + w, y, x, y + h], [x, y + h, x + w, y], [x + w, y + h, x, y]];
-      const reach = HANDLE / app.viewer.scale + 3 / app.viewer.scale;
+      const reach = HANDLE / app.viewer.scale;
       const near = corners.find(([cx, cy]) => Math.hypot(cx - place[0], cy - place[1]) < reach);
       if (near) {
         this.drag = true;

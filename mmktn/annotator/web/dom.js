@@ -17,6 +17,15 @@ export function button(text, key, call, fields = {}) {
   return el("button", { type: "button", on: { click: call }, ...fields }, text, key ? [" ", el("kbd", {}, key)] : []);
 }
 
+export function drawCross(context, [x, y], reach) {
+  context.beginPath();
+  context.moveTo(x - reach, y);
+  context.lineTo(x + reach, y);
+  context.moveTo(x, y - reach);
+  context.lineTo(x, y + reach);
+  context.stroke();
+}
+
 export const $ = (id) => document.getElementById(id);
 
 // Left is cool, right is warm, the middle green.

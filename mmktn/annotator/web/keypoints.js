@@ -1,4 +1,4 @@
-// Step 4: key-points.
+// Step 4: keypoints.
 
 import { post, takeSeconds } from "./api.js";
 import { button, el } from "./dom.js";
@@ -8,11 +8,11 @@ export class KeypointsStep {
     this.app = app;
     this.hidden = false;
     this.keys = [
-      ["Enter", "put the key-point where the cross is", null],
+      ["Enter", "put the keypoint where the cross is", null],
       ["H", "the next one is hidden behind something", () => this.toggle()],
       ["U", "not in the photo: none", () => this.set(null)],
-      ["J", "next key-point", () => this.step(1)],
-      ["K", "previous key-point", () => this.step(-1)],
+      ["J", "next keypoint", () => this.step(1)],
+      ["K", "previous keypoint", () => this.step(-1)],
       ["F", "this person is finished", () => this.finish()],
     ];
   }
@@ -34,7 +34,7 @@ export class KeypointsStep {
     const { app } = this;
     app.hint(`Where is the ${this.name.replaceAll("_", " ")}?${this.hidden ? " (hidden)" : ""}`);
     app.panel(
-      el("h2", {}, "Key-points"),
+      el("h2", {}, "Keypoints"),
       el("p", {}, "Left and right are the person's own."),
       el("div", { className: "parts" }, app.project.keypoints.map((name, k) => {
         const mark = app.person.keypoints[name];

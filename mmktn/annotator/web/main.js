@@ -1,6 +1,6 @@
 // The page: what is open, which step, which keys.
 
-import { Refused, get, onConnection, post, state } from "./api.js";
+import { Refused, get, kept, onConnection, post, release, state } from "./api.js";
 import { BoxesStep } from "./boxes.js";
 import { showDisagreement, showKeys, showQuality } from "./dialogs.js";
 import { $, el, partColours } from "./dom.js";
@@ -24,7 +24,7 @@ class App {
       ["N", "next task", () => this.next()],
       ["Z", "undo your last change of this person", () => this.undo()],
       ["1", "boxes", () => this.setStep("boxes")], ["2", "parts", () => this.setStep("parts")],
-      ["3", "points", () => this.setStep("points")], ["4", "key-points", () => this.setStep("keypoints")],
+      ["3", "points", () => this.setStep("points")], ["4", "keypoints", () => this.setStep("keypoints")],
       ["+", "zoom in", () => this.viewer.zoom(1.25)], ["-", "zoom out", () => this.viewer.zoom(0.8)],
       ["0", "whole photo", () => this.viewer.fit()], ["9", "whole person", () => this.person && this.viewer.fit(this.person.box, 0.1)],
       ["W", "pan up", () => this.viewer.pan(0, PAN)], ["S", "pan down", () => this.viewer.pan(0, -PAN)],
@@ -53,11 +53,12 @@ class App {
       $("banner").textContent = "The server does not answer. Your last change waits here and is sent when it is back.";
     }, () => ($("saved").textContent = `saved ${new Date().toLocaleTimeString()}`));
     setInterval(() => this.person && this.held && this.safely(() =>
-      post(`/api/people/${this.person.id}/open`, { layer: this.person.layer })), HEARTBEAT_MS);
+      post(`/api/people/${this.person.id}/renew`, { layer: this.person.layer })), HEARTBEAT_MS);
   }
 
   async start() {
     this.project = await get("/api/project");
+    state.run = this.project.run;
     this.colours = partColours(this.project.parts);
     document.title = `${this.project.out} · mmktn annotate`;
     await this.login(false);
@@ -73,6 +74,7 @@ class App {
         $("login").addEventListener("close", resolve, { once: true });
         $("login").showModal();
       });
+      await this.close(); // what the one before held
       state.annotator = $("name").value.trim() || "anonymous";
       localStorage.setItem("annotator", state.annotator);
     }
@@ -116,7 +118,7 @@ class App {
       const complete = photo.boxes && photo.done === photo.people;
       const text = others.length ? `${others.join(", ")} at work` : complete ? "finished" : photo.people ? `${photo.done} of ${photo.people} done` : photo.boxes ? "nobody" : "to do";
       return el("li", { className: photo.id === this.photo?.id ? "on" : "", data: { photo: photo.id }, on: { click: () => this.safely(() => this.openPhoto(photo.id)) } },
-        el("img", { loading: "lazy", alt: "", src: `/api/photos/${photo.id}/thumbnail`, width: 44, height: 44 }),
+        el("img", { loading: "lazy", alt: "", src: kept(`/api/photos/${photo.id}/thumbnail`), width: 44, height: 44 }),
         el("div", {}, el("div", { className: "name", title: photo.name }, photo.name),
           el("div", { className: `state ${others.length ? "busy" : complete ? "done" : ""}` }, text)));
     };
@@ -198,8 +200,7 @@ class App {
   async close() {
     if (!this.person || !this.held) return;
     this.held = false;
-    const body = JSON.stringify({ annotator: state.annotator, tab: (await import("./api.js")).tab, layer: this.person.layer });
-    await fetch(`/api/people/${this.person.id}/close`, { method: "POST", keepalive: true, headers: { "Content-Type": "application/json" }, body }).catch(() => {});
+    await release(`/api/people/${this.person.id}/close`, { layer: this.person.layer });
   }
 
   allowed(name) {
@@ -236,7 +237,15 @@ class App {
   async undo() {
     if (!this.person) return;
     await this.safely(async () => {
-      this.take(await post(`/api/people/${this.person.id}/undo`, { layer: this.person.layer }));
+      const { person } = await post(`/api/people/${this.person.id}/undo`, { layer: this.person.layer });
+      if (!person) { // its box was what is undone
+        this.held = false;
+        await this.openPhoto(this.photo.id);
+        await this.refresh();
+        this.hint("Undone: the box is gone");
+        return;
+      }
+      this.take(person);
       if (this.step === this.steps.points) await this.step.go(Math.min(this.step.index, this.person.points.length - 1), true);
       else await this.step.enter();
       this.hint("Undone");

@@ -1,8 +1,9 @@
 // Step 3: a point blinks in the photo; a click on one of six views says where it lies on the body.
 
-import { get, getBytes, post, takeSeconds } from "./api.js";
+import { get, getBytes, kept, post, takeSeconds } from "./api.js";
 import { Body3d } from "./body3d.js";
-import { button, css, el } from "./dom.js";
+import { button, css, drawCross, el } from "./dom.js";
+import { GRID } from "./runs.js";
 
 const VIEWS = 6;
 
@@ -32,7 +33,7 @@ export class PointsStep {
     app.viewer.fit(app.person.box, 0.1);
     const open = this.points.findIndex((point) => !this.click(point));
     await this.go(Math.max(open, 0), true);
-    if (!this.mesh) this.mesh = getBytes("/api/body");
+    if (!this.mesh) this.mesh = getBytes(kept("/api/body"));
     const bytes = await this.mesh;
     if (app.step === this) {
       this.body = new Body3d(this.canvas3d, bytes, app.colours);
@@ -61,7 +62,7 @@ export class PointsStep {
 
   place(point) {
     const [x, y, w, h] = this.app.person.box;
-    return [x + (point.x * w) / 256, y + (point.y * h) / 256];
+    return [x + (point.x * w) / GRID, y + (point.y * h) / GRID];
   }
 
   layout() {
@@ -134,7 +135,7 @@ export class PointsStep {
         const image = new Image();
         image.onload = () => resolve(image);
         image.onerror = () => reject(new Error("a view could not be loaded"));
-        image.src = `/api/views/${part}/${k}?body=${this.app.project.body}-${this.app.project.view_size}`;
+        image.src = kept(`/api/views/${part}/${k}`);
       }))));
       this.pictures.get(part).catch(() => this.pictures.delete(part));
     }
@@ -200,13 +201,9 @@ export class PointsStep {
       context.setLineDash([]);
     }
     if (this.crossing && k === this.view) {
-      const [x, y] = this.cross;
       context.strokeStyle = "#0a6";
       context.lineWidth = 2;
-      context.beginPath();
-      context.moveTo(x - 9, y); context.lineTo(x + 9, y);
-      context.moveTo(x, y - 9); context.lineTo(x, y + 9);
-      context.stroke();
+      drawCross(context, this.cross, 9);
     }
   }
 
@@ -295,7 +292,7 @@ export class PointsStep {
     try {
       const query = new URLSearchParams({ x: place[0].toFixed(2), y: place[1].toFixed(2) });
       const found = await get(`/api/pick/${this.point.part}/${view}?${query}`);
-      if (this.asked === asked || found) this.hovered = this.asked === asked ? found : this.hovered;
+      if (this.asked === asked) this.hovered = found;
       this.canvases.forEach((canvas, k) => this.paintView(canvas.getContext("2d"), k));
       if (found && this.body && this.asked === asked) this.body.show(found.position);
     } catch {

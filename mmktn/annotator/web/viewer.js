@@ -1,5 +1,8 @@
 // The photo: tiles, zoom, pan, a cursor that keys move, and tools that draw on top.
 
+import { kept } from "./api.js";
+import { drawCross } from "./dom.js";
+
 const TILE = 512;
 
 export class Viewer {
@@ -165,13 +168,9 @@ export class Viewer {
     this._paintTiles(context, ratio);
     for (const overlay of this.overlays) overlay(context, now);
     if (this.cursor) {
-      const [x, y] = this.toScreen(...this.cursor);
       context.strokeStyle = this.pressed ? "#ff6b6b" : "#ffd84d";
       context.lineWidth = 1.5;
-      context.beginPath();
-      context.moveTo(x - 14, y); context.lineTo(x + 14, y);
-      context.moveTo(x, y - 14); context.lineTo(x, y + 14);
-      context.stroke();
+      drawCross(context, this.toScreen(...this.cursor), 14);
     }
   }
 
@@ -209,7 +208,7 @@ export class Viewer {
       const image = new Image();
       image.onload = () => this.draw();
       image.onerror = () => setTimeout(() => this.tiles.delete(key), 2000);
-      image.src = `/api/photos/${this.photo.id}/tiles/${key}`;
+      image.src = kept(`/api/photos/${this.photo.id}/tiles/${key}`);
       this.tiles.set(key, image);
     }
     return this.tiles.get(key);
