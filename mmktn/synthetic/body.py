@@ -178,6 +178,7 @@ class Figure:
         joints: (J, 3) metres, same frame.
         size: height of the person, upright, relative to 1.7 m.
         layers: clothes and hair around the body.
+        traits: of the person, as `Shape` has them.
     """
 
     vertices: NDArray[np.float64]
@@ -186,6 +187,7 @@ class Figure:
     joints: NDArray[np.float64]
     size: float = 1.0
     layers: list[Layer] = field(default_factory=list)
+    traits: dict[str, float] = field(default_factory=dict)
 
     def placed(self, position: NDArray[np.float64], yaw: float) -> Figure:
         """The figure turned to the left by `yaw` radians and moved by `position` (3,) metres."""
@@ -206,6 +208,7 @@ class Figure:
                 )
                 for layer in self.layers
             ],
+            self.traits,
         )
 
 
@@ -249,7 +252,7 @@ def make_figure(
     vertices = vertices - origin
     normals = vertex_normals_of(vertices, template.mesh.faces)
     size = float(np.ptp(rest[:, 1])) / 1.7
-    return Figure(vertices, normals, points, joints - origin, size)
+    return Figure(vertices, normals, points, joints - origin, size, traits=shape.traits)
 
 
 def _joint_motions(
