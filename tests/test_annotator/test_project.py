@@ -233,8 +233,8 @@ def test_hidden_pictures_come_by_what_each_annotator_has_finished(project):
         assert project.next_task(ANN)["layer"] == MAIN
         project.set_stage(ANN, person, MAIN, "done")
     assert project.next_task(ANN)["layer"] == "by Ann"
-    for person in people:
-        assert project.next_task(BEN) == {"photo": person, "person": person, "layer": SECOND}
+    for photo, person in enumerate(people, start=1):
+        assert project.next_task(BEN) == {"photo": photo, "person": person, "layer": SECOND}
         project.open_person(BEN, person, SECOND)
         project.set_stage(BEN, person, SECOND, "done")
     assert project.next_task(BEN)["layer"] == "by Ben"
