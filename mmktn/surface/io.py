@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mmktn.surface.atlas import ChartAtlas
 from mmktn.surface.body_surface import BodySurface
+from mmktn.surface.compact_fields import compacted, expanded
 from mmktn.surface.geodesic import GeodesicTable
 from mmktn.surface.mesh import SurfaceMesh
 from mmktn.surface.official_files import import_official_folder
@@ -20,7 +21,8 @@ from mmktn.utils.array_files import read_arrays
 from mmktn.utils.output_files import replace_atomically
 from mmktn.utils.user_error import UserError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_READ_VERSIONS = (1, 2)
 _WEIGHT_STEPS = 65535
 
 __all__ = [
@@ -84,7 +86,7 @@ def save_surface(
         fields["shape_traits"] = shapes.traits.astype(np.float32)
         fields["shape_trait_names"] = np.array(shapes.trait_names)
     with replace_atomically(Path(path)) as handle:
-        np.savez_compressed(handle, **fields)
+        np.savez_compressed(handle, **compacted(fields))
 
 
 def _narrowed(values: NDArray[np.float64]) -> NDArray[np.floating]:
@@ -119,13 +121,13 @@ def load_surface_file(path: str | Path) -> BodySurface:
     if "format_version" not in fields:
         raise ValueError(f"{file}: no field 'format_version'; not a surface of mmktn")
     version = fields["format_version"]
-    if version != FORMAT_VERSION:
+    if version not in _READ_VERSIONS:
         raise ValueError(
-            f"{file}: format version {version}, this mmktn reads {FORMAT_VERSION}; "
+            f"{file}: format version {version}, this mmktn reads {FORMAT_VERSION} and older; "
             "make it anew with tools/surface"
         )
     try:
-        return _surface_from_fields(fields, file)
+        return _surface_from_fields(expanded(fields), file)
     except KeyError as error:
         raise UserError(f"{file}: field {error} is missing; not a surface of mmktn") from error
     except (ValueError, TypeError, IndexError, OverflowError) as error:

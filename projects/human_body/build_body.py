@@ -21,6 +21,8 @@ from scipy.interpolate import RBFInterpolator
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
+from mmktn.surface.compact_fields import compacted
+from mmktn.surface.io import FORMAT_VERSION
 from mmktn.surface.symmetry import CHART_FLIP
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, replace_atomically
 from mmktn.utils.user_error import one_line_errors
@@ -552,7 +554,7 @@ def main(argv: list[str] | None = None) -> int:
     skin = read_skin(arguments.people, arguments.seed)
     fields = fields_of_body(layout, skin, arguments.components)
     with replace_atomically(target) as handle:
-        np.savez_compressed(handle, **fields)
+        np.savez_compressed(handle, **compacted(fields | {"format_version": FORMAT_VERSION}))
     Console().print(f"wrote {target}, {target.stat().st_size / 1e6:.2f} MB", markup=False)
     return 0
 

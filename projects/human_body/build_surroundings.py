@@ -81,10 +81,11 @@ def light_of(radiance: Array) -> tuple[Array, Array, Array]:
 
 
 def jpeg(picture: NDArray[np.uint8], quality: int = 88) -> NDArray[np.uint8]:
-    """Bytes of a picture, RGB or grey."""
+    """Bytes of a picture, RGB or grey, in scans of best size."""
     if picture.ndim == 3:
         picture = picture[..., ::-1]
-    ok, code = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    small = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+    ok, code = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality, *small])
     if not ok:
         raise OSError("OpenCV cannot encode a picture")
     return np.asarray(code.ravel(), np.uint8)

@@ -85,7 +85,7 @@ def test_version_and_damaged_fields_are_named(body, tmp_path):
     np.savez(tmp_path / "new.npz", **(fields | {"format_version": 99}))
     with pytest.raises(ValueError, match="format version 99"):
         load_surface_file(tmp_path / "new.npz")
-    del fields["atlas_v"]
+    fields = {name: values for name, values in fields.items() if not name.startswith("atlas_v")}
     np.savez(tmp_path / "less.npz", **fields)
     with pytest.raises(ValueError, match=r"less\.npz: .*atlas_v"):
         load_surface_file(tmp_path / "less.npz")
