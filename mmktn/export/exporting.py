@@ -28,7 +28,7 @@ from mmktn.runtime.manifest import MANIFEST, file_digest
 from mmktn.runtime.pictures import batch_of, crop, crop_place, normalise, rescale
 from mmktn.runtime.roi_align import pool_boxes
 from mmktn.synthetic import GeneratorOptions, SceneOptions, make_sample
-from mmktn.utils.output_files import claim_folder, write_json
+from mmktn.utils.output_files import claim_folder, named_errors, write_json
 from mmktn.utils.user_error import UserError
 
 # Largest difference of a network's output, in shares of that output's largest value.
@@ -133,8 +133,9 @@ def export_system(
     place = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         job = _Job(model, estimator, system, place, kind, precision, name, trained, agreement, say)
-        report = job.run(calibration_pictures if precision == "int8" else 0)
-        _move(place, target)
+        with named_errors(target):
+            report = job.run(calibration_pictures if precision == "int8" else 0)
+            _move(place, target)
     finally:
         shutil.rmtree(place, ignore_errors=True)
     report.folder = target

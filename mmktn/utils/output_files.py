@@ -137,7 +137,7 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     Raises:
         UserError: The file cannot be written, because the disk is full for example.
     """
-    with _named_errors(Path(path)), _part_file(Path(path)) as handle:
+    with named_errors(Path(path)), _part_file(Path(path)) as handle:
         yield handle
 
 
@@ -154,7 +154,7 @@ def replace_atomically_by_name(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         UserError: The file cannot be written, because the disk is full for example.
     """
-    with _named_errors(Path(path)), _part_file(Path(path)) as handle:
+    with named_errors(Path(path)), _part_file(Path(path)) as handle:
         handle.close()
         yield Path(handle.name)
         with open(handle.name, "rb+") as written:
@@ -194,8 +194,13 @@ def _part_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _named_errors(path: Path) -> Iterator[None]:
-    """Turn errors of the file system into one line that names the file that was wanted."""
+def named_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the file system into one line that names the file or folder that was wanted.
+
+    Raises:
+        DiskFullError: The disk is full.
+        UserError: Another error of the file system.
+    """
     try:
         yield
     except OSError as error:

@@ -1,5 +1,6 @@
 """Exported systems: they see what torch sees, in a process that has no torch."""
 
+import errno
 import json
 import os
 import subprocess
@@ -138,6 +139,16 @@ def test_what_disagrees_is_not_kept(model, tmp_path, monkeypatch):
 
     monkeypatch.setattr(exporting, "open_network", wrong)
     with pytest.raises(UserError, match="disagrees with torch and was not kept: body"):
+        export_system(model, tmp_path / "system")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_one_line_that_names_the_folder(model, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(exporting, "write_network", full)
+    with pytest.raises(UserError, match="system cannot be written: the disk is full"):
         export_system(model, tmp_path / "system")
     assert not list(tmp_path.iterdir())
 
