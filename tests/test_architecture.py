@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "registry": set(),
     "utils": set(),
     # Called, not imported at start: what stands behind mmengine's loaders and inferencers.
-    "compat": {"utils.checkpoint_files", "utils.user_error", "zoo"},
+    "compat": {"utils.checkpoint_files", "utils.output_files", "utils.user_error", "zoo"},
     "zoo": set(),
     "formats": set(),
     "surface": set(),

@@ -17,6 +17,7 @@ from mmktn.compat import (
     safe_checkpoints,
     torchvision_ops,
     unpublished_weights,
+    whole_files,
     xtcocotools_stand_in,
 )
 from mmktn.compat.fix import Fix, stand_in_mode
@@ -48,6 +49,7 @@ ALL_FIXES = (
     best_checkpoint.FIX,
     unpublished_weights.FIX,
     loading_steps.FIX,
+    whole_files.FIX,
 )
 
 _applied = False
