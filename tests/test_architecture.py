@@ -65,6 +65,7 @@ MAY_IMPORT = {
     "datasets": {"surface", "structures", "formats", "synthetic"},
     "engine": set(),
     "apis": {
+        "engine",
         "surface",
         "structures",
         "models",

@@ -1,7 +1,7 @@
 """Test a checkpoint: metrics of the config, optionally dumped predictions and drawn pictures.
 
 Usage: python tools/test.py CONFIG CHECKPOINT [--work-dir DIR] [--show-dir DIR] [--out FILE] [--tta]
-           [--all-metrics]
+           [--all-metrics] [--compile]
 """
 
 from __future__ import annotations
@@ -39,6 +39,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="also box AP, AP of the body's outline and pointwise AUC of a dense-pose config",
     )
+    parser.add_argument(
+        "--compile",
+        nargs="?",
+        const="inductor",
+        metavar="BACKEND",
+        help="compile the parts of fixed shapes, as mmktn.CompileHook; on CUDA into graphs",
+    )
     parser.add_argument("--tta", action="store_true", help="test-time augmentation of the config")
     return parser.parse_args(argv)
 
@@ -71,6 +78,9 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
         add_metrics(cfg)
     if args.show or args.show_dir:
         enable_drawing(cfg, args)
+    if args.compile:
+        hooks = list(cfg.get("custom_hooks") or [])
+        cfg.custom_hooks = [*hooks, {"type": "mmktn.CompileHook", "backend": args.compile}]
     if args.tta:
         if "tta_model" not in cfg or "tta_pipeline" not in cfg:
             raise UserError(f"{args.config}: --tta needs tta_model and tta_pipeline in the config")

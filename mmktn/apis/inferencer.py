@@ -25,6 +25,7 @@ from mmktn.apis.person_crops import predict_crops
 from mmktn.apis.picture_predictor import PicturePredictor, checked_call
 from mmktn.apis.prediction import charts_of
 from mmktn.apis.test_pipeline import find_test_pipeline, type_name
+from mmktn.engine.compiled_parts import begin_step, compile_static_parts
 from mmktn.runtime.found import FoundPeople
 from mmktn.structures import VertexResults
 from mmktn.utils.devices import find_device
@@ -43,9 +44,11 @@ class DensePoseInferencer(PicturePredictor):
         device: Where the model goes; None takes the GPU if there is one, and leaves a ready model
             where it is.
         cfg_options: Overrides of the config.
+        compile: Compile the parts of fixed shapes (`mmktn.engine.compile_static_parts`): True, or a
+            dict of its arguments. The first picture of each size then takes long.
 
     Raises:
-        FileNotFoundError, ValueError: See `load_model`.
+        FileNotFoundError, ValueError: See `load_model`, `compile_static_parts`.
     """
 
     crops_persons = False
@@ -57,6 +60,7 @@ class DensePoseInferencer(PicturePredictor):
         *,
         device: str | torch.device | None = None,
         cfg_options: dict[str, Any] | None = None,
+        compile: bool | dict[str, Any] = False,  # as torch calls it
     ) -> None:
         if isinstance(model, nn.Module):
             self.model = model if device is None else model.to(find_device(device))
@@ -67,6 +71,8 @@ class DensePoseInferencer(PicturePredictor):
         parts = self.model.modules()
         self.gives_confidence = any(getattr(part, "gives_confidence", False) for part in parts)
         self._check_kind()
+        if compile is not False:
+            compile_static_parts(self.model, **({} if compile is True else compile))
 
     def _check_kind(self) -> None:
         """Check that the config is of the kind this class runs.
@@ -116,6 +122,7 @@ class DensePoseInferencer(PicturePredictor):
         """
         images, boxes = checked_call(images, boxes, channel_order)
         init_default_scope(self.model.cfg.get("default_scope") or "mmdet")
+        begin_step()
         if boxes is not None and self._has_step("WarpToPerson"):
             return [
                 predict_crops(self.model, self.pipeline, image, _as_people(given))

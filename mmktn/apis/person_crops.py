@@ -11,6 +11,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
 from torch import nn
 
+from mmktn.engine.compiled_parts import begin_step
 from mmktn.structures import ChartResults
 
 CROPS_PER_PASS = 32
@@ -37,6 +38,7 @@ def predict_crops(
         batch = pseudo_collate(
             [pipeline(_results_of(image, k, people.bboxes[k], people.scores[k])) for k in rows]
         )
+        begin_step()
         with torch.no_grad():
             data = model.data_preprocessor(batch, training=False)
             pixels = data["inputs"].to(next(model.parameters()).dtype)

@@ -36,6 +36,7 @@ class TopdownDensePoseInferencer(DensePoseInferencer):
         max_people: Detections looked at in an image, the best ones.
         device: As in `DensePoseInferencer`.
         cfg_options: Overrides of the config.
+        compile: As in `DensePoseInferencer`.
 
     Raises:
         FileNotFoundError: See `load_model`.
@@ -54,8 +55,9 @@ class TopdownDensePoseInferencer(DensePoseInferencer):
         max_people: int = 20,
         device: str | torch.device | None = None,
         cfg_options: dict[str, Any] | None = None,
+        compile: bool | dict[str, Any] = False,  # as torch calls it
     ) -> None:
-        super().__init__(model, checkpoint, device=device, cfg_options=cfg_options)
+        super().__init__(model, checkpoint, device=device, cfg_options=cfg_options, compile=compile)
         self.detector = detector
         self.needs_boxes = detector is None
         self.min_box_score = min_box_score
@@ -122,6 +124,7 @@ def open_inferencer(
     detector_checkpoint: str | Path | None = None,
     device: str | torch.device | None = None,
     cfg_options: dict[str, Any] | None = None,
+    compile: bool | dict[str, Any] = False,  # as torch calls it
 ) -> DensePoseInferencer:
     """Open the inferencer that fits a config.
 
@@ -133,6 +136,7 @@ def open_inferencer(
         detector_checkpoint: Its weights.
         device: As in `DensePoseInferencer`.
         cfg_options: Overrides of `config`.
+        compile: As in `DensePoseInferencer`, for `config`.
 
     Raises:
         FileNotFoundError: See `load_model`.
@@ -149,14 +153,21 @@ def open_inferencer(
     if not _crops_persons(cfg):
         if detector is not None:
             raise ValueError(f"{config}: finds people itself, so detector={detector} has no use")
-        return DensePoseInferencer(cfg, checkpoint, device=device, cfg_options=cfg_options)
+        return DensePoseInferencer(
+            cfg, checkpoint, device=device, cfg_options=cfg_options, compile=compile
+        )
     boxes = (
         None
         if detector is None
         else DensePoseInferencer(detector, detector_checkpoint, device=device)
     )
     return TopdownDensePoseInferencer(
-        cfg, checkpoint, detector=boxes, device=device, cfg_options=cfg_options
+        cfg,
+        checkpoint,
+        detector=boxes,
+        device=device,
+        cfg_options=cfg_options,
+        compile=compile,
     )
 
 

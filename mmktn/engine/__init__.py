@@ -1,5 +1,6 @@
 """What the training loop needs beside mmengine's own parts."""
 
+from mmktn.engine.compiled_parts import CompileHook, compile_static_parts
 from mmktn.engine.cpu_amp_optim_wrapper import CpuAmpOptimWrapper
 from mmktn.engine.finite_loss_hook import FiniteLossHook
 from mmktn.engine.iteration_seed_hook import IterationSeedHook
@@ -9,6 +10,7 @@ from mmktn.engine.peer_watch_hook import PeerWatchHook
 from mmktn.engine.tensor_clip_constructor import TensorClipConstructor
 
 __all__ = [
+    "CompileHook",
     "CpuAmpOptimWrapper",
     "FiniteLossHook",
     "IterationSeedHook",
@@ -16,4 +18,5 @@ __all__ = [
     "KeypointPretrainingHook",
     "PeerWatchHook",
     "TensorClipConstructor",
+    "compile_static_parts",
 ]

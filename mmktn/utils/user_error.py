@@ -85,7 +85,7 @@ def describe_error(error: BaseException) -> str:
         reason = str(error).strip().partition("\n")[0]
         text = (
             f"compile: PyTorch's tracer cannot follow this model ({reason}); leave `compile` out "
-            "of the config, or pass --cfg-options compile=False"
+            "of the config (--cfg-options compile=False) and --compile out of the command"
         )
     elif isinstance(error, RecursionError):
         text = f"too deeply nested ({_place(error)})"

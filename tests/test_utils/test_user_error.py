@@ -57,5 +57,6 @@ def test_a_tracer_that_fails_names_the_way_out():
     said = describe_error(kind("AttributeError: no 'items'\n\nfrom user code:\n  x.py"))
     assert said == (
         "compile: PyTorch's tracer cannot follow this model (AttributeError: no 'items'); "
-        "leave `compile` out of the config, or pass --cfg-options compile=False"
+        "leave `compile` out of the config (--cfg-options compile=False) and --compile out of the "
+        "command"
     )

@@ -72,6 +72,9 @@ class DensePoseHead(BaseModule):
         )
         self._check_embedding()
         self.chunk_size = chunk_size
+        # Numbers to which boxes are padded at inference; none but for compiled parts, which are
+        # compiled for each number (mmktn/engine/compiled_parts.py).
+        self.box_counts: Sequence[int] = ()
         if self.predictor.in_channels != self.trunk.out_channels:
             raise ValueError(
                 f"predictor.in_channels={self.predictor.in_channels} but the trunk has "
@@ -171,7 +174,12 @@ class DensePoseHead(BaseModule):
         Returns:
             Maps (N, ..., 4 h, 4 w) with the default predictor.
         """
-        return self.predictor(self.trunk(x), box_weights, fields=fields)
+        count = _count(x)
+        size = min((n for n in self.box_counts if n >= count), default=count)
+        if count == 0 or size == count or torch.is_grad_enabled():
+            return self.predictor(self.trunk(x), box_weights, fields=fields)
+        # No row of the maps depends on another one.
+        return self.predictor(self.trunk(_padded(x, size)), box_weights, fields=fields)[:count]
 
     def loss_by_feat(
         self,
@@ -300,6 +308,18 @@ class DensePoseHead(BaseModule):
         fold = getattr(self.predictor, "fold", None)
         if fold is not None:
             fold(box_weights)
+
+
+def _count(x: Tensor | tuple[Tensor, ...]) -> int:
+    """Number of boxes of features, or of features of several paths."""
+    return len(x) if isinstance(x, Tensor) else len(x[0])
+
+
+def _padded(x: Any, size: int) -> Any:
+    """Features of `size` boxes, the last ones zero."""
+    if not isinstance(x, Tensor):
+        return type(x)(_padded(path, size) for path in x)
+    return torch.cat([x, x.new_zeros((size - len(x), *x.shape[1:]))])
 
 
 def cat_results(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Winograd's F(2 x 2, 3 x 3) (Lavin and Gray, CVPR 2016): 16 products instead of 36 for 4 outputs. The
 products are matrix products over channels, run as 1 x 1 convolutions on channels-last memory, where
 oneDNN is fastest. Differs from the direct sum by float32 rounding only (about 1e-6 of the largest
-value). Training, other devices and other dtypes use the ordinary convolution.
+value). Training, other devices, other dtypes and compiled parts use the ordinary convolution.
 """
 
 import os
@@ -62,6 +62,7 @@ def applies(conv: nn.Conv2d, x: Tensor) -> bool:
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
         and not torch.jit.is_tracing()
+        and not torch.compiler.is_compiling()  # its bands would be unrolled
         and torch.backends.mkldnn.is_available()
         and ENABLED
     )

@@ -53,6 +53,7 @@ class MapPredictor(BaseModule):
             {} if keypoint_upscale is None else {"keypoint_heatmaps": keypoint_upscale}
         )
         self.layers = layers
+        self.reader = MapReader(layers)
         self.add_module(layers.container, nn.ModuleDict())
         for name, count in (dict(channels) | _channels_of(extra_maps)).items():
             if count:
@@ -97,9 +98,8 @@ class MapPredictor(BaseModule):
         bias = torch.cat(
             [x.new_zeros(n) if b is None else b for n, (_, b) in zip(counts, kernels, strict=True)]
         )
-        low = self.layers.run(x, weight, bias)
-        maps = dict(zip(names, low.split(counts, dim=1), strict=True))
-        maps = {name: self._upsample(name, m) for name, m in maps.items()}
+        factors = [self.upscale_of.get(name, self.upscale) for name in names]
+        maps = dict(zip(names, self.reader(x, weight, bias, counts, factors), strict=True))
         for name in names:
             maps |= declared_map(name).apply(maps)
         return ChartOutput(maps)
@@ -111,11 +111,32 @@ class MapPredictor(BaseModule):
         layer = cast("nn.Conv2d | nn.ConvTranspose2d", self.map_layers[name])
         return layer.weight, layer.bias
 
-    def _upsample(self, name: str, maps: Tensor) -> Tensor:
-        factor = self.upscale_of.get(name, self.upscale)
-        if factor == 1:
-            return maps
-        return F.interpolate(maps, scale_factor=factor, mode="bilinear", align_corners=False)
+
+class MapReader(nn.Module):
+    """Features and joint kernels -> enlarged maps: what of a predictor no weight decides.
+
+    A module of its own, without parameters, so that it can be compiled (mmktn/engine/compiling.py).
+
+    Args:
+        layers: Kind of the layers.
+    """
+
+    def __init__(self, layers: MapLayers) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(
+        self, x: Tensor, weight: Tensor, bias: Tensor, counts: list[int], factors: list[int]
+    ) -> tuple[Tensor, ...]:
+        """Read maps of `counts` channels each from features (N, C, h, w), enlarged by `factors`."""
+        maps = self.layers.run(x, weight, bias).split(counts, dim=1)
+        return tuple(map(_enlarged, maps, factors))
+
+
+def _enlarged(maps: Tensor, factor: int) -> Tensor:
+    if factor == 1:
+        return maps
+    return F.interpolate(maps, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
 def _is_asked(name: str, fields: Collection[str]) -> bool:
