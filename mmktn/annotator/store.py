@@ -149,18 +149,25 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All changes inside are saved together or not at all; other threads and processes wait."""
+        """All changes inside are saved together or not at all; other threads and processes wait.
+
+        Raises:
+            UserError: They cannot be saved, because the disk is full for example.
+        """
         with self._lock:
             if self._base.in_transaction:  # inside another one of this thread
                 yield
                 return
-            self._base.execute("BEGIN IMMEDIATE")
             try:
+                self._base.execute("BEGIN IMMEDIATE")
                 yield
-            except BaseException:
-                self._base.execute("ROLLBACK")
+                self._base.execute("COMMIT")
+            except BaseException as error:
+                if self._base.in_transaction:  # SQLite ends it by itself where the disk is full
+                    self._base.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise UserError(f"{self.path}: the change was not saved ({error})") from error
                 raise
-            self._base.execute("COMMIT")
 
     # -- what the project is
 

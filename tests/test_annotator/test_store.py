@@ -166,3 +166,16 @@ def test_other_files_are_refused(tmp_path):
 def test_it_is_a_write_ahead_log(store):
     with sqlite3.connect(store.path) as base:
         assert base.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_full_disk_is_one_line_and_what_was_saved_stays(store, person):
+    """SQLite's own limit of pages stands in for the disk."""
+    store.write(ANN, person, MAIN, [("parts", "", "small")])
+    (pages,) = store._base.execute("PRAGMA page_count").fetchone()
+    store._base.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(UserError, match=r"s\.sqlite: the change was not saved .*full"):
+        store.write(ANN, person, MAIN, [("parts", "", "x" * 100_000)])
+    assert store.value(person, MAIN, "parts") == "small"
+    store._base.execute("PRAGMA max_page_count = 100000")
+    store.write(ANN, person, MAIN, [("parts", "", "y" * 100_000)])
+    assert len(store.value(person, MAIN, "parts")) == 100_000
