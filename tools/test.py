@@ -1,7 +1,7 @@
 """Test a checkpoint: metrics of the config, optionally dumped predictions and drawn pictures.
 
 Usage: python tools/test.py CONFIG CHECKPOINT [--work-dir DIR] [--show-dir DIR] [--out FILE] [--tta]
-           [--all-metrics] [--compile]
+           [--tta-angles -15 15] [--all-metrics] [--compile]
 """
 
 from __future__ import annotations
@@ -47,6 +47,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="compile the parts of fixed shapes, as mmktn.CompileHook; on CUDA into graphs",
     )
     parser.add_argument("--tta", action="store_true", help="test-time augmentation of the config")
+    parser.add_argument(
+        "--tta-angles",
+        type=float,
+        nargs="+",
+        default=[],
+        metavar="DEGREES",
+        help="with --tta: also every view turned by these angles",
+    )
     return parser.parse_args(argv)
 
 
@@ -81,12 +89,15 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     if args.compile:
         hooks = list(cfg.get("custom_hooks") or [])
         cfg.custom_hooks = [*hooks, {"type": "mmktn.CompileHook", "backend": args.compile}]
+    if args.tta_angles and not args.tta:
+        raise UserError("--tta-angles turns the views of --tta; add it")
     if args.tta:
         if "tta_model" not in cfg or "tta_pipeline" not in cfg:
             raise UserError(f"{args.config}: --tta needs tta_model and tta_pipeline in the config")
         from mmengine.config import ConfigDict
 
         cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+        add_turned_views(cfg, args.tta_angles)
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         leave_out_masks(cfg)
     return cfg
@@ -108,6 +119,19 @@ def add_metrics(cfg: Config) -> None:
         wanted.append({"type": "mmdet.CocoMetric", "metric": ["bbox"], **files})
     present = {evaluator["type"] for evaluator in evaluators}
     cfg.test_evaluator = evaluators + [w for w in wanted if w["type"] not in present]
+
+
+def add_turned_views(cfg: Config, angles: list[float]) -> None:
+    """Add views of `tta_pipeline` that are turned, before the step that packs them."""
+    if not angles:
+        return
+    (augmented,) = (step for step in cfg.tta_pipeline if step["type"].endswith("TestTimeAug"))
+    if not cfg.model.type.endswith("DensePoseTTA"):
+        raise UserError(
+            f"--tta-angles: {cfg.model.type} turns nothing back; mmktn.DensePoseTTA does"
+        )
+    steps = [{"type": "mmktn.TurnView", "angle": angle} for angle in dict.fromkeys([0, *angles])]
+    augmented["transforms"] = [*augmented.transforms[:-1], steps, augmented.transforms[-1]]
 
 
 def leave_out_masks(cfg: Config) -> None:

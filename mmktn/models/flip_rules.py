@@ -11,15 +11,18 @@ from mmktn.surface import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, load_surface
 
 
 @cache
-def surface_flip_rules(surface: str) -> FlipRules:
+def surface_flip_rules(surface: str | None) -> FlipRules:
     """Mirror rules with UV tables.
 
     Args:
         surface: As `mmktn.surface.load_surface` takes it; the one that the training data refer to.
+            None for models without charts: rules without UV tables.
 
     Raises:
         ValueError: The surface has no UV symmetry tables.
     """
+    if surface is None:
+        return FlipRules(CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, None)
     symmetry = load_surface(surface).symmetry
     if symmetry is None:
         raise ValueError(

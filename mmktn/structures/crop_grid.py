@@ -60,11 +60,11 @@ def index_matrix(matrix: Tensor) -> Tensor:
 
 
 def upright_box(box_xyxy: Tensor, matrix: Tensor) -> Tensor:
-    """Smallest upright box (4,) around a box (4,) moved by a matrix (2, 3)."""
-    x1, y1, x2, y2 = box_xyxy.to(matrix.dtype)
-    corners = torch.stack((x1, y1, x2, y1, x1, y2, x2, y2)).view(4, 2)
-    moved = move_image_points(corners, matrix)
-    return torch.cat((moved.amin(dim=0), moved.amax(dim=0)))
+    """Smallest upright boxes (..., 4) around boxes (..., 4) moved by a matrix (2, 3)."""
+    x1, y1, x2, y2 = box_xyxy.to(matrix.dtype).unbind(-1)
+    corners = torch.stack((x1, y1, x2, y1, x1, y2, x2, y2), dim=-1)
+    moved = move_image_points(corners.unflatten(-1, (4, 2)), matrix)
+    return torch.cat((moved.amin(dim=-2), moved.amax(dim=-2)), dim=-1)
 
 
 def crop_region(center_xy: Tensor, scale_wh: Tensor) -> Tensor:

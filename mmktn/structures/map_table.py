@@ -28,8 +28,9 @@ Maps = Mapping[str, Tensor]
 class DenseMap:
     """One kind of map, (N, C, h, w) for N boxes; subclasses are declared with `declare_map`.
 
-    The methods here are those of a map of plain numbers that means the same in a mirror. They have
-    no state: what differs between models (channels, weight) is given in configs.
+    The methods here are those of a map of plain numbers that means the same in a mirror and in a
+    turned picture (directions in the picture do not: leave turned views out). They have no state:
+    what differs between models (channels, weight) is given in configs.
 
     Attributes:
         name: Key in `ChartOutput`, in configs and in the names of weights.
@@ -42,8 +43,6 @@ class DenseMap:
             decoded by itself.
         panel: Whether pictures show the field.
         per_chart: One channel for each chart, of which decoding reads that of the pixel's chart.
-        turns_back: Whether `flip` can undo a mirror; the mean over views leaves mirrored ones out
-            where it cannot.
         needs: Maps that have to be predicted beside this one.
         replaces: Maps whose own losses are left out beside this one, whose loss covers them.
         changes: Maps that `apply` may change; where one of them is asked for, this map is made.
@@ -57,7 +56,6 @@ class DenseMap:
     field: ClassVar[str] = ""
     panel: ClassVar[bool] = True
     per_chart: ClassVar[bool] = False
-    turns_back: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ()
     replaces: ClassVar[tuple[str, ...]] = ()
     changes: ClassVar[tuple[str, ...]] = ()
@@ -134,7 +132,7 @@ class DenseMap:
         """Mean over views of the same boxes.
 
         Args:
-            views: Maps of each view, turned back from mirrors and of equal shapes.
+            views: Maps of each view, mirrored back and of equal shapes.
             uv_by_chart: See `average_views`.
         """
         return torch.stack([view[self.name].float() for view in views]).mean(dim=0)

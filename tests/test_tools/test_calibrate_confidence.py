@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
+from mmktn.models.postprocess.uv_confidence import uv_confidence_fields
 from mmktn.structures import ChartResult, ChartResults
 from mmktn.surface import load_surface
 
@@ -70,8 +71,8 @@ def result_for(person):
         uv[0, row, column] = person["dp_U"][column] + far
         uv[1, row, column] = person["dp_V"][column] - far
     std[:, 32:] = 0.25
-    sure = 1 - std
-    fields = {"uv_std": std, "uv_confidence": sure, "chart_confidence": torch.full((64, 64), 0.5)}
+    raw = (std**2 - 0.01).clamp(min=1e-9).expm1().log()  # softplus and 0.01 give the variance
+    fields = {"uv_std": std, "sigma_2": raw, "chart_confidence": torch.full((64, 64), 0.5)}
     return ChartResult(labels, uv, fields=fields, xy=(10, 20))
 
 
@@ -102,7 +103,11 @@ def test_confidence_figures_of_a_model_that_knows_its_errors(points):
     # The one of the wrong chart lies in the sure half.
     assert by_uv["rank"] == pytest.approx((32 + 0.5) / 33)
     assert by_chart["rank"] == 0.5
-    assert by_uv["least"] == pytest.approx(0.9)
+    # What the model says once the temperature is set.
+    (told,) = uv_confidence_fields(
+        {"sigma_2": torch.tensor([[-40.0]])}, torch.ones(1, 1), temperature=figures["temperature"]
+    )["uv_confidence"]
+    assert by_uv["least"] == pytest.approx(float(told), abs=1e-5)
     assert by_uv["coverage"] == pytest.approx(33 / 65)
     assert np.isnan(by_chart["least"])
     assert by_uv["gps"][3] > by_uv["gps"][9]
@@ -134,13 +139,16 @@ def test_confidence_tool_writes_figures_and_picture(files, capsys):
     arguments += ["--images", str(folder), "--out", str(folder / "out")]
     assert tool.main(arguments) == 0
     assert asked["boxes"] == [[10, 20, 74, 84]]
-    assert asked["options"] == {"model.roi_head.densepose_head.decoder.chart_confidence": True}
+    decoder = "model.roi_head.densepose_head.decoder"
+    assert asked["options"] == {
+        f"{decoder}.chart_confidence": True, f"{decoder}.uv_temperature": 1.0
+    }  # fmt: skip
     figures = json.loads((folder / "out/confidence.json").read_text())
     assert figures["points"] == 65
     assert cv2.imread(str(folder / "out/confidence.png")).shape[1] > 800
     said = capsys.readouterr().out
     assert "decoder.uv_temperature=0.5" in said
-    assert "uv_confidence: ranks 98.5 % of pairs right; min_confidence 0.900 keeps 50.8 %" in said
+    assert "uv_confidence: ranks 98.5 % of pairs right; min_confidence 0.998 keeps 50.8 %" in said
     assert "chart_confidence: ranks 50.0 % of pairs right; no threshold keeps enough" in said
     # Nothing is written over.
     assert tool.main(arguments) == 1

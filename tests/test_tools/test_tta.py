@@ -45,6 +45,28 @@ def test_metrics_are_computed_from_augmented_predictions(tmp_path, monkeypatch):
         assert 0 <= found[name] <= 1, name
 
 
+def test_angles_turn_every_view_before_it_is_packed():
+    tool = runpy.run_path(str(ROOT / "tools/test.py"))
+    command = [str(CONFIG), __file__, "--tta"]
+
+    def views(*more):
+        args = tool["parse_args"]([*command, *more])
+        cfg = tool["merge_args"](Config.fromfile(str(CONFIG)), args)
+        return cfg.test_dataloader.dataset.pipeline[1].transforms
+
+    plain, turned = views(), views("--tta-angles", "-15", "15")
+    assert [[step.type for step in steps] for steps in turned] == [
+        ["mmdet.Resize"] * len(plain[0]),
+        ["mmdet.RandomFlip"] * 2,
+        ["mmktn.TurnView"] * 3,
+        ["mmktn.PackDensePoseInputs"],
+    ]
+    assert [step.angle for step in turned[2]] == [0, -15, 15]
+    args = tool["parse_args"]([str(CONFIG), __file__, "--tta-angles", "5"])
+    with pytest.raises(UserError, match="--tta-angles"):
+        tool["merge_args"](Config.fromfile(str(CONFIG)), args)
+
+
 def test_all_metrics_are_added_once_and_only_to_charts():
     tool = runpy.run_path(str(ROOT / "tools/test.py"))
     cfg = Config.fromfile(str(ROOT / "configs/cascade/densepose-cascade_r50_fpn_230k_dp-coco.py"))

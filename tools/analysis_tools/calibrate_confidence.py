@@ -7,17 +7,19 @@ Persons are looked at in their annotated boxes, so that detection plays no part.
 synthetic people is exact (tools/dataset_converters/make_synthetic.py); that of other sets has the
 annotators' errors in it. Written are `confidence.json` and `confidence.png`: reliability of the
 predicted spread, the temperature to set as `decoder.uv_temperature`, the `min_confidence` that
-keeps pixels better than 3 cm, and similarity over coverage, by `uv_confidence` and by the
+then keeps pixels better than 3 cm, and similarity over coverage, by `uv_confidence` and by the
 classifier's probability. docs/confidence.md says what the figures mean.
 """
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import track
 
@@ -67,14 +69,17 @@ def read_points(
     Args:
         person: The person.
         result: What was found in the person's box, with its place in the image and the fields
-            `uv_std`, `uv_confidence` and `chart_confidence`.
+            `sigma_2`, perhaps `kappa_u` and `kappa_v`, `uv_std` without a temperature, and
+            `chart_confidence`.
         surface: Body.
 
     Returns:
         (P,) each, of the points where the result shows a chart: `distance` in metres, `chart`
-        (true one), `right` (the chart is), `du`, `dv` (as far as it is right), `uv_std` and the
-        confidences.
+        (true one), `right` (the chart is), `du`, `dv` (as far as it is right), `variance`,
+        `kappa_u` and `kappa_v` (0 where the model has none), `uv_std` and `chart_confidence`.
     """
+    from mmktn.models.losses.uv_likelihood import variance_of
+
     x, y, width, height = person.box_xywh
     rows, columns = result.hw
     column = np.floor(x + person.grid_xy[:, 0] * width / GRID).astype(int) - result.xy[0]
@@ -93,7 +98,13 @@ def read_points(
         nearest_mesh_vertex(surface, found, uv.astype(np.float64)),
     )
     error = uv - true_uv
-    fields = {name: result.fields[name].float().numpy()[at] for name in ("uv_std", *NAMES)}
+    fields = {
+        name: result.fields[name].float().numpy()[at]
+        if name in result.fields
+        else np.zeros(len(uv))
+        for name in ("uv_std", "chart_confidence", "kappa_u", "kappa_v")
+    }
+    fields["variance"] = variance_of(result.fields["sigma_2"].float()).numpy()[at]
     return {
         "distance": np.asarray(distance, np.float64),
         "chart": charts,
@@ -115,19 +126,30 @@ def summary(
 
     Returns:
         points, chart_right, temperature, reliability before and after it, and by the name of each
-        confidence: rank (chance that a good pixel has more), least and coverage (what to keep),
-        gps and good over the shares of `SHARES`.
+        confidence (of U, V with the temperature): rank (chance that a good pixel has more), least
+        and coverage (what to keep), gps and good over the shares of `SHARES`.
     """
     right = points["right"]
-    square = (points["du"] ** 2 + points["dv"] ** 2)[right]
+    from mmktn.models.postprocess.uv_confidence import small_error_chance
+
+    errors = np.stack([points["du"], points["dv"]], axis=1)[right]
+    kappa = np.stack([points["kappa_u"], points["kappa_v"]], axis=1)[right]
     std = points["uv_std"][right]
-    temperature = fit_temperature(square, std**2)
-    measured = np.sqrt(square / 2)
+    temperature = fit_temperature(errors, points["variance"][right], kappa)
+    measured = np.sqrt((errors**2).sum(axis=1) / 2)
+    # Without a point in its true chart there is no temperature to set.
+    factor = 1.0 if math.isnan(temperature) else temperature
+    confidences = {
+        "uv_confidence": small_error_chance(
+            factor * torch.from_numpy(points["uv_std"]) ** 2
+        ).numpy(),
+        "chart_confidence": points["chart_confidence"],
+    }
     good = points["distance"] <= good_m
     gps = point_similarity(points["distance"], kappas(points["chart"], PER_PART))
     by_name: dict[str, Any] = {}
     for name in NAMES:
-        values = points[name]
+        values = confidences[name]
         least, coverage = least_confidence(values, good, precision=precision)
         by_name[name] = {
             "rank": rank_quality(values, good),
@@ -141,7 +163,7 @@ def summary(
         "chart_right": float(right.mean()),
         "temperature": temperature,
         "reliability": reliability_curve(std, measured).tolist(),
-        "reliability_after": reliability_curve(std * np.sqrt(temperature), measured).tolist(),
+        "reliability_after": reliability_curve(std * np.sqrt(factor), measured).tolist(),
         "shares": list(SHARES),
         **by_name,
     }
@@ -181,7 +203,9 @@ def collect(args: argparse.Namespace) -> dict[str, np.ndarray]:
     truth = DensePoseTruth.from_file(args.ann)
     names = {i["id"]: i["file_name"] for i in json.loads(Path(args.ann).read_text())["images"]}
     place = "roi_head" if "roi_head" in load_config(args.config).model else "head"
-    options = {f"model.{place}.densepose_head.decoder.chart_confidence": True}
+    decoder = f"model.{place}.densepose_head.decoder"
+    # Measured is what the model says: a temperature that the config has is not applied.
+    options = {f"{decoder}.chart_confidence": True, f"{decoder}.uv_temperature": 1.0}
     inferencer = open_inferencer(args.config, args.checkpoint, cfg_options=options)
     inferencer.check_confidence(0, ["confidence"])
     by_image: dict[int, list[PersonTruth]] = {}
@@ -198,7 +222,7 @@ def collect(args: argparse.Namespace) -> dict[str, np.ndarray]:
         corners[:, 2:] += corners[:, :2]
         (found,) = inferencer.predict([image], boxes=[corners], channel_order="BGR")
         for person, result in zip(persons, found.densepose.cpu(), strict=True):
-            if "uv_std" not in result.fields:
+            if "sigma_2" not in result.fields:
                 raise UserError(f"{args.config}: the model has no map sigma_2 to calibrate")
             parts.append(read_points(person, result, surface))
     if not parts or not sum(len(part["right"]) for part in parts):
@@ -217,7 +241,7 @@ def main(argv: list[str] | None = None) -> int:
     draw(figures, files[1])
     console = Console(markup=False)
     console.print(f"{figures['points']} points, {100 * figures['chart_right']:.1f} % right chart")
-    console.print(f"decoder.uv_temperature={figures['temperature']:.3g}")
+    console.print(f"decoder.uv_temperature={figures['temperature']:.3g}; with it:")
     for name in NAMES:
         row = figures[name]
         rank = "no pairs to rank"

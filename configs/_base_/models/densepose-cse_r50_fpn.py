@@ -26,3 +26,6 @@ model = dict(
         )
     )
 )
+
+# Vertices are mirrored by the mesh's own table; there are no charts.
+tta_model = dict(surface=None)

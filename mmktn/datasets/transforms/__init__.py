@@ -10,6 +10,7 @@ from mmktn.datasets.transforms.visible_boxes import FitBoxesToVisible
 from mmktn.datasets.transforms.warping import (
     DensePoseRandomRotation,
     RandomWarpCrop,
+    TurnView,
     WarpToPerson,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "PaintBackground",
     "RandomDegrade",
     "RandomWarpCrop",
+    "TurnView",
     "WarpToPerson",
 ]

@@ -25,7 +25,8 @@ class PackDensePoseInputs(PackDetInputs):
 
     The outcome holds `data_samples.gt_instances.densepose` (persons) and
     `data_samples.ignored_instances.densepose` (crowds), aligned with the boxes. Without
-    `gt_densepose` in the results (a test pipeline) it is `PackDetInputs`.
+    `gt_densepose` in the results (a test pipeline) it is `PackDetInputs`. `view_matrix` of a turned
+    view is always among the meta information.
 
     Args:
         meta_keys: Keys kept as meta information of the sample.
@@ -39,6 +40,8 @@ class PackDensePoseInputs(PackDetInputs):
                 sheared the image, which the annotation format cannot express.
         """
         packed = super().transform(results)
+        if "view_matrix" in results:
+            packed["data_samples"].set_metainfo({"view_matrix": results["view_matrix"]})
         if "gt_densepose" not in results:
             return packed
         densepose = _rebased_on_packed_boxes(results)

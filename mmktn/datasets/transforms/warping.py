@@ -7,6 +7,7 @@ upright box around its turned one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,7 +62,7 @@ def warp_results(
         )  # fmt: skip
     if "gt_densepose" in results:
         old = torch.from_numpy(results["gt_densepose_boxes"])
-        new = _upright_boxes(old, matrix)
+        new = upright_box(old, matrix).float()
         results["gt_densepose"] = DensePoseAnnotations(
             item.warp(matrix, *boxes)
             for item, *boxes in zip(results["gt_densepose"], old, new, strict=True)
@@ -70,14 +71,7 @@ def warp_results(
     if "gt_bboxes" in results:
         boxes = results["gt_bboxes"]
         as_tensor = boxes.tensor if isinstance(boxes, HorizontalBoxes) else torch.as_tensor(boxes)
-        moved = _upright_boxes(as_tensor, matrix)
-        results["gt_bboxes"] = HorizontalBoxes(moved)
-
-
-def _upright_boxes(boxes_xyxy: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-    """Upright boxes (N, 4) float32 around moved ones."""
-    moved = [upright_box(box, matrix) for box in boxes_xyxy]
-    return torch.stack(moved).float() if moved else torch.zeros(0, 4)
+        results["gt_bboxes"] = HorizontalBoxes(upright_box(as_tensor, matrix).float())
 
 
 @TRANSFORMS.register_module()
@@ -295,3 +289,58 @@ class DensePoseRandomRotation(BaseTransform):
             f"{type(self).__name__}(angles={self.angles}, choice={self.choice}, "
             f"min_side={self.min_side})"
         )
+
+
+@TRANSFORMS.register_module()
+class TurnView(BaseTransform):
+    """Turn a view of test-time augmentation about its centre; the picture grows, nothing is lost.
+
+    Comes after Resize and flips, so that people keep their size, and before packing. It moves no
+    labels. detectron2's `TEST.AUG.ROTATION_ANGLES` for DensePose.
+
+    Required keys: img. Added key: view_matrix (2, 3) float64, pixels of the view before the turn ->
+    those after it, which `PackDensePoseInputs` hands on to `DensePoseTTA`; none for angle 0.
+
+    Args:
+        angle: Degrees, counterclockwise.
+        pad_color: What lies outside the picture.
+    """
+
+    def __init__(self, angle: float = 0.0, *, pad_color: Sequence[float] = MEAN_BGR) -> None:
+        self.angle = float(angle)
+        self.pad_color = tuple(pad_color)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Turn.
+
+        Raises:
+            ValueError: There are labels, or the view is turned already.
+        """
+        if "gt_bboxes" in results or "view_matrix" in results:
+            raise ValueError(
+                "TurnView is a step of test-time augmentation, once, on pictures without labels; "
+                "DensePoseRandomRotation turns these"
+            )
+        if self.angle == 0:
+            return results
+        height, width = results["img"].shape[:2]
+        cos, sin = (abs(f(math.radians(self.angle))) for f in (math.cos, math.sin))
+        # A quarter turn has no rest to be rounded up.
+        size = (
+            math.ceil(width * cos + height * sin - 1e-6),
+            math.ceil(width * sin + height * cos - 1e-6),
+        )
+        matrix = crop_matrix((width / 2, height / 2), size, size_wh=size, rotation=self.angle)
+        results["img"] = cv2.warpAffine(
+            results["img"],
+            index_matrix(matrix).numpy(),
+            size,
+            flags=cv2.INTER_LINEAR,
+            borderValue=self.pad_color,
+        )
+        results["img_shape"] = results["img"].shape[:2]
+        results["view_matrix"] = matrix.numpy()
+        return results
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(angle={self.angle})"

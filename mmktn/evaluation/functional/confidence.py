@@ -11,20 +11,26 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 
 
-def fit_temperature(square_errors: Floats, variances: Floats) -> float:
-    """Factor of the predicted variances under which the errors are most likely.
+def fit_temperature(errors: Floats, variances: Floats, kappas: Floats | None = None) -> float:
+    """Factor of the predicted covariances under which the errors are most likely.
 
     Args:
-        square_errors: (P,) du^2 + dv^2 in squared chart units.
-        variances: (P,) predicted variance of U and of V.
+        errors: (P, 2) errors of U and V in chart units.
+        variances: (P,) s of the covariance s I + k k^T.
+        kappas: (P, 2) k; None for a round density.
 
     Returns:
-        The mean of square_errors / (2 variances), the maximum of a round normal likelihood; nan
-        without points.
+        Half the mean of e^T (s I + k k^T)^-1 e, the maximum of the normal likelihood; nan without
+        points.
     """
-    if not len(square_errors):
+    if not len(errors):
         return float("nan")
-    return float(np.mean(np.asarray(square_errors, np.float64) / (2 * np.asarray(variances))))
+    e, s = np.asarray(errors, np.float64), np.asarray(variances, np.float64)
+    squares = (e**2).sum(axis=1) / s
+    if kappas is not None:
+        k = np.asarray(kappas, np.float64)
+        squares -= (e * k).sum(axis=1) ** 2 / (s * (s + (k**2).sum(axis=1)))
+    return float(np.mean(squares) / 2)
 
 
 def reliability_curve(predicted: Floats, errors: Floats, *, bins: int = 10) -> NDArray[np.float64]:

@@ -9,7 +9,16 @@ half cells cancel, and mirroring an image mirrors the result.
 
 from collections.abc import Callable, Sequence
 
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
 from mmktn.structures import ChartOutput, FlipRules, declared_map
+from mmktn.structures.box_grid import (
+    box_relative_to_image,
+    image_to_box_relative,
+    move_image_points,
+)
 
 
 def average_views(
@@ -22,8 +31,9 @@ def average_views(
     """Average predictions of the same N boxes.
 
     Args:
-        views: Views of equal shape with the same maps, as the network made them.
-        mirrored: Which views show the mirrored image; empty: none. They are turned back here, and
+        views: Views of equal shape with the same maps, as the network made them, turned ones after
+            `turn_back`.
+        mirrored: Which views show the mirrored image; empty: none. They are mirrored back here, and
             the others are brought to the range that mirrored maps have.
         rules: Gives the surface's symmetry tables; called if a view is mirrored.
         uv_by_chart: Weight U and V of a chart in each view with the probability that the view gives
@@ -34,35 +44,63 @@ def average_views(
         the mean of one view decodes to what the view does), other maps as they declare.
 
     Raises:
-        ValueError: Nothing to average, the views carry different maps or shapes, a view is mirrored
-            and there are no rules, or all are and a map cannot be turned back.
+        ValueError: Nothing to average, the views carry different maps or shapes, or a view is
+            mirrored and there are no rules.
     """
     if not views:
         raise ValueError("average_views needs at least one view")
     shapes = [{name: tuple(maps.shape) for name, maps in view.items()} for view in views]
     if any(other != shapes[0] for other in shapes):
         raise ValueError(f"average_views: the views carry different maps: {shapes}")
-    mirrored = mirrored or [False] * len(views)
-    kinds = {name: declared_map(name) for name in views[0].names()}
-    one_way = [name for name, kind in kinds.items() if not kind.turns_back]
     if any(mirrored):
         if rules is None:
             raise ValueError("average_views: mirrored views need the surface's symmetry tables")
-        if one_way and all(mirrored):
-            raise ValueError(
-                f"average_views: the map {one_way[0]!r} cannot be turned back from a mirror; add a "
-                "view that is not mirrored"
-            )
         tables = rules()
         views = [
             view.flip(tables) if flip else view.bounded()
             for view, flip in zip(views, mirrored, strict=True)
         ]
     parts = [view.as_dict() for view in views]
-    unturned = [part for part, flip in zip(parts, mirrored, strict=True) if not flip]
     return ChartOutput(
         {
-            name: kind.average(unturned if name in one_way else parts, uv_by_chart=uv_by_chart)
-            for name, kind in kinds.items()
+            name: declared_map(name).average(parts, uv_by_chart=uv_by_chart)
+            for name in views[0].names()
         }
     )
+
+
+def turn_back(
+    maps: ChartOutput, boxes_xyxy: Tensor, turned_xyxy: Tensor, matrix: Tensor
+) -> ChartOutput:
+    """Read maps of a turned picture on the cells of boxes in the upright one, bilinearly.
+
+    Channels stay as they are: a turned person has the same charts, U, V and vertices.
+
+    Args:
+        maps: Of N regions of the turned picture.
+        boxes_xyxy: (N, 4) boxes in the upright picture.
+        turned_xyxy: (N, 4) the regions, in pixels of the turned picture: `upright_box` of the boxes
+            and the matrix.
+        matrix: (2, 3) upright pixels -> turned pixels.
+
+    Returns:
+        Maps of the N boxes, of the same sizes, float32. Exact where a map is linear in the pixels.
+    """
+    boxes, regions = boxes_xyxy.double(), turned_xyxy.double()
+    matrix = matrix.to(boxes)
+
+    def read(values: Tensor) -> Tensor:
+        rows, columns = (
+            (torch.arange(size, dtype=boxes.dtype, device=boxes.device) + 0.5) / size
+            for size in values.shape[-2:]
+        )
+        shares = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1).flatten(0, 1)
+        points = move_image_points(box_relative_to_image(shares, boxes), matrix)
+        there = image_to_box_relative(points, regions)
+        grid = (2 * there - 1).unflatten(1, (len(rows), len(columns)))
+        values = values.float()
+        return F.grid_sample(
+            values, grid.to(values), mode="bilinear", padding_mode="border", align_corners=False
+        )
+
+    return maps.map(read)

@@ -36,5 +36,10 @@ def uv_confidence_fields(
         variance = variance + (fields["kappa_u"] ** 2 + fields["kappa_v"] ** 2) / 2
     variance = variance * temperature
     on_person = labels > 0
-    near = -torch.expm1(-(TOLERANCE**2) / (2 * variance))
+    near = small_error_chance(variance)
     return {"uv_std": variance.sqrt() * on_person, "uv_confidence": near * on_person}
+
+
+def small_error_chance(variance: Tensor) -> Tensor:
+    """Chance that U, V is off by less than `TOLERANCE`, for round normal densities."""
+    return -torch.expm1(-(TOLERANCE**2) / (2 * variance))

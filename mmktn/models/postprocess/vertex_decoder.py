@@ -19,6 +19,7 @@ from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput, VertexResult, VertexResults
 from mmktn.structures.box_grid import result_box_hw, result_box_origin_xy
 from mmktn.structures.crop_grid import box_in_region
+from mmktn.utils.user_error import UserError
 
 
 @MODELS.register_module()
@@ -85,7 +86,8 @@ class VertexDecoder:
         """Decode N boxes.
 
         Args:
-            output: Maps of the N boxes.
+            output: Maps of the N boxes; the embedding may be a mean over mirrored views, which has
+                twice the channels.
             boxes_xyxy: (N, 4) boxes in the pixels the results shall have.
             regions_xyxy: (N, 4) what the maps cover; None: the boxes.
             labels: (N,) category of each; not needed where there is one mesh for all.
@@ -94,7 +96,8 @@ class VertexDecoder:
             `vertices` -> N results, each of the integer size of its box.
 
         Raises:
-            ValueError: A map is not predicted, a category has no mesh, or is not known.
+            ValueError: A map is not predicted, a category has no mesh, or is not known, or there
+                are mirrored views and a mesh has no mirror.
         """
         assert self.embedder is not None, "bind first"
         if not len(boxes_xyxy):
@@ -116,7 +119,7 @@ class VertexDecoder:
             )
         meshes = [self.class_meshes[index] for index in classes]
         wanted = self.embedder.mesh_names if self.all_meshes else list(dict.fromkeys(meshes))
-        vectors = {name: self.embedder(name) for name in wanted}
+        vectors = {name: self._vectors(name, output["embedding"].shape[1]) for name in wanted}
         masks, embedding = (channels_last(output[name]) for name in self.fields)
         places = zip(
             masks,
@@ -132,6 +135,21 @@ class VertexDecoder:
     def no_results(self, boxes_xyxy: Tensor) -> dict[str, VertexResults]:
         """Give what an image without boxes (0, 4) gets."""
         return {self.name: VertexResults()}
+
+    def _vectors(self, name: str, channels: int) -> Tensor:
+        """Vectors (K, channels) of the vertices; behind them those of the mirrored body's."""
+        assert self.embedder is not None
+        vectors = self.embedder(name)
+        if channels == vectors.shape[1]:
+            return vectors
+        try:
+            mirror = torch.from_numpy(self.embedder.mesh(name).mirror).to(vectors.device)
+        except (FileNotFoundError, ValueError) as error:
+            raise UserError(
+                f"mirrored views need the mirror of mesh {name!r}: {error}; or leave the flips out "
+                "(of tta_pipeline, or flip_test=False)"
+            ) from error
+        return torch.cat([vectors, vectors[mirror]], dim=1)
 
     def _decode_one(
         self,

@@ -1,10 +1,11 @@
-"""Test-time augmentation of dense pose: flips and scales, averaged before decoding.
+"""Test-time augmentation of dense pose: flips, scales and turns, averaged before decoding.
 
 Source: `DensePoseGeneralizedRCNNWithTTA` of detectron2 (boxes of all views through NMS, charts of
-the merged boxes averaged over the views). Departures: segmentations are averaged as probabilities,
-and mirrored maps are not moved by a cell. Training ties cell i to position i / w, decoding to (i +
-0.5) / w; between a view and its mirror image these half cells cancel, and mirroring an image
-mirrors the result.
+the merged boxes averaged over the views; turned views say nothing on boxes, since the upright box
+around a turned one is too large). Departures: segmentations are averaged as probabilities, turned
+maps are read on the cells of the box instead of pasted and cut, and mirrored maps are not moved by
+a cell. Training ties cell i to position i / w, decoding to (i + 0.5) / w; between a view and its
+mirror image these half cells cancel, and mirroring an image mirrors the result.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from torch import Tensor
 
 from mmktn.models.flip_rules import surface_flip_rules
 from mmktn.models.heads.densepose_head import DensePoseHead, cat_results
-from mmktn.models.postprocess.map_averaging import average_views
+from mmktn.models.postprocess.map_averaging import average_views, turn_back
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput
+from mmktn.structures.crop_grid import upright_box
 
 HeadMaps = list[tuple[DensePoseHead, ChartOutput]]
 """Heads that decode, each with its maps of some boxes."""
@@ -39,6 +41,7 @@ class DensePoseTTA(DetTTAModel):
     Args:
         tta_cfg: `nms` (of mmcv's batched_nms) and `max_per_img` for the merged boxes.
         surface: Surface whose UV symmetry tables turn mirrored views back; only read if there are.
+            None for models without charts.
         **kwargs: `module` and `data_preprocessor` of `mmengine.model.BaseTTAModel`.
 
     Reference:
@@ -48,7 +51,7 @@ class DensePoseTTA(DetTTAModel):
     def __init__(
         self,
         tta_cfg: dict,
-        surface: str = "human",
+        surface: str | None = "human",
         **kwargs,  # noqa: ANN003  # the host's own arguments, handed through
     ) -> None:
         super().__init__(tta_cfg=ConfigDict(tta_cfg), **kwargs)
@@ -69,13 +72,14 @@ class DensePoseTTA(DetTTAModel):
 
         Raises:
             KeyError: A sample does not say whether it was flipped (`meta_keys` of the pipeline).
+            ValueError: Every view is turned (`TurnView`), so that there are no boxes.
         """
         count = len(data["inputs"])
         views = [self.detect({key: data[key][view] for key in data}) for view in range(count)]
         samples = [list(images) for images in zip(*(found for _, found in views), strict=True)]
         for image in samples:
             _check_metas(image)
-        merged = self.merge_preds(samples)
+        merged = self.merge_preds([_upright(image) for image in samples])
         features = [found for found, _ in views]
         for index, (sample, metas) in enumerate(
             zip(merged, ([s.metainfo for s in image] for image in samples), strict=True)
@@ -160,7 +164,7 @@ class DensePoseTTA(DetTTAModel):
     ) -> dict[str, Any]:
         """Fields of the boxes of one chunk."""
         views = [
-            self.box_maps(view, index, _to_view(boxes, meta))
+            self._view_maps(view, index, boxes, meta)
             for view, meta in zip(features, metas, strict=True)
         ]
         found: dict[str, Any] = {}
@@ -176,9 +180,32 @@ class DensePoseTTA(DetTTAModel):
             found |= head.decode(mean, boxes, labels=labels)
         return found
 
+    def _view_maps(self, features: Any, index: int, boxes: Tensor, meta: dict) -> HeadMaps:
+        """Maps of boxes in one view, mirrored where it is, not turned."""
+        boxes = _to_view(boxes, meta)
+        if "view_matrix" not in meta:
+            return self.box_maps(features, index, boxes)
+        matrix = torch.as_tensor(meta["view_matrix"]).to(boxes.device)
+        turned = upright_box(boxes, matrix).to(boxes.dtype)
+        return [
+            (head, turn_back(maps, boxes, turned, matrix))
+            for head, maps in self.box_maps(features, index, turned)
+        ]
+
+
+def _upright(samples: list[DetDataSample]) -> list[DetDataSample]:
+    """The views of an image whose boxes count."""
+    upright = [sample for sample in samples if "view_matrix" not in sample.metainfo]
+    if not upright:
+        raise ValueError(
+            "tta_pipeline: every view is turned, and turned views give no boxes; add one with "
+            "TurnView(angle=0)"
+        )
+    return upright
+
 
 def _to_view(boxes: Tensor, meta: dict) -> Tensor:
-    """Boxes of the original image -> pixels of a view's network input."""
+    """Boxes of the original image -> pixels of a view's network input, before it is turned."""
     if meta["flip"]:
         boxes = bbox_flip(boxes, meta["ori_shape"], meta["flip_direction"])
     return scale_boxes(boxes.clone(), list(meta["scale_factor"]))

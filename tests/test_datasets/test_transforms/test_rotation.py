@@ -6,7 +6,7 @@ import torch
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
 
-from mmktn.datasets.transforms import DensePoseRandomRotation
+from mmktn.datasets.transforms import DensePoseRandomRotation, PackDensePoseInputs, TurnView
 from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations
 from mmktn.structures.box_grid import box_relative_to_image
 
@@ -76,3 +76,35 @@ def test_a_range_is_drawn_from():
     step = DensePoseRandomRotation(angles=(-40.0, 40.0), choice=False)
     boxes = {tuple(step(results())["gt_bboxes"].tensor[0].tolist()) for _ in range(5)}
     assert len(boxes) == 5
+
+
+@pytest.mark.parametrize(("angle", "turns"), [(90.0, 1), (180.0, 2), (-90.0, 3)])
+def test_quarter_turns_of_a_view_move_whole_pixels(angle, turns):
+    image = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    found = TurnView(angle)({"img": image})
+    assert np.array_equal(found["img"], np.rot90(image, turns))
+    assert found["img_shape"] == found["img"].shape[:2]
+
+
+def test_a_turned_view_loses_nothing_and_says_where_pixels_went():
+    image = np.zeros((40, 70, 3), np.uint8)
+    corners = [(0, 0), (69, 0), (0, 39), (69, 39)]
+    for x, y in corners:
+        image[y, x] = 255
+    found = TurnView(33, pad_color=(0, 0, 0))({"img": image, "img_path": "a.png"})
+    height, width = found["img_shape"]
+    for x, y in corners:
+        moved_x, moved_y = found["view_matrix"] @ (x + 0.5, y + 0.5, 1)
+        assert 0 < moved_x < width
+        assert 0 < moved_y < height
+        column, row = max(int(moved_x) - 1, 0), max(int(moved_y) - 1, 0)
+        assert found["img"][row : row + 3, column : column + 3].max() > 60
+    packed = PackDensePoseInputs(meta_keys=("img_path",))(found)["data_samples"]
+    assert (packed.view_matrix == found["view_matrix"]).all()
+
+
+def test_turning_a_view_by_nothing_changes_nothing_and_labels_are_refused():
+    before = {"img": np.zeros((4, 4, 3), np.uint8)}
+    assert set(TurnView(0)(before)) == {"img"}
+    with pytest.raises(ValueError, match="DensePoseRandomRotation"):
+        TurnView(10)(results())

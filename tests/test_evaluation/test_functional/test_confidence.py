@@ -12,6 +12,33 @@ from mmktn.evaluation.functional.confidence import (
 )
 
 
+@pytest.mark.parametrize("factor", [0.25, 1.0, 3.0])
+@pytest.mark.parametrize("anisotropic", [False, True])
+def test_confidence_temperature_is_exact_on_errors_of_known_covariance(factor, anisotropic):
+    """Four errors around each point have the covariance that is predicted, times the factor."""
+    rng = np.random.default_rng(0)
+    errors, variances, kappas = [], [], []
+    for variance, kappa in zip(
+        rng.uniform(0.01, 0.2, 50), rng.normal(0, 0.3, (50, 2)), strict=True
+    ):
+        k = kappa * anisotropic
+        root = np.linalg.cholesky(variance * np.eye(2) + np.outer(k, k))
+        for unit in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+            errors.append(np.sqrt(factor) * root @ (np.sqrt(2) * np.array(unit)))
+            variances.append(variance)
+            kappas.append(k)
+    found = fit_temperature(np.array(errors), np.array(variances), np.array(kappas))
+    assert found == pytest.approx(factor, rel=1e-12)
+
+
+def test_confidence_temperature_knows_the_direction_of_the_spread():
+    """s = 1, |k| = 2: the variance along k is 5, across it 1."""
+    k = np.array([[1.2, 1.6]])
+    along, across = k / 2, np.array([[-0.8, 0.6]])
+    assert fit_temperature(along, np.ones(1), k) == pytest.approx(1 / 10)
+    assert fit_temperature(across, np.ones(1), k) == pytest.approx(1 / 2)
+
+
 def drawn(count=20_000, factor=4.0, seed=0):
     """Predicted variances, and errors of `factor` times these variances."""
     rng = np.random.default_rng(seed)
@@ -23,8 +50,8 @@ def drawn(count=20_000, factor=4.0, seed=0):
 def test_confidence_temperature_finds_the_factor_of_the_variance():
     variances, errors = drawn()
     # 20 000 points of two coordinates: a standard error of 1 / sqrt(20 000).
-    assert fit_temperature((errors**2).sum(axis=0), variances) == pytest.approx(4, rel=0.03)
-    assert np.isnan(fit_temperature(np.zeros(0), np.zeros(0)))
+    assert fit_temperature(errors.T, variances) == pytest.approx(4, rel=0.03)
+    assert np.isnan(fit_temperature(np.zeros((0, 2)), np.zeros(0)))
 
 
 def test_confidence_reliability_compares_spreads_in_equal_groups():

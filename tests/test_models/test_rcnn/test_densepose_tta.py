@@ -9,9 +9,11 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
 
+from mmktn.models.rcnn import DensePoseTTA
 from mmktn.registry import MODELS
-from mmktn.structures import ChartResult
+from mmktn.structures import ChartOutput, ChartResult
 from mmktn.surface import CHART_FLIP, load_surface
 from mmktn.utils.setup_env import register_all_modules
 
@@ -64,13 +66,16 @@ def build(*, name="densepose/smoke/densepose-rcnn_r18_fpn_smoke_dp-synth"):
     ).eval()
 
 
-def pipeline(scales=(HW[::-1],), flips=(0.0, 1.0)):
+def pipeline(scales=(HW[::-1],), flips=(0.0, 1.0), angles=None):
     cfg = Config.fromfile(str(CONFIGS / "_base_/tta_densepose.py"))
     steps = cfg.tta_pipeline
     steps[1].transforms[0] = [
         dict(type="mmdet.Resize", scale=scale, keep_ratio=True) for scale in scales
     ]
     steps[1].transforms[1] = [dict(type="mmdet.RandomFlip", prob=prob) for prob in flips]
+    if angles is not None:
+        turns = [dict(type="mmktn.TurnView", angle=angle) for angle in angles]
+        steps[1].transforms.insert(2, turns)
     return Compose(steps)
 
 
@@ -81,6 +86,105 @@ def run(model, pictures, *names, **options):
         for k, name in enumerate(names)
     ]
     return model.test_step(pseudo_collate(items))
+
+
+class PictureReader(DensePoseTTA):
+    """A host whose maps are the picture itself: U is red, V is green, in one chart."""
+
+    chart = 7
+    boxes = ((30.0, 20.0, 60.0, 80.0), (70.0, 10.0, 110.0, 40.0))
+
+    def detect(self, batch):
+        inputs, samples = batch["inputs"], batch["data_samples"]
+        for sample in samples:
+            boxes = torch.tensor(self.boxes)
+            if sample.flip:
+                boxes[:, [0, 2]] = sample.ori_shape[1] - boxes[:, [2, 0]]
+            sample.pred_instances = InstanceData(
+                bboxes=boxes, scores=torch.tensor([0.9, 0.8]), labels=torch.zeros(2).long()
+            )
+        return torch.stack([image.float() for image in inputs]), samples
+
+    def box_maps(self, features, index, boxes_xyxy):
+        size = features.shape[:-3:-1]
+        shares = (torch.arange(56) + 0.5) / 56
+        grid = torch.stack(torch.meshgrid(shares, shares, indexing="xy"), dim=-1)
+        boxes = boxes_xyxy[:, None, None]
+        points = boxes[..., :2] + grid * (boxes[..., 2:] - boxes[..., :2])
+        grid = points / torch.tensor(size) * 2 - 1
+        images = features[index].expand(len(boxes), -1, -1, -1)
+        read = torch.nn.functional.grid_sample(images, grid, align_corners=False) / 255
+        chart = torch.zeros(1, 25, 1, 1)
+        chart[:, self.chart] = 9.0
+        fine = chart.expand(len(boxes), -1, 56, 56)
+        maps = ChartOutput(
+            fine_segm=fine,
+            coarse_segm=torch.tensor([0.0, 9.0]).view(1, 2, 1, 1).expand(len(boxes), -1, 56, 56),
+            u=read[:, 2:].expand(-1, 25, -1, -1),
+            v=read[:, 1:2].expand(-1, 25, -1, -1),
+        )
+        return [(self.module.roi_head.densepose_head, maps)]
+
+
+@pytest.fixture(scope="module")
+def module():
+    return build().module
+
+
+@pytest.mark.parametrize("angles", [(0, 25.0), (30.0, 0, -30.0), (0, 90.0), (0, 180.0, -100.0)])
+def test_turned_views_show_the_same_charts_at_the_same_pixels(tmp_path, module, angles):
+    """On a picture of ramps a model that reads them off must not notice the turns."""
+    y, x = np.mgrid[: HW[0], : HW[1]]
+    ramps = np.stack([0 * x, y * 2, x * 1.9], axis=-1)
+    cv2.imwrite(str(tmp_path / "ramps.png"), np.rint(ramps).astype(np.uint8))
+    settings = dict(nms=dict(type="nms", iou_threshold=0.5), max_per_img=4)
+    model = PictureReader(tta_cfg=settings, surface=None, module=module)
+    options = dict(flips=(0.0,), scales=((192, 144),))
+    plain, turned = (
+        run(model, tmp_path, "ramps", **options, angles=turns)[0].pred_instances
+        for turns in ((0.0,), angles)
+    )
+    assert torch.equal(plain.bboxes, turned.bboxes)
+    for a, b in zip(plain.densepose, turned.densepose, strict=True):
+        assert torch.equal(a.labels, b.labels)
+        assert (b.labels == 7).all()
+        # Pictures hold whole numbers; each warp rounds once more.
+        assert (a.uv - b.uv).abs().max() < 1.2 / 255
+        assert np.ptp(b.uv[0].numpy()) > 0.1
+
+
+def test_a_turned_view_alone_gives_no_boxes(pictures):
+    with pytest.raises(ValueError, match="every view is turned"):
+        run(build(), pictures, "plain", angles=(15.0,))
+
+
+def test_vertices_of_a_mirrored_picture_are_mirrored(pictures):
+    """With turns in the pipeline too: mirroring swaps the turns of both signs."""
+    model = build(name="densepose/densepose-cse_r18_fpn_cpu_dp-synth")
+    model.surface = None
+    head = model.module.roi_head.densepose_head
+    layer = head.predictor.map_layers["coarse_segm"]
+    layer.weight.data.zero_()
+    layer.bias.data = torch.tensor([0.0, 9.0])  # body everywhere
+    (embedder,) = head.embedder.embedders.values()
+    generator = torch.Generator().manual_seed(0)
+    for values in (embedder.features, embedder.embeddings):
+        values.data.normal_(generator=generator)
+    plain, other = (
+        in_order(run(model, pictures, name, angles=(0, 20, -20))[0].pred_instances)
+        for name in ("plain", "mirrored")
+    )
+    boxes = other.bboxes.clone()
+    boxes[:, [0, 2]] = HW[1] - boxes[:, [2, 0]]
+    order = torch.cdist(plain.bboxes, boxes).argmin(dim=1)
+    mirror = torch.from_numpy(head.embedder.mesh("human_7151").mirror)
+    assert len(plain) > 0
+    for a, k in zip(plain.vertices, order, strict=True):
+        there = other.vertices[int(k)].vertex_map.flip(-1).long()
+        there = torch.where(there < 0, there, mirror[there.clamp(min=0)])
+        assert (a.vertex_map >= 0).all()
+        # Vectors of random vertices lie close: float32 rounding decides some.
+        assert (a.vertex_map == there).float().mean() > 0.97
 
 
 def in_order(instances):
@@ -96,9 +200,10 @@ def mirrored(result: ChartResult) -> tuple[torch.Tensor, np.ndarray]:
     return torch.tensor(CHART_FLIP)[labels.long()], new_uv
 
 
-def test_one_identity_view_is_the_plain_prediction(pictures):
+@pytest.mark.parametrize("angles", [None, (0.0,)])
+def test_one_identity_view_is_the_plain_prediction(pictures, angles):
     model = build()
-    (found,) = run(model, pictures, "plain", flips=(0.0,))
+    (found,) = run(model, pictures, "plain", flips=(0.0,), angles=angles)
     batch = pseudo_collate(
         [pipeline(flips=(0.0,))(dict(img_path=str(pictures / "plain.png"), img_id=0, instances=[]))]
     )
