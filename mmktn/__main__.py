@@ -34,6 +34,7 @@ COMMANDS = {
         "dataset_converters/write_dense_labels.py",
         "a teacher's labels of every pixel",
     ),
+    "bootstrap": ("mmktn.apis.bootstrap_command:main", "a teacher's labels on pictures and films"),
     "convert": ("model_converters/convert_detectron2.py", "detectron2's and KTN's checkpoints"),
     "convert-stip": ("model_converters/convert_stip.py", "STIP's checkpoints"),
     "fold": ("model_converters/fold_ktm.py", "bake KTM into one kernel"),

@@ -10,6 +10,7 @@ and mmpose build by default inside their own classes has no prefix; it is found 
 
 from typing import Any
 
+from mmengine.registry import DATA_SAMPLERS as ROOT_DATA_SAMPLERS
 from mmengine.registry import DATASETS as ROOT_DATASETS
 from mmengine.registry import HOOKS as ROOT_HOOKS
 from mmengine.registry import METRICS as ROOT_METRICS
@@ -41,6 +42,9 @@ class HostedRegistry(Registry):
         return found
 
 
+DATA_SAMPLERS = HostedRegistry(
+    "data sampler", parent=ROOT_DATA_SAMPLERS, scope="mmktn", locations=["mmktn.engine"]
+)
 DATASETS = HostedRegistry(
     "dataset", parent=ROOT_DATASETS, scope="mmktn", locations=["mmktn.datasets"]
 )

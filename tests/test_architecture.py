@@ -77,6 +77,16 @@ MAY_IMPORT = {
         "runtime",
         "zoo",
     },
+    # A command: writes annotations.
+    "apis.bootstrap_command": {
+        "annotation",
+        "apis",
+        "formats",
+        "surface",
+        "synthetic",
+        "video",
+        "zoo",
+    },
     "annotator": {"surface", "formats", "annotation", "synthetic", "apis"},
     "app": {"apis", "runtime", "visualization", "zoo"},
     "export": {"apis", "formats", "models", "runtime", "structures", "synthetic", "zoo"},

@@ -7,6 +7,7 @@ from mmktn.engine.iteration_seed_hook import IterationSeedHook
 from mmktn.engine.keypoint_count_hook import KeypointCountHook
 from mmktn.engine.keypoint_pretraining_hook import KeypointPretrainingHook
 from mmktn.engine.peer_watch_hook import PeerWatchHook
+from mmktn.engine.ratio_sampler import RatioSampler
 from mmktn.engine.tensor_clip_constructor import TensorClipConstructor
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "KeypointCountHook",
     "KeypointPretrainingHook",
     "PeerWatchHook",
+    "RatioSampler",
     "TensorClipConstructor",
     "compile_static_parts",
 ]
