@@ -38,7 +38,13 @@ class BuildWithMim(build_py):
             link = target / entry
             if link.is_symlink():
                 link.unlink()
-            link.symlink_to(os.path.relpath(ROOT / entry, target))
+            try:
+                link.symlink_to(os.path.relpath(ROOT / entry, target))
+            except OSError:
+                # Windows allows links to some users only, and copies of an earlier build may be
+                # here. A copy is as old as the last `pip install -e .`.
+                self._copy(target)
+                return
 
     def _copy(self, target: Path) -> None:
         # A left-over build folder must not bring removed configs back.
@@ -58,7 +64,7 @@ def index_text(readme: str) -> str:
     Pictures and links point into the repository, which has no public address yet: pictures are left
     out, and a link becomes its words with the path that the source distribution has.
     """
-    lines = [line for line in readme.splitlines() if not line.startswith("![")]
+    lines = [line for line in readme.splitlines() if not line.startswith(("![", "[!["))]
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines) + "\n")
     return re.sub(r"\[([^]]+)\]\((?!https?://|#)([^)]+)\)", _plain_link, text)
 

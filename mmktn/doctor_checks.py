@@ -275,7 +275,9 @@ def check_devices() -> Iterator[Finding]:
         memory = properties.total_memory / 2**30
         yield Finding("devices", f"cuda:{index}", OK, f"{properties.name}, {memory:.0f} GiB")
     if torch.backends.mps.is_available():
-        yield Finding("devices", "mps", NOTE, "found; mmktn was not run on it yet")
+        text = "found; mmktn was not run on it yet, so it is taken by its name alone"
+        advice = "--device mps, with PYTORCH_ENABLE_MPS_FALLBACK=1 for operators that it lacks"
+        yield Finding("devices", "mps", NOTE, text, advice)
     if not torch.cuda.is_available():
         built = torch.version.cuda
         text = f"torch is built for CUDA {built}, no device found" if built else "CPU build"

@@ -2,6 +2,7 @@
 
 import configparser
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 import mmktn
+from mmktn.__main__ import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 COPIED = (
@@ -102,6 +104,30 @@ def test_no_console_scripts(names):
 def test_onedl_mim_finds_its_folder_first(names):
     # onedl-mim 0.5.1 takes the folder of the first entry of RECORD, which pip sorts.
     assert min(names).split("/")[0] == "_mmktn_mim"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_editable_installs_link_or_copy(tmp_path, monkeypatch, links):
+    """Windows refuses links to most users; an earlier install may have left the other form."""
+    monkeypatch.setattr("setuptools.setup", lambda **_: None)
+    build = runpy.run_path(str(ROOT / "setup.py"))["BuildWithMim"]
+    hook, target = build.__new__(build), tmp_path / ".mim"
+
+    def refused(*_):
+        raise OSError(1314, "a required privilege is not held by the client")
+
+    for allowed in (not links, links, links):
+        with monkeypatch.context() as patch:
+            if not allowed:
+                patch.setattr(Path, "symlink_to", refused)
+            hook._link(target)
+        assert (target / "model-index.yml").read_bytes() == (ROOT / "model-index.yml").read_bytes()
+        assert (target / "tools" / "train.py").read_bytes() == (
+            ROOT / "tools" / "train.py"
+        ).read_bytes()
+    if not links:
+        assert not [path for path in target.iterdir() if path.is_symlink()]
+        assert not (target / "tools" / "dev").exists()
 
 
 @pytest.mark.parametrize("folder", ["mmktn/.mim", "_mmktn_mim"])
@@ -245,6 +271,36 @@ def test_version_is_the_same_everywhere():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == mmktn.__version__
     assert f"## {mmktn.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("option", "section", "first"),
+    [
+        ([], "From the wheel", 'pip install "mmktn[mm]"'),
+        (["--light"], "Without torch", "pip install mmktn"),
+    ],
+)
+def test_fresh_environments_get_the_lines_of_the_page(option, section, first):
+    script = ROOT / "tools" / "dev" / "check_install.sh"
+    command = ["bash", str(script), *option, "--lines"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    (block,) = re.findall(rf"^## {section}\n.*?^```\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert lines == block.splitlines()
+    assert lines[0] == first
+    # Every line is a command that exists, so that a renamed one is seen here and not next week.
+    for line in lines:
+        command = re.fullmatch(r"python -m mmktn ([\w-]+).*", line)
+        assert line.startswith("pip install ") or (command and command[1] in COMMANDS), line
+    # mmpose as the lists of this repository have it.
+    if not option:
+        (wanted,) = re.findall(r"^mmpose.*", (ROOT / "requirements/nodeps.txt").read_text(), re.M)
+        assert lines[1] == f'pip install --no-deps "{wanted}"'
+    # A workflow runs it each week.
+    assert (
+        f"check_install.sh {option[0] if option else ''}".strip()
+        in (ROOT / ".github" / "workflows" / "install.yml").read_text()
+    )
 
 
 def test_wheel_without_weights_is_small(wheel):

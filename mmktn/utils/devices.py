@@ -9,14 +9,15 @@ from mmktn.utils.user_error import UserError
 if TYPE_CHECKING:
     import torch
 
-DEVICE_HELP = "cpu, cuda, cuda:1, ...; default: the GPU if there is one"
+DEVICE_HELP = "cpu, cuda, cuda:1, mps, ...; default: the GPU if there is one"
 
 
 def find_device(device: str | torch.device | None = None) -> torch.device:
     """Device to run on.
 
     Args:
-        device: What the user asked for; None takes the GPU if there is one.
+        device: What the user asked for; None takes the CUDA GPU if there is one. Apple's (`mps`)
+            is taken by its name alone: mmktn was not run on it.
 
     Returns:
         A device on which a tensor could be made.

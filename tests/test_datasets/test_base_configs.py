@@ -2,15 +2,18 @@
 
 import itertools
 import json
+import pickle
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
 import mmktn.datasets  # noqa: F401  (registers)
+from mmktn.engine.seeded_batches import seed_batches
 from tests.fake_annotations import fake_coco_file
 
 FOLDER = Path(__file__).parents[2] / "configs" / "_base_" / "datasets"
@@ -82,6 +85,25 @@ def test_densepose_synthetic(tmp_path):
     config = load("densepose_synthetic.py", tmp_path)
     assert_trains(first_batches(config.train_dataloader), config.train_dataloader.batch_size)
     assert len(first_batches(config.val_dataloader, 5)) == 3
+
+
+@pytest.mark.parametrize("part", ["train_dataloader", "val_dataloader"])
+def test_loaders_can_be_handed_to_spawned_workers(tmp_path, part):
+    """macOS and Windows start workers anew, so that all they get is pickled."""
+    for split in ("train", "val"):
+        write_layout(tmp_path, f"annotations/densepose_{split}.json", split)
+    config = load("densepose_synthetic.py", tmp_path)
+    loader = Runner.build_dataloader(config[part], seed=0)
+    key = next(iter(seed_batches(loader, seed=0, rank=0, endless=False)))
+    given = (loader.dataset, loader.collate_fn, loader.worker_init_fn, key)
+    dataset, collate, _, sent = pickle.loads(pickle.dumps(given))
+    assert list(sent) == list(key)
+    wanted = loader.collate_fn([loader.dataset[place] for place in key])
+    found = collate([dataset[place] for place in sent])
+    for one, other in zip(found["inputs"], wanted["inputs"], strict=True):
+        assert torch.equal(one, other)
+    ids = [[sample.img_id for sample in batch["data_samples"]] for batch in (found, wanted)]
+    assert ids[0] == ids[1]
 
 
 def test_densepose_real_takes_its_folder_from_the_environment(tmp_path, monkeypatch):

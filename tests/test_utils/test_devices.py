@@ -40,3 +40,21 @@ def test_cuda_with_too_high_a_number(monkeypatch):
 def test_devices_that_cannot_compute_here(device):
     with pytest.raises(UserError, match="cannot be used here; use 'cpu'"):
         find_device(device)
+
+
+def test_apples_device_is_taken_by_its_name_alone(monkeypatch):
+    """A device that is there, as far as torch says."""
+    made, zeros = [], torch.zeros
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "zeros", lambda n, device: (made.append(device.type), zeros(n))[1])
+    assert find_device("mps") == torch.device("mps")
+    assert find_device() == torch.device("cpu")
+    assert made == ["mps", "cpu"]
+
+
+def test_apples_device_elsewhere():
+    if torch.backends.mps.is_available():
+        pytest.skip("this is a Mac")
+    with pytest.raises(UserError, match="device 'mps' cannot be used here; use 'cpu'"):
+        find_device("mps")
