@@ -346,6 +346,7 @@ def _detections(model: Any) -> dict[str, Any]:
         "score_thr": float(cfg.score_thr),
         "max_per_img": int(cfg.max_per_img),
         "iou": _nms(cfg.nms),
+        "max_body_overlap": cfg.get("max_body_overlap"),
     }
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 
+from mmktn.formats.distinct_people import distinct_people
 from mmktn.formats.keypoint_heatmaps import refined_keypoints, stepped_keypoints
 from mmktn.runtime.boxes import detections, proposals
 from mmktn.runtime.charts import decode_charts, decode_keypoints
@@ -102,8 +104,21 @@ class RcnnSystem(ExportedSystem):
             )
             people = FoundPeople(own, scores, [])
             self._look(people, rois, [m[index] for m in levels], [m[index] for m in maps])
-            results.append(people)
+            results.append(people if boxes is not None else self._distinct(people))
         return results
+
+    def _distinct(self, people: FoundPeople) -> FoundPeople:
+        """Without those who are somebody else once more, where the system asks for it."""
+        max_overlap = self.settings["boxes"].get("max_body_overlap")
+        if max_overlap is None:
+            return people
+        keep = distinct_people(people.densepose, people.scores, float(max_overlap))
+        return FoundPeople(
+            people.boxes_xyxy[keep],
+            people.scores[keep],
+            list(compress(people.densepose, keep)),
+            {name: values[keep] for name, values in people.further.items()},
+        )
 
     def _detect(
         self,

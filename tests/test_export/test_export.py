@@ -126,6 +126,21 @@ def test_its_people_are_those_of_the_inferencer(exported, model, pictures):
     assert boxed.people[0].iuv.shape == (3, 190, 110)
 
 
+def test_people_are_dropped_by_their_bodies_as_in_torch(exported):
+    assert exported[1].folder == exported[0]
+    system = open_exported(exported[0])
+    assert system.settings["boxes"]["max_body_overlap"] == 0.5
+    whole = ChartArrays(np.ones((40, 20), np.uint8), np.zeros((2, 40, 20), "f"), xy=(0, 0))
+    upper = ChartArrays(np.ones((15, 22), np.uint8), np.zeros((2, 15, 22), "f"), xy=(-1, 0))
+    boxes = np.array([[0, 0, 20, 40], [-1, 0, 21, 15]], "f")
+    further = {"keypoints": np.arange(4.0).reshape(2, 1, 2)}
+    found = FoundPeople(boxes, np.array([0.9, 0.5], "f"), [whole, upper], further)
+    left = system._distinct(found)
+    assert left.densepose == [whole]
+    assert left.boxes_xyxy.tolist() == [[0, 0, 20, 40]]
+    assert left.further["keypoints"].tolist() == [[[0.0, 1.0]]]
+
+
 def test_what_an_engine_cannot_run_is_an_error_that_batches_go_on_from(exported):
     run = open_engine("onnx", exported[0] / "boxes.onnx")
     with pytest.raises(RuntimeError, match="OnnxEngine: "):

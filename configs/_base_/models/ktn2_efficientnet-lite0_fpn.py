@@ -128,6 +128,12 @@ model = dict(
         rpn=dict(
             nms_pre=200, max_per_img=40, nms=dict(type="nms", iou_threshold=0.7), min_bbox_size=0
         ),
-        rcnn=dict(score_thr=0.05, nms=dict(type="nms", iou_threshold=0.5), max_per_img=20),
+        rcnn=dict(
+            score_thr=0.05,
+            nms=dict(type="nms", iou_threshold=0.5),
+            max_per_img=20,
+            # The small box head finds parts of people again as people.
+            max_body_overlap=0.5,
+        ),
     ),
 )

@@ -20,6 +20,7 @@ from mmdet.utils import ConfigType, InstanceList, OptConfigType
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from mmktn.formats.distinct_people import distinct_people
 from mmktn.models.heads.densepose_head import DensePoseHead
 from mmktn.models.rcnn.matched_rois import matched_rois, supervised_samples
 from mmktn.models.rcnn.person_masks import segmentor_loss
@@ -37,8 +38,9 @@ class DensePoseRoIHead(StandardRoIHead):
     `train_cfg.densepose_fg_iou` (default 0.7, KTN 0.65) is the overlap of a sampled box with its
     person above which, strictly, the box trains the DensePose branch; `train_cfg.keypoint_fg_iou`
     (default 0.5) that of the keypoint branch. `train_cfg.densepose_max_rois` bounds the boxes of an
-    image that train them (32 in Parsing R-CNN; default all). A neck with a `segmentor` adds the
-    loss of MIDv1's multi-instance segmentor.
+    image that train them (32 in Parsing R-CNN; default all). `test_cfg.max_body_overlap` (default:
+    none) drops people of whose body pixels a larger share belongs to one better-scored person. A
+    neck with a `segmentor` adds the loss of MIDv1's multi-instance segmentor.
 
     Args:
         densepose_roi_extractor: Pools (N, C, h, w) features; with a `densepose_neck`, from its
@@ -194,6 +196,8 @@ class DensePoseRoIHead(StandardRoIHead):
         Returns:
             For each image `bboxes` (N, 4) xyxy, `scores`, `labels`, what the decoders of the
             heads make (`densepose`: `ChartResults` of N persons) and, with a mask head, `masks`.
+            With `max_body_overlap` in the test settings of this head, without those who are
+            somebody else once more (`distinct_people`).
         """
         metas = [sample.metainfo for sample in batch_data_samples]
         results = self.predict_bbox(x, metas, rpn_results_list, self.test_cfg, rescale=False)
@@ -209,7 +213,22 @@ class DensePoseRoIHead(StandardRoIHead):
         mask_logits = self._predict_branches(x, rois, results)
         if self.with_mask:
             self._paste_masks(mask_logits, rois, results, metas, rescale=rescale)
-        return results
+        return [self.distinct(res) for res in results]
+
+    def distinct(self, found: InstanceData) -> InstanceData:
+        """The people of an image without those who are somebody else once more, where asked for.
+
+        Raises:
+            ValueError: `max_body_overlap` is set, and the system has no charts to see them by.
+        """
+        max_overlap = self.test_cfg.get("max_body_overlap")
+        if max_overlap is None:
+            return found
+        if "densepose" not in found:
+            raise ValueError("test_cfg.rcnn.max_body_overlap needs a head that decodes charts")
+        scores = found.scores.float().cpu().numpy()
+        keep = distinct_people(list(found.densepose), scores, float(max_overlap))
+        return found[torch.from_numpy(keep).to(found.scores.device)]
 
     def predict_densepose(
         self, x: tuple[Tensor, ...], rois: list[Tensor], results: InstanceList

@@ -85,6 +85,7 @@ class DensePoseTTA(DetTTAModel):
             zip(merged, ([s.metainfo for s in image] for image in samples), strict=True)
         ):
             self._add_maps(sample.pred_instances, features, metas, index)
+            sample.pred_instances = self.module.roi_head.distinct(sample.pred_instances)
         return merged
 
     def detect(self, batch: dict[str, list]) -> tuple[Any, list[DetDataSample]]:

@@ -7,6 +7,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmktn.formats.distinct_people import distinct_people
 from mmktn.registry import MODELS
 from mmktn.utils.setup_env import register_all_modules
 from tests.fake_annotations import fake_batch
@@ -135,6 +136,21 @@ def test_no_detection_gives_empty_results():
     people = predict(model, fake_batch(1, image_hw=(96, 128)), score_thr=1.1)[0].pred_instances
     assert len(people) == 0
     assert len(people.densepose) == 0
+
+
+def test_people_who_are_somebody_else_once_more_are_dropped():
+    model = build()
+    everybody = predict(model, fake_batch(2, image_hw=(96, 128)))
+    model.roi_head.test_cfg["max_body_overlap"] = 0.5
+    distinct = predict(model, fake_batch(2, image_hw=(96, 128)))
+    dropped = 0
+    for before, after in zip(everybody, distinct, strict=True):
+        people = before.pred_instances
+        keep = distinct_people(list(people.densepose), people.scores.numpy(), 0.5)
+        torch.testing.assert_close(after.pred_instances.bboxes, people.bboxes[keep])
+        assert len(after.pred_instances.densepose) == keep.sum()
+        dropped += int((~keep).sum())
+    assert dropped > 0
 
 
 def test_batching_images_changes_nothing():
