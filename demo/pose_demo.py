@@ -112,7 +112,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     import cv2
 
-    from mmktn.visualization.iuv_files import write_image
+    from mmktn.formats.picture_writing import write_image
     from mmktn.visualization.pose_drawing import stip_overview
 
     cv2.setNumThreads(0)

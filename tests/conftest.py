@@ -2,8 +2,10 @@
 
 import contextlib
 import gc
+import importlib.util
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,3 +93,21 @@ def pretended_counts() -> Any:
 # Once around each test, once around the fixtures that a module shares.
 _scope_of_test = pytest.fixture(autouse=True)(_restore_default_scope)
 _scope_of_module = pytest.fixture(autouse=True, scope="module")(_restore_default_scope)
+
+
+@pytest.fixture
+def run_tool(monkeypatch, capsys):
+    """Function `(name, *arguments) -> (exit status, stdout, stderr)` of a tool, in this process."""
+
+    def run(name, *arguments):
+        spec = importlib.util.spec_from_file_location(
+            name, Path(__file__).parents[1] / "tools/misc" / f"{name}.py"
+        )
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        status = module.main()
+        return (status, *capsys.readouterr())
+
+    return run

@@ -20,7 +20,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 
-from mmktn.datasets.dense_labels import DenseLabelWriter
+from mmktn.formats.dense_labels import DenseLabelWriter
 from mmktn.utils.setup_env import register_all_modules
 from tests.fake_annotations import write_fake_dataset
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import mmktn.apis
-from mmktn.evaluation.result_files import official_entry
+from mmktn.formats.result_files import official_entry
 from tests.fake_annotations import write_fake_dataset
 from tests.test_apis.fake_detector import FakeDetector
 from tests.test_evaluation.builders import World

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmktn.evaluation.result_files import official_entry
+from mmktn.formats.result_files import official_entry
 from tests.test_evaluation.builders import World
 
 ROOT = Path(__file__).parents[1]

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 
-from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.vertices import (
     VertexPairScorer,
@@ -24,6 +23,7 @@ from mmktn.evaluation.functional.vertices import (
     points_in_box,
     vertex_kappas,
 )
+from mmktn.formats.dense_detections import DenseDetections
 from mmktn.models.embedding import SurfaceEmbedder
 from mmktn.models.postprocess import VertexDecoder
 from mmktn.structures import ChartOutput, DensePoseAnnotation, FlipRules

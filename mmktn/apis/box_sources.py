@@ -17,14 +17,14 @@ from mmengine.registry import DefaultScope
 from mmktn.apis.given_boxes import checked_boxes
 from mmktn.apis.image_inputs import ImageInput
 from mmktn.apis.inferencer import DensePoseInferencer
-from mmktn.datasets.detection_file import (
+from mmktn.formats.detection_files import (
     box_of,
     image_of,
     images_of,
     person_ids_of,
-    read_json,
     require_fields,
 )
+from mmktn.formats.json_files import read_json
 from mmktn.formats.shown import is_id
 from mmktn.utils.user_error import UserError
 

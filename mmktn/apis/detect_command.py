@@ -27,7 +27,7 @@ from mmktn.utils.user_error import UserError, one_line, one_line_errors
 if TYPE_CHECKING:
     from mmengine.structures import InstanceData
 
-    from mmktn.datasets.file_layout import ImageFolder
+    from mmktn.formats.file_layout import ImageFolder
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -152,8 +152,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 1 if an image could not be read."""
     args = parse_args(argv)
     # Behind the command line: they bring mmdet.
-    from mmktn.datasets.detection_file import images_of, person_ids_of, read_json
-    from mmktn.datasets.file_layout import ImageFolder
+    from mmktn.formats.detection_files import images_of, person_ids_of
+    from mmktn.formats.file_layout import ImageFolder
+    from mmktn.formats.json_files import read_json
 
     inputs = [args.gt, *(p for p in (args.model, args.checkpoint) if p and Path(p).exists())]
     claim_output(args.out, inputs=inputs, overwrite=args.overwrite)

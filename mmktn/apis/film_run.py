@@ -23,6 +23,7 @@ from mmktn.apis.inferencer import DensePoseInferencer
 from mmktn.apis.prediction import ImagePrediction
 from mmktn.formats.chart_arrays import encode_png
 from mmktn.formats.iuv_canvas import ChartCanvas, paint_people
+from mmktn.formats.iuv_files import ChannelOrder, write_iuv_png
 from mmktn.utils.output_files import replace_atomically
 from mmktn.utils.user_error import UserError
 from mmktn.video.film import AvFilm, Film, Frame, Place, Selection, selected, turned
@@ -34,7 +35,6 @@ from mmktn.video.tracking import Tracker, TrackingOptions
 from mmktn.video.writing import FilmFormat, Piece, PieceWriter, join_pieces
 from mmktn.visualization.colormaps import render_preset
 from mmktn.visualization.drawing import draw_boxes
-from mmktn.visualization.iuv_files import ChannelOrder, write_iuv_png
 
 # People below the score that begins a track may go on with one.
 _WEAK_SCORE = 0.1

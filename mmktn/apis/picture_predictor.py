@@ -23,12 +23,13 @@ from mmktn.apis.prediction import (
     prediction_files,
     save_prediction,
 )
+from mmktn.formats.iuv_files import ChannelOrder
+from mmktn.formats.picture_writing import fit_format, write_image
 from mmktn.formats.pictures import check_picture_array
 from mmktn.runtime.found import FoundPeople
 from mmktn.utils.output_files import DiskFullError, claim_folder, claim_outputs
 from mmktn.utils.user_error import UserError, one_line
 from mmktn.visualization.colormaps import get_preset
-from mmktn.visualization.iuv_files import ChannelOrder, fit_format, write_image
 
 
 class PicturePredictor(ABC):

@@ -13,6 +13,8 @@ import numpy as np
 from mmktn.apis.picture_command import SAVE_FORMATS
 from mmktn.formats.chart_arrays import CONFIDENCE_FIELDS, ChartArrays
 from mmktn.formats.iuv_canvas import ChartCanvas, paint_people
+from mmktn.formats.iuv_files import ChannelOrder, write_instance_png, write_iuv_png
+from mmktn.formats.picture_writing import fit_format, write_image
 from mmktn.surface import BodyPoints, BodySurface, body_points, load_surface
 from mmktn.surface.reference_mesh import open_mesh
 from mmktn.utils.optional import require
@@ -20,13 +22,6 @@ from mmktn.utils.output_files import claim_outputs, replace_atomically, write_js
 from mmktn.utils.user_error import UserError
 from mmktn.visualization.colormaps import get_preset, render_preset
 from mmktn.visualization.field_panels import field_panel, field_panels
-from mmktn.visualization.iuv_files import (
-    ChannelOrder,
-    fit_format,
-    write_image,
-    write_instance_png,
-    write_iuv_png,
-)
 from mmktn.visualization.panels import prediction_panels, prediction_row
 from mmktn.visualization.texture import Texture, apply_texture, unwrap_texture
 from mmktn.visualization.vertex_drawing import paint_vertices, vertex_colours

@@ -111,9 +111,9 @@ def _draw(
     import numpy as np
 
     from mmktn.datasets import DensePoseCocoDataset
+    from mmktn.formats.picture_writing import write_image
     from mmktn.utils.setup_env import register_all_modules
     from mmktn.visualization.annotation_drawing import draw_annotations
-    from mmktn.visualization.iuv_files import write_image
 
     register_all_modules(init_default_scope=True)
     folder = claim_folder(args.draw)

@@ -13,9 +13,6 @@ from typing import Any, Literal
 from mmdet.datasets import BaseDetDataset
 from mmengine.logging import print_log
 
-from mmktn.datasets.annotation_file import read_annotation_file
-from mmktn.datasets.dense_labels import DenseLabelFolder
-from mmktn.datasets.file_layout import ImageFolder, find_annotation_file
 from mmktn.datasets.keypoint_order import coco_keypoint_order, reordered_keypoints
 from mmktn.formats.annotation_checks import (
     DENSEPOSE_FIELDS,
@@ -27,9 +24,12 @@ from mmktn.formats.annotation_checks import (
     has_keypoints,
     needed_problems,
 )
+from mmktn.formats.annotation_file import read_annotation_file
 from mmktn.formats.annotation_sets import (
     find_format,
 )
+from mmktn.formats.dense_labels import DenseLabelFolder
+from mmktn.formats.file_layout import ImageFolder, find_annotation_file
 from mmktn.registry import DATASETS
 from mmktn.surface.parts import CHART_NAMES, COARSE_PART_NAMES, COCO_KEYPOINT_NAMES
 from mmktn.surface.symmetry import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP
@@ -48,7 +48,7 @@ class DensePoseCocoDataset(BaseDetDataset):
             (their number is logged), and bad points raise when the image is loaded.
         annotation_format: The set that the file belongs to: 'densepose_coco', 'posetrack',
             'ultrapose' or 'chimps' (`mmktn.formats.annotation_sets`).
-        dense_labels: Folder of dense labels (`mmktn.datasets.dense_labels`) that
+        dense_labels: Folder of dense labels (`mmktn.formats.dense_labels`) that
             `LoadDensePoseAnnotations` adds to the persons with dense pose; all of them need some.
             None: annotated points only.
         categories: Name of a category of the file -> class of the model that it is read as; other

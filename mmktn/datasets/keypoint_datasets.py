@@ -16,17 +16,17 @@ from mmengine.logging import print_log
 from mmpose.datasets import CocoDataset, CrowdPoseDataset, OCHumanDataset
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 
-from mmktn.datasets.detection_file import (
+from mmktn.formats.detection_files import (
     box_of,
     detections_of,
-    image_of,
     images_of,
     person_ids_of,
-    read_json,
     require_fields,
 )
-from mmktn.formats.shown import is_id, is_number
+from mmktn.formats.json_files import read_json
+from mmktn.formats.shown import shown
 from mmktn.registry import DATASETS
+from mmktn.utils.user_error import UserError
 
 
 def outside_image(box_xywh: Sequence[float], image: dict[str, Any]) -> bool:
@@ -127,31 +127,29 @@ class CheckedKeypoints(BaseCocoStyleDataset):
         persons = person_ids_of(content, self.ann_file)
         # What mmpose's own loader leaves for its metrics.
         self._metainfo["CLASSES"] = content.get("categories", [])
+        content = read_json(self.bbox_file, "bbox_file")
+        if content == []:
+            raise UserError(f"detection file {self.bbox_file} holds no detection")
+        found = detections_of(
+            content, self.bbox_file, images=images, source=self.ann_file, categories=persons
+        )
         items: list[dict] = []
-        detections = detections_of(read_json(self.bbox_file, "bbox_file"), self.bbox_file)
-        for index, detection in enumerate(detections):
-            where = f"detection {index} of {self.bbox_file}"
-            require_fields(detection, ("image_id", "category_id"), where)
-            image = image_of(detection, images, where, source=self.ann_file)
-            if not is_id(detection["category_id"]) or detection["category_id"] not in persons:
-                continue
-            require_fields(detection, ("bbox", "score"), where)
+        for where, image_id, _, box, score in found:
+            image = images[image_id]
             self._require_size(image)
-            if not is_number(detection["score"]):
-                raise ValueError(f"{where}: score {detection['score']!r} is not a number")
-            x, y, w, h = box = box_of(detection, where)
+            x, y, w, h = box
             if outside_image(box, image):
                 raise ValueError(
-                    f"{where}: bbox {detection['bbox']} (x, y, w, h) lies outside its image of "
+                    f"{where}: bbox {shown(box)} (x, y, w, h) lies outside its image of "
                     f"{image['width']} x {image['height']} pixels"
                 )
             items.append(
                 {
-                    "img_id": detection["image_id"],
+                    "img_id": image_id,
                     "img_path": osp.join(self.data_prefix["img"], image["file_name"]),
                     "img_shape": (image["height"], image["width"]),
                     "bbox": np.array([[x, y, x + w, y + h]], dtype=np.float32),
-                    "bbox_score": np.array([detection["score"]], dtype=np.float32),
+                    "bbox_score": np.array([score], dtype=np.float32),
                     "keypoints": np.zeros((1, self._num_keypoints, 2), dtype=np.float32),
                     "keypoints_visible": np.ones((1, self._num_keypoints), dtype=np.float32),
                     "id": len(items),

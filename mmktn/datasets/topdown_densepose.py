@@ -10,15 +10,14 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-from mmengine import fileio
 from mmengine.logging import print_log
 
 from mmktn.datasets.densepose_coco import DensePoseCocoDataset
-from mmktn.datasets.detection_file import DETECTION_FIELDS, image_of, require_fields
 from mmktn.formats.annotation_checks import box_problems
-from mmktn.formats.json_files import parse_json
-from mmktn.formats.shown import is_id, is_number, shown
+from mmktn.formats.detection_files import Detection, detections_of
+from mmktn.formats.json_files import read_json
 from mmktn.registry import DATASETS
+from mmktn.utils.stored_files import is_stored_file
 from mmktn.utils.user_error import UserError
 
 
@@ -95,18 +94,28 @@ class TopdownDensePoseDataset(DensePoseCocoDataset):
 
     def _add_detections(self, images: dict[Any, dict[str, Any]]) -> None:
         """Make every kept detection an instance of its image, best first."""
+        path = str(self.bbox_file)
+        if not is_stored_file(path, self.backend_args):
+            raise FileNotFoundError(
+                f"bbox_file not found: {path}; write one with DensePoseMetric(format_only=True, "
+                "outfile_prefix=...) of a detector's config, or set bbox_file=None for annotated "
+                "boxes"
+            )
+        content = read_json(path, "bbox_file", backend_args=self.backend_args)
         found = defaultdict(list)
-        for index, detection in enumerate(self._read_detections()):
-            where = f"detection {index} of {self.bbox_file}"
-            self._check_detection(detection, images, where)
-            category = detection["category_id"]
-            wanted = is_id(category) and category in self.class_of_category
-            if wanted and detection["score"] > self.bbox_score_thr:
-                found[detection["image_id"]].append(detection)
+        for detection in detections_of(
+            content, path, images=images, source=self.ann_file, categories=self.class_of_category
+        ):
+            image = images[detection.image_id]
+            image_hw = image["height"], image["width"]
+            for field, message in box_problems(detection.box_xywh, image_hw):
+                raise UserError(f"{detection.where}: {field} {message}")
+            if detection.score > self.bbox_score_thr:
+                found[detection.image_id].append(detection)
         for image_id, detections in found.items():
-            detections.sort(key=lambda detection: -detection["score"])
+            detections.sort(key=lambda detection: -detection.score)
             images[image_id]["instances"] = [
-                _instance_of(detection, self.class_of_category[detection["category_id"]])
+                _instance_of(detection, self.class_of_category[detection.category_id])
                 for detection in detections[: self.max_per_image]
             ]
         print_log(
@@ -115,36 +124,13 @@ class TopdownDensePoseDataset(DensePoseCocoDataset):
             logger="current",
         )
 
-    def _read_detections(self) -> list[Any]:
-        path = str(self.bbox_file)
-        if not fileio.isfile(path, backend_args=self.backend_args):
-            raise FileNotFoundError(
-                f"bbox_file not found: {path}; write one with DensePoseMetric(format_only=True, "
-                "outfile_prefix=...) of a detector's config, or set bbox_file=None for annotated "
-                "boxes"
-            )
-        content = fileio.get(path, backend_args=self.backend_args)
-        detections = parse_json(content, f"bbox_file: {path}")
-        if not isinstance(detections, list):
-            raise UserError(f"bbox_file: {path} holds {shown(detections)}, not a list of boxes")
-        return detections
 
-    def _check_detection(self, detection: Any, images: dict[Any, Any], where: str) -> None:
-        """Name what makes a detection unusable."""
-        require_fields(detection, DETECTION_FIELDS, where)
-        image = image_of(detection, images, where, source=self.ann_file)
-        if not is_number(detection["score"]):
-            raise UserError(f"{where}: score {shown(detection['score'])} is not a number")
-        for field, message in box_problems(detection["bbox"], (image["height"], image["width"])):
-            raise ValueError(f"{where}: {field} {message}")
-
-
-def _instance_of(detection: dict[str, Any], label: int) -> dict[str, Any]:
+def _instance_of(detection: Detection, label: int) -> dict[str, Any]:
     """Detection -> instance without annotations."""
-    x, y, w, h = detection["bbox"]
+    x, y, w, h = detection.box_xywh
     return {
         "bbox": [x, y, x + w, y + h],
         "bbox_label": label,
         "ignore_flag": 0,
-        "bbox_score": float(detection["score"]),
+        "bbox_score": detection.score,
     }

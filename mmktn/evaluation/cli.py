@@ -24,7 +24,6 @@ from mmktn.evaluation.cli_output import (
 )
 from mmktn.evaluation.functional.average_precision import Column
 from mmktn.evaluation.functional.densepose import evaluate_densepose
-from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.gps import NORMALISERS
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.keypoint_ap import evaluate_keypoints
@@ -34,13 +33,14 @@ from mmktn.evaluation.functional.pair_scorer import METRICS
 from mmktn.evaluation.functional.pointwise import PointwiseScores, evaluate_pointwise
 from mmktn.evaluation.functional.protocol import DENSEPOSE_PROTOCOLS, KEYPOINT_PROTOCOLS
 from mmktn.evaluation.functional.surface_like import SurfaceLike
-from mmktn.evaluation.result_files import (
+from mmktn.formats.dense_detections import DenseDetections
+from mmktn.formats.json_files import RepeatedKeyWarning, read_json
+from mmktn.formats.result_files import (
     check_maps,
     read_keypoint_results,
     read_results,
     result_list,
 )
-from mmktn.formats.json_files import RepeatedKeyWarning, read_json
 from mmktn.surface import load_surface
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output
 from mmktn.utils.user_error import UserError, one_line_errors

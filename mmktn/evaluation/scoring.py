@@ -7,7 +7,7 @@ from mmktn.evaluation.functional.densepose import DensePoseScores, evaluate_dens
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.pair_scorer import METRICS
 from mmktn.evaluation.functional.surface_like import SurfaceLike
-from mmktn.evaluation.result_files import read_results
+from mmktn.formats.result_files import read_results
 from mmktn.surface import load_surface
 
 

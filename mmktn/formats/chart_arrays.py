@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mmktn.formats.limits import MAX_MAP_PIXELS
+from mmktn.utils.user_error import UserError
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
@@ -205,30 +208,42 @@ def encode_png(iuv: NDArray[np.uint8]) -> str:
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def decode_png(text: str, shape: tuple[int, int, int] | None = None) -> NDArray[np.uint8]:
-    """Read what `encode_png` (or the official tools) wrote.
+def decode_png(
+    text: str, shape: tuple[int, int, int] | None = None, *, where: str = ""
+) -> NDArray[np.uint8]:
+    """Read what `encode_png` (or the official tools) wrote; the text may have line breaks.
 
     Args:
         text: base64 of a PNG.
         shape: Expected (3, H, W); not checked if None.
+        where: Entry, put before the message.
 
     Returns:
         (3, H, W) uint8.
 
     Raises:
-        ValueError: Not base64, not a picture, not three channels, or another shape than expected.
+        UserError: Not base64, not a PNG of 8-bit RGB, larger than a map may be, or of another shape
+            than expected.
     """
     from PIL import Image, UnidentifiedImageError
 
+    start = f"{where}: uv_data" if where else "uv_data"
     try:
-        with Image.open(io.BytesIO(base64.b64decode(text))) as image:
-            mode = image.mode
-            pixels = np.array(image)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise ValueError(f"uv_data: not a base64-coded PNG ({error})") from error
+        data = base64.b64decode("".join(text.split()), validate=True)
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > MAX_MAP_PIXELS:
+                raise UserError(f"a picture of more than {MAX_MAP_PIXELS} pixels")
+            if image.format != "PNG":
+                raise UserError(f"a picture of kind {image.format}, which loses bytes")
+            mode, pixels = image.mode, np.asarray(image)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, TypeError, AttributeError,
+            Image.DecompressionBombError) as error:  # fmt: skip
+        # PIL names the object in memory, which says nothing.
+        reason = "no picture" if isinstance(error, UnidentifiedImageError) else error
+        raise UserError(f"{start} is no PNG in base64 ({reason})") from error
     if mode != "RGB":
-        raise ValueError(f"uv_data: PNG of mode {mode}, not RGB")
+        raise UserError(f"{start} is a PNG of mode {mode}, not 8-bit RGB")
     iuv = np.ascontiguousarray(pixels.transpose(2, 0, 1))
     if shape is not None and iuv.shape != tuple(shape):
-        raise ValueError(f"uv_data: PNG of shape {iuv.shape}, uv_shape says {tuple(shape)}")
+        raise UserError(f"{start} is a PNG of shape {iuv.shape}, uv_shape says {tuple(shape)}")
     return iuv

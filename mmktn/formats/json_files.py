@@ -11,18 +11,26 @@ from typing import Any
 
 from mmktn.formats.limits import MAX_FILE_BYTES
 from mmktn.formats.shown import shown
+from mmktn.utils.stored_files import fetch_bytes, is_remote
 from mmktn.utils.user_error import UserError
 
 Record = dict[str, Any]
 
 
-def read_json(path: str | os.PathLike[str], what: str, *, record: Any = None) -> Any:
-    """Read a JSON file of this machine.
+def read_json(
+    path: str | os.PathLike[str],
+    what: str,
+    *,
+    record: Callable[[Record], Record] | None = None,
+    backend_args: dict[str, Any] | None = None,
+) -> Any:
+    """Read a JSON file.
 
     Args:
-        path: The file.
+        path: The file, or an address that mmengine.fileio knows.
         what: Its part, for the messages: an option or a config key.
         record: As in `parse_json`.
+        backend_args: Of mmengine.fileio; None reads from the disk.
 
     Returns:
         Its content.
@@ -31,6 +39,9 @@ def read_json(path: str | os.PathLike[str], what: str, *, record: Any = None) ->
         FileNotFoundError: There is no such file.
         UserError: It is no regular file, too large, or no JSON; the text names it.
     """
+    if is_remote(path, backend_args):
+        content = fetch_bytes(os.fspath(path), backend_args)
+        return parse_json(content, f"{what}: {path}", record=record)
     file = Path(path)
     if not file.exists():
         raise FileNotFoundError(f"{what}: no file {file}")

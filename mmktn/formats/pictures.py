@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.utils.stored_files import fetch_bytes
+from mmktn.utils.stored_files import fetch_bytes, is_remote
 from mmktn.utils.user_error import UserError, one_line
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _opened(
     path: str | os.PathLike[str], backend_args: dict[str, Any] | None
 ) -> Iterator[IO[bytes]]:
     """Open a regular file, or what another storage gives for the address."""
-    if backend_args not in (None, {}, {"backend": "local"}) or "://" in str(path):
+    if is_remote(path, backend_args):
         yield io.BytesIO(fetch_bytes(str(path), backend_args))
         return
     try:

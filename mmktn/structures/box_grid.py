@@ -9,7 +9,9 @@ only half pixel is that of COCO's keypoints, which are pixel indices.
 import torch
 from torch import Tensor
 
-ANNOTATION_GRID = 256
+from mmktn.formats.masks import MASK_SIDE
+
+ANNOTATION_GRID = MASK_SIDE
 """Cells of the annotation grid (dp_x, dp_y, dp_masks) along each side of a person's box."""
 
 

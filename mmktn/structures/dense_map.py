@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-DENSE_CHANNELS = ("I", "U", "V", "confidence")
 _UV_STEPS = 255
 
 

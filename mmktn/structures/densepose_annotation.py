@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from typing_extensions import Self
 
+from mmktn.formats.dense_labels import DENSE_CHANNELS
 from mmktn.structures.box_grid import (
     ANNOTATION_GRID,
     box_map_to_other_box,
@@ -28,7 +29,7 @@ from mmktn.structures.box_grid import (
     move_image_points,
     warp_box_map,
 )
-from mmktn.structures.dense_map import DENSE_CHANNELS, flip_dense_map
+from mmktn.structures.dense_map import flip_dense_map
 from mmktn.structures.instance_list import InstanceList
 from mmktn.structures.map_table import declared_map
 

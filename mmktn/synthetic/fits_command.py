@@ -11,11 +11,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from mmktn.evaluation.functional.detections import DenseDetections
-from mmktn.evaluation.functional.ground_truth import category_table
-from mmktn.evaluation.result_files import official_entry
+from mmktn.formats.coco_fields import category_table
+from mmktn.formats.dense_detections import DenseDetections
 from mmktn.formats.json_files import read_json
 from mmktn.formats.pictures import MAX_PIXELS, read_picture
+from mmktn.formats.result_files import official_entry
 from mmktn.surface import load_surface
 from mmktn.surface.body_surface import BodySurface
 from mmktn.surface.linear_model import LinearBodyModel

@@ -7,17 +7,18 @@ names are imported when they are used (mmktn.utils.lazy_names).
 from typing import TYPE_CHECKING
 
 from mmktn.formats.iuv_canvas import ChartCanvas, paint_people
+from mmktn.formats.iuv_files import (
+    read_instance_png,
+    read_iuv_png,
+    write_instance_png,
+    write_iuv_png,
+)
+from mmktn.formats.picture_writing import write_image
 from mmktn.utils.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from mmktn.visualization.colormaps import PRESETS, Preset, get_preset, render_preset
     from mmktn.visualization.drawing import draw_boxes, draw_uv_contours
-    from mmktn.visualization.iuv_files import (
-        read_iuv_png,
-        write_image,
-        write_instance_png,
-        write_iuv_png,
-    )
     from mmktn.visualization.panels import make_overview, panel_row, prediction_panels
     from mmktn.visualization.texture import Texture, apply_texture, unwrap_texture
     from mmktn.visualization.texture_layouts import TextureLayout, join_atlas, split_atlas
@@ -37,6 +38,7 @@ __all__ = [
     "paint_people",
     "panel_row",
     "prediction_panels",
+    "read_instance_png",
     "read_iuv_png",
     "render_preset",
     "split_atlas",
@@ -49,7 +51,6 @@ __all__ = [
 _HOMES = {
     "colormaps": ("PRESETS", "Preset", "get_preset", "render_preset"),
     "drawing": ("draw_boxes", "draw_uv_contours"),
-    "iuv_files": ("read_iuv_png", "write_image", "write_instance_png", "write_iuv_png"),
     "panels": ("make_overview", "panel_row", "prediction_panels"),
     "texture": ("Texture", "apply_texture", "unwrap_texture"),
     "texture_layouts": ("TextureLayout", "join_atlas", "split_atlas"),

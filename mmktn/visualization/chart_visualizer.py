@@ -15,12 +15,12 @@ from mmengine.dist import master_only
 from mmengine.structures import InstanceData
 
 from mmktn.formats.iuv_canvas import ChartCanvas, paint_people
+from mmktn.formats.picture_writing import write_image
 from mmktn.registry import VISUALIZERS
 from mmktn.visualization.annotation_drawing import draw_annotations
 from mmktn.visualization.colormaps import get_preset
 from mmktn.visualization.drawing import draw_boxes
 from mmktn.visualization.field_panels import field_panels
-from mmktn.visualization.iuv_files import write_image
 from mmktn.visualization.panels import prediction_panels, prediction_row
 from mmktn.visualization.task_drawing import draw_tasks
 

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 import mmktn
-from mmktn.datasets.dense_labels import INDEX, DenseLabelFolder
+from mmktn.formats.dense_labels import INDEX, DenseLabelFolder
 from mmktn.formats.json_files import read_json
 from mmktn.surface import load_surface
 from mmktn.utils.config_path import read_config

@@ -19,9 +19,9 @@ import numpy as np
 
 from mmktn.apis import DensePoseInferencer, predict_command
 from mmktn.apis.prediction import ImagePrediction, save_prediction
+from mmktn.formats.picture_writing import write_image
 from mmktn.synthetic.clip import ClipOptions, make_clip
 from mmktn.utils.user_error import one_line_errors
-from mmktn.visualization.iuv_files import write_image
 
 
 def parse_args(argv=None):

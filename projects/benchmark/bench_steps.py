@@ -193,8 +193,8 @@ def prediction() -> Iterator[Step]:
     import torch
 
     from mmktn.apis import DensePoseInferencer
+    from mmktn.formats.picture_writing import write_image
     from mmktn.synthetic import GeneratorOptions, make_sample
-    from mmktn.visualization.iuv_files import write_image
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

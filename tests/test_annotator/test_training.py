@@ -70,7 +70,7 @@ def test_a_system_trains_on_it(exported, tmp_path):
 
 
 def test_the_whole_checker_finds_nothing(exported):
-    from mmktn.datasets.file_check import check_file
+    from mmktn.formats.file_check import check_file
 
     file, images = str(exported / "annotations.json"), str(exported / "images")
     assert list(check_file(file, images, decode_images=True, needs=("dense pose",))) == []

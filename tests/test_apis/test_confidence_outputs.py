@@ -8,11 +8,11 @@ import torch
 
 from mmktn.apis.inferencer import DensePoseInferencer
 from mmktn.apis.prediction import ImagePrediction, save_prediction
+from mmktn.formats.iuv_files import read_iuv_png
 from mmktn.structures import ChartResult, ChartResults
 from mmktn.utils.user_error import UserError
 from mmktn.visualization.colormaps import colormap_table
 from mmktn.visualization.field_panels import field_panels
-from mmktn.visualization.iuv_files import read_iuv_png
 from tests.test_apis.fake_detector import FakeDetector
 
 BOX = np.array([[2, 1, 6, 3]], np.float32)

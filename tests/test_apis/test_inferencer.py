@@ -7,8 +7,8 @@ import torch
 from mmengine.structures import InstanceData
 
 from mmktn.apis.inferencer import DensePoseInferencer
+from mmktn.formats.iuv_files import read_iuv_png
 from mmktn.utils.user_error import UserError
-from mmktn.visualization.iuv_files import read_iuv_png
 from tests.test_apis.fake_detector import FakeDetector
 
 

@@ -13,11 +13,11 @@ import pytest
 from mmktn.__main__ import main as mmktn
 from mmktn.apis import DensePoseInferencer, film_run, video_command
 from mmktn.apis.video_command import main
+from mmktn.formats.iuv_files import read_iuv_png
 from mmktn.utils.user_error import UserError
 from mmktn.video.tracking import Tracker
 from mmktn.video.writing import write_film
 from mmktn.visualization.colormaps import chart_colours
-from mmktn.visualization.iuv_files import read_iuv_png
 from tests.command_line import refused
 from tests.test_apis.fake_detector import FakeDetector
 from tests.test_video.films import RATE, damaged_film, film, read, sound_seconds

@@ -12,10 +12,10 @@ from mmengine.runner import Runner
 from pycocotools import mask as coco_mask
 
 import mmktn.datasets
-from mmktn.datasets.file_check import check_file
 from mmktn.datasets.keypoint_order import coco_keypoint_order
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.formats.annotation_sets import FORMATS, find_format
+from mmktn.formats.file_check import check_file
 from mmktn.formats.masks import merge_dp_masks
 from mmktn.surface.parts import COCO_KEYPOINT_NAMES
 from tests.fake_annotations import fake_coco_file

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from mmktn.datasets import DensePoseCocoDataset
-from mmktn.datasets.dense_labels import DenseLabelFolder, DenseLabelWriter
 from mmktn.datasets.dense_truth import dense_map_of_truth, read_truth
+from mmktn.formats.dense_labels import DenseLabelFolder, DenseLabelWriter
 from mmktn.synthetic.annotate import DenseMaps
 from tests.fake_annotations import fake_coco_file
 

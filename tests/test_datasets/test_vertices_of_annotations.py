@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from mmktn.datasets import DensePoseCocoDataset
-from mmktn.datasets.file_check import categories_of, check_file
 from mmktn.datasets.transforms import LoadDensePoseAnnotations
 from mmktn.formats.annotation_checks import file_problems, point_problems
+from mmktn.formats.file_check import categories_of, check_file
 from mmktn.structures import DensePoseAnnotation, FlipRules
 from mmktn.surface.symmetry import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
+from mmktn.formats.dense_detections import DenseDetections
 
 
 def random_map(rng: np.random.Generator, height: int, width: int) -> np.ndarray:

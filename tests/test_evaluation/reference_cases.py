@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from mmktn.evaluation.functional.densepose import evaluate_densepose
-from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.keypoint_data import KeypointDetections, KeypointTruth
+from mmktn.formats.dense_detections import DenseDetections
 from mmktn.surface import load_surface
 
 FOLDER = Path(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmktn.evaluation.cli import main, report_main
-from mmktn.evaluation.result_files import official_entry, save_npz
+from mmktn.formats.result_files import official_entry, save_npz
 from tests.command_line import refused
 from tests.test_evaluation import reference_cases
 from tests.test_evaluation.builders import World

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from mmktn.datasets import DensePoseCocoDataset
-from mmktn.datasets.file_check import check_file
 from mmktn.evaluation.cli import main
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from mmktn.evaluation.result_files import save_npz
+from mmktn.formats.file_check import check_file
 from mmktn.formats.json_files import RepeatedKeyWarning
+from mmktn.formats.result_files import save_npz
 from tests.test_evaluation.builders import World, part_masks
 
 PIPELINE = [

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmktn.evaluation.result_files import save_npz
+from mmktn.formats.result_files import save_npz
 from tests.test_evaluation import reference_cases
 from tests.test_evaluation.builders import World
 

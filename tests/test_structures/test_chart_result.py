@@ -59,8 +59,8 @@ def png_of_mode(mode):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("not a picture", "not a base64-coded PNG"),
-        (encode_png(random_iuv())[:60], "not a base64-coded PNG"),
+        ("not a picture", "uv_data is no PNG in base64"),
+        (encode_png(random_iuv())[:60], "uv_data is no PNG in base64"),
         (png_of_mode("L"), "mode L"),
         (encode_png(random_iuv((4, 4))), "shape"),
     ],

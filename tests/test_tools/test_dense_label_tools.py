@@ -13,9 +13,9 @@ from mmengine.config import Config
 
 from mmktn.apis import load_model
 from mmktn.datasets import DensePoseCocoDataset
-from mmktn.datasets.dense_labels import DenseLabelFolder, DenseLabelWriter
 from mmktn.evaluation.functional.ground_truth import ImageInfo
 from mmktn.evaluation.functional.mask_iou import segmentation_mask
+from mmktn.formats.dense_labels import DenseLabelFolder, DenseLabelWriter
 from mmktn.surface import load_surface
 from mmktn.synthetic.dataset import generate_split
 from mmktn.synthetic.sample import GeneratorOptions

@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmktn.evaluation.result_files import read_results
+from mmktn.formats.result_files import read_results
 from mmktn.models.postprocess import ChartDecoder
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput

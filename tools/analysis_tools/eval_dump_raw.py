@@ -18,10 +18,10 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner, load_checkpoint
 from rich.progress import track
 
-from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.metrics.sample_inputs import dense_detections, label_to_category
-from mmktn.evaluation.result_files import save_npz
+from mmktn.formats.dense_detections import DenseDetections
 from mmktn.formats.json_files import read_json
+from mmktn.formats.result_files import save_npz
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_folder, claim_output, replace_atomically
 from mmktn.utils.setup_env import register_all_modules
 from mmktn.utils.user_error import UserError, one_line_errors

@@ -39,7 +39,7 @@ from mmktn.evaluation.functional.oracle import (
 )
 from mmktn.evaluation.functional.pair_scorer import METRICS
 from mmktn.evaluation.functional.protocol import DENSEPOSE_PROTOCOLS
-from mmktn.evaluation.result_files import read_results
+from mmktn.formats.result_files import read_results
 from mmktn.surface import load_surface
 from mmktn.utils.array_files import check_arrays
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_json

@@ -18,12 +18,12 @@ from rich.table import Table
 
 from mmktn.annotation.body_parts import scheme_for
 from mmktn.annotator.body import Body
+from mmktn.formats.picture_writing import write_image
 from mmktn.label_doctor.examination import examine
 from mmktn.label_doctor.planted import Score, labelled_set, plant, score
 from mmktn.surface import load_surface
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_outputs, write_json
 from mmktn.utils.user_error import one_line_errors
-from mmktn.visualization.iuv_files import write_image
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

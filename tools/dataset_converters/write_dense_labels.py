@@ -22,8 +22,8 @@ from torch.utils.data import DataLoader
 
 from mmktn.apis import load_model
 from mmktn.apis.test_pipeline import find_test_pipeline
-from mmktn.datasets.dense_labels import DenseLabelWriter, claim_labels
 from mmktn.datasets.dense_truth import read_truth
+from mmktn.formats.dense_labels import DenseLabelWriter, claim_labels
 from mmktn.utils.setup_env import register_all_modules
 from mmktn.utils.user_error import UserError, one_line_errors
 

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
+from mmktn.formats.picture_writing import write_image
 from mmktn.utils.config_errors import config_errors
 from mmktn.utils.config_path import read_config, require_parts
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_folder, claim_output
 from mmktn.utils.run_arguments import add_config_options
 from mmktn.utils.user_error import one_line_errors
-from mmktn.visualization.iuv_files import write_image
 
 PLAIN_PIPELINE = [
     {"type": "mmktn.LoadImageFromFile"},

@@ -13,16 +13,16 @@ import cv2
 import numpy as np
 from rich.progress import track
 
-from mmktn.datasets.dense_labels import DenseLabelFolder
 from mmktn.formats.annotation_checks import AnnotationError, file_problems
+from mmktn.formats.dense_labels import DenseLabelFolder
 from mmktn.formats.iuv_canvas import paint_people
 from mmktn.formats.json_files import read_json
+from mmktn.formats.picture_writing import write_image
 from mmktn.formats.pictures import PictureError, read_picture
 from mmktn.structures.box_grid import ANNOTATION_GRID
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_folder, claim_output
 from mmktn.utils.user_error import UserError, one_line_errors
 from mmktn.visualization.colormaps import colormap_table
-from mmktn.visualization.iuv_files import write_image
 from mmktn.visualization.panels import panel_row, prediction_panels
 
 

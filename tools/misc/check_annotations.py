@@ -20,6 +20,7 @@ from rich.text import Text
 
 from mmktn.formats.annotation_checks import Problem
 from mmktn.formats.annotation_sets import FORMATS
+from mmktn.formats.file_check import check_file, needs_of
 from mmktn.utils.config_path import read_config, require_parts
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_json
 from mmktn.utils.user_error import one_line_errors
@@ -67,8 +68,6 @@ def print_problems(console: Console, problems: list[Problem], max_rows: int) -> 
 
 def needs_of_config(path: str) -> set[str]:
     """What training a config needs of its annotation file."""
-    from mmktn.datasets.file_check import needs_of
-
     config = read_config(path)
     require_parts(config, "train_dataloader")
     return needs_of(config.train_dataloader.to_dict().get("dataset"))
@@ -79,7 +78,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Check all files; returns the exit status."""
     args = parse_args(argv)
     # Behind the command line: it brings mmdet.
-    from mmktn.datasets.file_check import check_file
 
     if args.report:
         inputs = [*args.files, *([args.config] if args.config else [])]

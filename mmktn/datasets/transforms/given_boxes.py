@@ -5,22 +5,15 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.logging import print_log
 
-from mmktn.datasets.detection_file import (
-    COCO_PERSON,
-    DETECTION_FIELDS,
-    box_of,
-    read_json,
-    require_fields,
-)
-from mmktn.formats.shown import is_id, is_number, shown
+from mmktn.formats.detection_files import COCO_PERSON, Detection, detections_of
+from mmktn.formats.json_files import read_json
 from mmktn.registry import TRANSFORMS
-from mmktn.utils.user_error import UserError
 
 
 @TRANSFORMS.register_module()
@@ -57,14 +50,15 @@ class LoadGivenBoxes(BaseTransform):
         else:
             persons = results.get("person_ids", {COCO_PERSON})
             found = self._of_image(results["img_id"], persons)[: self.max_per_image]
-            boxes, scores = [item.box for item in found], [item.score for item in found]
+            boxes = [[x, y, x + w, y + h] for x, y, w, h in (item.box_xywh for item in found)]
+            scores = [item.score for item in found]
         results["given_boxes"] = np.array(boxes, dtype=np.float32).reshape(-1, 4)
         results["given_scores"] = np.array(scores, dtype=np.float32)
         return results
 
-    def _of_image(self, image_id: Any, persons: Collection[int]) -> list[_Detection]:
+    def _of_image(self, image_id: Any, persons: Collection[int]) -> list[Detection]:
         assert self._found is not None
-        found = [item for item in self._found.get(image_id, []) if item.category in persons]
+        found = [item for item in self._found.get(image_id, []) if item.category_id in persons]
         if not found and not self._warned:
             self._warned = True
             print_log(
@@ -83,28 +77,9 @@ class LoadGivenBoxes(BaseTransform):
         )
 
 
-class _Detection(NamedTuple):
-    """One entry of a file: category, box xyxy, score."""
-
-    category: int
-    box: list[float]
-    score: float
-
-
-def _read_detections(path: str) -> dict[Any, list[_Detection]]:
+def _read_detections(path: str) -> dict[Any, list[Detection]]:
     """Image id -> its detections."""
-    content = read_json(path, "bbox_file")
-    if not isinstance(content, list):
-        raise UserError(f"bbox_file: {path} holds {shown(content)}, not a list of detections")
     found = defaultdict(list)
-    for index, entry in enumerate(content):
-        where = f"detection {index} of {path}"
-        require_fields(entry, DETECTION_FIELDS, where)
-        if not is_id(entry["image_id"]) or not is_id(entry["category_id"]):
-            raise UserError(f"{where}: image_id and category_id are whole numbers")
-        if not is_number(entry["score"]):
-            raise UserError(f"{where}: score {shown(entry['score'])} is not a number")
-        x, y, w, h = box_of(entry, where)
-        box = [x, y, x + w, y + h]
-        found[entry["image_id"]].append(_Detection(entry["category_id"], box, entry["score"]))
+    for detection in detections_of(read_json(path, "bbox_file"), path):
+        found[detection.image_id].append(detection)
     return dict(found)

@@ -10,7 +10,6 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmcv.transforms import LoadImageFromFile as _LoadImageFromFile
 
-from mmktn.datasets.dense_labels import DenseLabelFolder
 from mmktn.formats.annotation_checks import (
     AnnotationError,
     Finding,
@@ -23,6 +22,7 @@ from mmktn.formats.annotation_checks import (
     point_problems,
 )
 from mmktn.formats.annotation_sets import DENSEPOSE_COCO, AnnotationFormat, find_format
+from mmktn.formats.dense_labels import DenseLabelFolder
 from mmktn.formats.masks import merge_dp_masks
 from mmktn.formats.pictures import PictureError, known_hw, read_picture
 from mmktn.registry import TRANSFORMS

@@ -5,7 +5,6 @@ a positive weight. The loader also prepares heat-maps of the other persons of th
 height, which the official trainer never uses; here they are made on request (``spatial="all"``).
 """
 
-import json
 from collections import defaultdict
 from functools import lru_cache
 from typing import Any
@@ -17,16 +16,16 @@ from mmpose.registry import KEYPOINT_CODECS
 from mmpose.structures.bbox import get_warp_matrix
 from numpy.typing import NDArray
 
+from mmktn.formats.coco_fields import record_list
+from mmktn.formats.json_files import read_json
 from mmktn.registry import TRANSFORMS
 
 
 @lru_cache(maxsize=4)
 def _keypoints_by_image(ann_file: str) -> dict[int, list[tuple[int, NDArray[np.float32]]]]:
     """Read id and key-points ``(K, 3)`` of every labelled person of an annotation file."""
-    with open(ann_file, encoding="utf-8") as file:
-        annotations = json.load(file)["annotations"]
     persons: dict[int, list] = defaultdict(list)
-    for annotation in annotations:
+    for annotation in record_list(read_json(ann_file, "ann_file"), "annotations", ann_file):
         keypoints = np.array(annotation.get("keypoints", ()), dtype=np.float32).reshape(-1, 3)
         if (keypoints[:, 2:] > 0).any():
             persons[annotation["image_id"]].append((annotation["id"], keypoints))

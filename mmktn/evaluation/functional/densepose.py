@@ -15,7 +15,6 @@ from mmktn.evaluation.functional.average_precision import (
     accumulate,
     columns,
 )
-from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.gps import (
     PER_PART,
     similarity_names,
@@ -30,6 +29,7 @@ from mmktn.evaluation.functional.protocol import (
     similarity_thresholds,
 )
 from mmktn.evaluation.functional.surface_like import SurfaceLike, surface_note
+from mmktn.formats.dense_detections import DenseDetections
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.detections import IuvMap
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth, ImageInfo
 from mmktn.evaluation.functional.mask_iou import person_mask
+from mmktn.formats.dense_detections import IuvMap
 from mmktn.formats.iuv_canvas import paint_people
 
 

@@ -12,11 +12,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.detections import IuvMap
 from mmktn.evaluation.functional.distance_lookup import geodesic_distances
 from mmktn.evaluation.functional.person_points import PersonPoints, points_in_boxes
 from mmktn.evaluation.functional.protocol import OFFICIAL, DensePoseProtocol
 from mmktn.evaluation.functional.surface_like import SurfaceLike
+from mmktn.formats.dense_detections import IuvMap
 from mmktn.surface.parts import (
     CHART_TO_GPS_GROUP,
     GLOBAL_KAPPA_M,

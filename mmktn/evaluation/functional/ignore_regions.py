@@ -8,9 +8,9 @@ gaps at image borders.
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.detections import IuvMap
 from mmktn.evaluation.functional.ground_truth import ImageInfo
 from mmktn.evaluation.functional.mask_iou import paste_mask
+from mmktn.formats.dense_detections import IuvMap
 from mmktn.formats.masks import draw_polygons
 
 BOX_SHARE = 0.7

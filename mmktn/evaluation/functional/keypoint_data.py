@@ -12,13 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.ground_truth import (
-    category_table,
-    numbers,
-    record_list,
-    whole_id,
-)
 from mmktn.formats.annotation_names import local_annotation_file
+from mmktn.formats.coco_fields import category_table, numbers, record_list, whole_id
 from mmktn.formats.json_files import read_json
 from mmktn.formats.shown import is_number, shown
 from mmktn.utils.user_error import UserError

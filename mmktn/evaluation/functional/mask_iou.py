@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.detections import IuvMap, result_hw
 from mmktn.evaluation.functional.ground_truth import ImageInfo, PersonTruth
 from mmktn.evaluation.functional.part_masks import merged_part_masks, resize_part_mask
 from mmktn.formats import masks
+from mmktn.formats.dense_detections import IuvMap, result_hw
 from mmktn.utils.user_error import UserError
 
 

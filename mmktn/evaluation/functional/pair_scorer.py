@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.detections import DenseDetections, IuvMap
 from mmktn.evaluation.functional.gps import (
     NORMALISERS,
     PER_PART,
@@ -41,6 +40,7 @@ from mmktn.evaluation.functional.protocol import (
     densepose_protocol,
 )
 from mmktn.evaluation.functional.surface_like import SurfaceLike
+from mmktn.formats.dense_detections import DenseDetections, IuvMap
 
 METRICS = ("gps", "gpsm", "iou")
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.detections import DenseDetections, IuvMap
 from mmktn.evaluation.functional.distance_lookup import geodesic_distances
 from mmktn.evaluation.functional.foreground import (
     ForegroundCount,
@@ -32,6 +31,7 @@ from mmktn.evaluation.functional.person_points import (
 from mmktn.evaluation.functional.point_errors import AUC_LIMITS_M, PointDistances, area_under_curve
 from mmktn.evaluation.functional.protocol import DensePoseProtocol, densepose_protocol
 from mmktn.evaluation.functional.surface_like import SurfaceLike, surface_note
+from mmktn.formats.dense_detections import DenseDetections, IuvMap
 
 
 @dataclass(frozen=True)

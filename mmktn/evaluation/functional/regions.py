@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.detections import result_hw
 from mmktn.evaluation.functional.ground_truth import PersonTruth
 from mmktn.evaluation.functional.part_masks import NUM_PART_MASKS, merged_part_labels
+from mmktn.formats.dense_detections import result_hw
 
 RegionMap = NDArray[np.uint8]
 NUM_LABELS = NUM_PART_MASKS + 1

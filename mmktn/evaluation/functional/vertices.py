@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmktn.evaluation.functional.densepose import DensePoseScores, summarize_pairs
-from mmktn.evaluation.functional.detections import DenseDetections, IuvMap
 from mmktn.evaluation.functional.gps import GLOBAL, PER_PART, similarity_names
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth, PersonTruth
 from mmktn.evaluation.functional.ignore_regions import keeps_person
@@ -24,6 +23,7 @@ from mmktn.evaluation.functional.pair_scorer import (
 )
 from mmktn.evaluation.functional.protocol import DensePoseProtocol
 from mmktn.evaluation.functional.surface_like import SurfaceLike
+from mmktn.formats.dense_detections import DenseDetections, IuvMap
 from mmktn.surface.parts import CHART_TO_GPS_GROUP, GLOBAL_KAPPA_M, GPS_MEAN_DISTANCES_M, NUM_CHARTS
 from mmktn.surface.reference_mesh import ReferenceMesh
 

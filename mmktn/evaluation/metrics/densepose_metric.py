@@ -15,7 +15,6 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from mmktn.evaluation.functional.densepose import summarize_pairs
-from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.gps import NORMALISERS, PER_PART, similarity_names
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.matching import ImagePairs
@@ -28,8 +27,9 @@ from mmktn.evaluation.metrics.sample_inputs import (
     existing_file,
     label_to_category,
 )
-from mmktn.evaluation.result_files import official_entry
 from mmktn.evaluation.text_table import score_table
+from mmktn.formats.dense_detections import DenseDetections
+from mmktn.formats.result_files import official_entry
 from mmktn.registry import METRICS
 from mmktn.utils.output_files import write_json
 

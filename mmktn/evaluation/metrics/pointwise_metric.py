@@ -12,7 +12,6 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.foreground import paint
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.pair_scorer import check_detections
@@ -25,6 +24,7 @@ from mmktn.evaluation.metrics.sample_inputs import (
     existing_file,
     label_to_category,
 )
+from mmktn.formats.dense_detections import DenseDetections
 from mmktn.formats.json_files import read_json
 from mmktn.registry import METRICS
 from mmktn.utils.array_files import read_arrays

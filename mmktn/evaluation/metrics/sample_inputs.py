@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.regions import RegionDetections
 from mmktn.evaluation.functional.surface_like import SurfaceLike
 from mmktn.formats.annotation_names import local_annotation_file, names_in_circulation
+from mmktn.formats.dense_detections import DenseDetections
 from mmktn.surface import load_surface
 
 _ROUNDING = 1e-3

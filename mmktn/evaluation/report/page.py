@@ -9,7 +9,6 @@ from typing import Any
 
 from mmktn.evaluation.functional.average_precision import Column
 from mmktn.evaluation.functional.densepose import DensePoseScores
-from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.point_errors import part_errors
 from mmktn.evaluation.functional.pointwise import PointwiseScores
@@ -18,6 +17,7 @@ from mmktn.evaluation.report.body_figure import body_figure
 from mmktn.evaluation.report.curve_figures import correct_points_figure, precision_recall_figure
 from mmktn.evaluation.report.instance_figure import instance_figure, ranked_instances
 from mmktn.evaluation.text_table import percent, reasons, split_columns
+from mmktn.formats.dense_detections import DenseDetections
 from mmktn.formats.json_files import read_json
 from mmktn.utils.output_files import write_text
 

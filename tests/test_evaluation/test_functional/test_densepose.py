@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mmktn.evaluation.functional.densepose import evaluate_densepose, summarize_pairs
-from mmktn.evaluation.functional.detections import DenseDetections
 from mmktn.evaluation.functional.pair_scorer import PairScorer, score_detections
+from mmktn.formats.dense_detections import DenseDetections
 from tests.test_evaluation.builders import World
 
 

@@ -8,7 +8,7 @@ from mmengine.structures import InstanceData
 
 from mmktn.evaluation.functional.densepose import evaluate_densepose
 from mmktn.evaluation.metrics import DensePoseMetric
-from mmktn.evaluation.result_files import read_results
+from mmktn.formats.result_files import read_results
 from mmktn.registry import METRICS
 from mmktn.structures.chart_result import ChartResult, ChartResults
 from tests.test_evaluation.builders import World

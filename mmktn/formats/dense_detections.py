@@ -4,15 +4,31 @@ Source: official result format (image_id, category_id, bbox xywh, score, uint8 m
 V per box). Maps are handed out one at a time, so compressed storage stays compressed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-
 IuvMap = NDArray[np.uint8]
+
+
+class KnownFile(Protocol):
+    """Ground truth, of which detections must name images and categories.
+
+    Attributes:
+        images: By id.
+        categories: By id.
+    """
+
+    @property
+    def images(self) -> Mapping[int, Any]:  # noqa: D102 - an attribute
+        ...
+
+    @property
+    def categories(self) -> Mapping[int, str]:  # noqa: D102 - an attribute
+        ...
 
 
 @dataclass
@@ -109,11 +125,11 @@ class DenseDetections:
         """Name one detection in a message."""
         return f"{self.name}: entry {index} (image {int(self.image_ids[index])})"
 
-    def problems(self, truth: DensePoseTruth) -> list[tuple[int, str]]:
+    def problems(self, truth: "KnownFile") -> list[tuple[int, str]]:
         """List the detections that cannot be evaluated.
 
         Args:
-            truth: Ground truth with the known images and categories.
+            truth: The ground truth.
 
         Returns:
             (position, sentence) for each of them.

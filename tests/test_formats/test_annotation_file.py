@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mmktn.datasets.annotation_file import read_annotation_file
+from mmktn.formats.annotation_file import read_annotation_file
 from tests.fake_annotations import fake_coco_file
 
 

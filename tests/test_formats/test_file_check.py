@@ -5,11 +5,10 @@ import json
 import pytest
 
 from mmktn.datasets import DensePoseCocoDataset
-from mmktn.datasets.file_check import check_file
 from mmktn.formats.annotation_checks import AnnotationError
+from mmktn.formats.file_check import check_file
 from tests.fake_annotations import fake_coco_file, write_fake_dataset
-
-from .malformed import CHEAP, EXPENSIVE, STRUCTURE
+from tests.test_datasets.malformed import CHEAP, EXPENSIVE, STRUCTURE
 
 
 @pytest.fixture

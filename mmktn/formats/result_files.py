@@ -5,19 +5,16 @@ Formats: the official DensePose JSON (PNG-coded ``uv_data``; also the older dete
 official example does. Maps stay coded until they are asked for.
 """
 
-import base64
-import binascii
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
-from mmktn.evaluation.functional.detections import DenseDetections, IuvMap, result_hw
-from mmktn.evaluation.functional.ground_truth import numbers, whole_id
+from mmktn.formats.chart_arrays import decode_png, encode_png
+from mmktn.formats.coco_fields import numbers, whole_id
+from mmktn.formats.dense_detections import DenseDetections, IuvMap, result_hw
 from mmktn.formats.json_files import read_json
 from mmktn.formats.limits import MAX_MAP_PIXELS
 from mmktn.formats.shown import shown
@@ -29,52 +26,6 @@ from mmktn.utils.user_error import UserError
 _EXACT_IDS = 2**53
 _NPZ_DIMS = {"bbox": 2, "iuv_shape": 2}
 NPZ_FIELDS = ("image_id", "category_id", "bbox", "score", "iuv_shape", "iuv_offset", "iuv")
-
-
-def encode_iuv(iuv: IuvMap) -> str:
-    """Code a map as base64 of a PNG.
-
-    Args:
-        iuv: (3, h, w) uint8.
-
-    Returns:
-        The text of ``uv_data``.
-    """
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(iuv.transpose(1, 2, 0))).save(buffer, format="png")
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def decode_iuv(text: str, where: str) -> IuvMap:
-    """Decode ``uv_data``.
-
-    Args:
-        text: base64 of an RGB PNG.
-        where: Entry, for the message.
-
-    Returns:
-        (3, h, w) uint8.
-
-    Raises:
-        ValueError: It is no base64, no picture, or not 8-bit RGB.
-    """
-    try:
-        with Image.open(
-            io.BytesIO(base64.b64decode("".join(text.split()), validate=True))
-        ) as picture:
-            if picture.width * picture.height > MAX_MAP_PIXELS:
-                raise UserError(f"a picture of more than {MAX_MAP_PIXELS} pixels")
-            if picture.format != "PNG":
-                raise UserError(f"a picture of kind {picture.format}, which loses bytes")
-            mode, pixels = picture.mode, np.asarray(picture)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, TypeError,
-            Image.DecompressionBombError, binascii.Error) as error:  # fmt: skip
-        # PIL names the object in memory, which says nothing.
-        reason = "no picture" if isinstance(error, UnidentifiedImageError) else error
-        raise ValueError(f"{where}: uv_data is no PNG in base64 ({reason})") from error
-    if mode != "RGB":
-        raise ValueError(f"{where}: uv_data is a PNG of mode {mode}, not 8-bit RGB")
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def official_entry(detections: DenseDetections, index: int) -> dict[str, Any]:
@@ -94,7 +45,7 @@ def official_entry(detections: DenseDetections, index: int) -> dict[str, Any]:
         "bbox": detections.boxes_xywh[index].tolist(),
         "score": float(detections.scores[index]),
         "uv_shape": list(iuv.shape),
-        "uv_data": encode_iuv(iuv),
+        "uv_data": encode_png(iuv),
     }
 
 
@@ -248,7 +199,8 @@ def from_entries(entries: Sequence[Mapping[str, Any]], name: str = "results") ->
     table = np.array(columns, dtype=np.float64).reshape(-1, 7)
 
     def load(index: int) -> IuvMap:
-        return decode_iuv(coded[index], f"{name}: entry {index} (image {int(table[index, 0])})")
+        where = f"{name}: entry {index} (image {int(table[index, 0])})"
+        return decode_png(coded[index], where=where)
 
     return DenseDetections(
         table[:, 0].astype(np.int64),

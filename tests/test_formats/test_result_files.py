@@ -3,16 +3,21 @@ import json
 import numpy as np
 import pytest
 
-from mmktn.evaluation.functional.detections import DenseDetections, result_hw
-from mmktn.evaluation.result_files import (
+from mmktn.formats.chart_arrays import decode_png, encode_png
+from mmktn.formats.dense_detections import DenseDetections, result_hw
+from mmktn.formats.result_files import (
     check_maps,
-    decode_iuv,
-    encode_iuv,
     from_entries,
     official_entry,
     read_results,
     save_npz,
 )
+from tests.test_evaluation.builders import World
+
+
+@pytest.fixture(scope="module")
+def world():
+    return World()
 
 
 @pytest.fixture
@@ -99,12 +104,12 @@ def test_grey_pictures_are_refused():
     buffer = io.BytesIO()
     Image.new("L", (3, 3)).save(buffer, format="png")
     with pytest.raises(ValueError, match="mode L, not 8-bit RGB"):
-        decode_iuv(base64.b64encode(buffer.getvalue()).decode(), "entry 0")
+        decode_png(base64.b64encode(buffer.getvalue()).decode(), where="entry 0")
 
 
 def test_coding_is_lossless():
     iuv = np.random.default_rng(0).integers(0, 256, (3, 11, 7)).astype(np.uint8)
-    assert np.array_equal(decode_iuv(encode_iuv(iuv), "entry 0"), iuv)
+    assert np.array_equal(decode_png(encode_png(iuv)), iuv)
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):

@@ -8,19 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
-from mmengine import fileio
-
-from mmktn.datasets.annotation_file import read_annotation_file
-from mmktn.datasets.file_layout import ImageFolder, find_annotation_file
 from mmktn.formats.annotation_checks import (
     Problem,
     file_problems,
     mask_problems,
     needed_problems,
 )
+from mmktn.formats.annotation_file import read_annotation_file
 from mmktn.formats.annotation_sets import DENSEPOSE_COCO, AnnotationFormat
+from mmktn.formats.file_layout import ImageFolder, find_annotation_file
 from mmktn.formats.pictures import PictureError, known_hw, read_picture
 from mmktn.formats.shown import is_id
+from mmktn.utils.stored_files import is_stored_file
 
 Item = TypeVar("Item")
 Tracker = Callable[[Iterable[Item], str], Iterable[Item]]
@@ -119,7 +118,7 @@ def _image_problems(
         return  # reported with the records
     file = folder.path_of(image)
     message = None
-    if not fileio.isfile(file):
+    if not is_stored_file(file):
         message = f"{file} not found"
     elif decode:
         try:

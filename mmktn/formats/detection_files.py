@@ -1,41 +1,22 @@
 """Images and person boxes of COCO files, with one message for the first thing wrong.
 
-Read by the pose datasets and by demo/pose_demo.py. The message names file, entry and fix; what is
+The message names file, entry and fix; what is
 fine is handed on as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from mmengine import fileio
 
-from mmktn.formats.json_files import parse_json
-from mmktn.formats.shown import is_id, is_name_inside, shown
+from mmktn.formats.shown import is_id, is_name_inside, is_number, shown
 from mmktn.utils.user_error import UserError
 
-DETECTION_FIELDS = ("image_id", "category_id", "bbox", "score")
 COCO_PERSON = 1
 """The person's category where nothing says which it is."""
-
-
-def read_json(path: str | Path, what: str) -> Any:
-    """Read a JSON file.
-
-    Args:
-        path: The file.
-        what: Its part, for the messages: a config key or an option.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no JSON.
-    """
-    if not fileio.isfile(str(path)):
-        raise FileNotFoundError(f"{what}: no file {path}")
-    return parse_json(fileio.get(str(path)), f"{what}: {path}")
 
 
 def images_of(content: Any, path: str | Path) -> dict[Any, dict[str, Any]]:
@@ -50,7 +31,7 @@ def images_of(content: Any, path: str | Path) -> dict[Any, dict[str, Any]]:
     """
     images = content.get("images") if isinstance(content, dict) else None
     if not isinstance(images, list):
-        found = sorted(content)[:5] if isinstance(content, dict) else f"a {_kind(content)}"
+        found = sorted(content)[:5] if isinstance(content, dict) else _kind(content)
         raise ValueError(f"{path}: no list 'images'; a COCO annotation file is needed, not {found}")
     for index, image in enumerate(images):
         require_fields(image, ("id", "file_name"), f"image {index} of {path}")
@@ -93,22 +74,69 @@ def person_ids_of(content: Any, path: str | Path) -> set[int]:
     return found
 
 
-def detections_of(content: Any, path: str | Path) -> list[Any]:
-    """Entries of a detection file in COCO result format.
+class Detection(NamedTuple):
+    """One entry of a detection file.
+
+    Attributes:
+        where: Entry and file, for messages.
+        image_id: As the file has it.
+        category_id: The same.
+        box_xywh: Four finite numbers, in pixels of the image.
+        score: A finite number.
+    """
+
+    where: str
+    image_id: Any
+    category_id: int
+    box_xywh: list[float]
+    score: float
+
+
+def detections_of(
+    content: Any,
+    path: str | Path,
+    *,
+    images: Mapping[Any, Any] | None = None,
+    source: str | Path = "",
+    categories: Collection[int] | None = None,
+) -> Iterator[Detection]:
+    """Entries of a detection file in COCO's result format, each checked when it is reached.
 
     Args:
         content: The whole file.
         path: Its name, for the messages.
+        images: By id, all that detections may name; None where they are not known.
+        source: File of the images, for the messages.
+        categories: Entries of others are left out, whatever they hold; None takes all.
+
+    Yields:
+        The detections in the order of the file.
 
     Raises:
-        ValueError: The file holds no list, or an empty one.
+        ValueError: It is no list; an entry has not the fields; the text names it.
     """
-    wanted = "a list of {image_id, category_id, bbox, score} is needed"
     if not isinstance(content, list):
-        raise ValueError(f"detection file {path} holds a {_kind(content)}: {wanted}")
-    if not content:
-        raise ValueError(f"detection file {path} holds no detection: {wanted}")
-    return content
+        raise UserError(
+            f"detection file {path} holds {_kind(content)}: a list of "
+            "{image_id, category_id, bbox, score} is needed"
+        )
+    for index, entry in enumerate(content):
+        where = f"detection {index} of {path}"
+        require_fields(entry, ("image_id", "category_id"), where)
+        if images is not None:
+            image_of(entry, images, where, source=source)
+        if not is_id(entry["image_id"]) or not is_id(entry["category_id"]):
+            raise UserError(
+                f"{where}: image_id {shown(entry['image_id'])} or category_id "
+                f"{shown(entry['category_id'])} is no whole number"
+            )
+        if categories is not None and entry["category_id"] not in categories:
+            continue
+        require_fields(entry, ("bbox", "score"), where)
+        if not is_number(entry["score"]):
+            raise UserError(f"{where}: score {shown(entry['score'])} is not a number")
+        yield Detection(where, entry["image_id"], entry["category_id"], box_of(entry, where),
+                        float(entry["score"]))  # fmt: skip
 
 
 def require_fields(entry: Any, fields: tuple[str, ...], where: str) -> None:
@@ -118,7 +146,7 @@ def require_fields(entry: Any, fields: tuple[str, ...], where: str) -> None:
         ValueError: It is not, or one of them is missing.
     """
     if not isinstance(entry, dict):
-        raise ValueError(f"{where} is a {_kind(entry)}, not a dict with {', '.join(fields)}")
+        raise ValueError(f"{where} is {_kind(entry)}, not a dict with {', '.join(fields)}")
     for field in fields:
         if field not in entry:
             raise ValueError(f"{where} has no {field!r}; add it to each entry")
@@ -166,4 +194,4 @@ def box_of(entry: Mapping[str, Any], where: str) -> list[float]:
 
 
 def _kind(value: Any) -> str:
-    return type(value).__name__
+    return f"a {type(value).__name__}"

@@ -6,14 +6,14 @@ folder a split (docs/datasets.md). The images of `valminusminival` and `minival`
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import PurePosixPath
 from typing import Any
 
-from mmengine import fileio
-
 from mmktn.formats.annotation_names import names_in_circulation
 from mmktn.formats.annotation_sets import DENSEPOSE_COCO, AnnotationFormat, help_for
+from mmktn.utils.stored_files import is_stored_file, is_stored_folder
 
 _SPLIT_IN_NAME = re.compile(r"^COCO_((?:train|val|test)\d{4})_")
 _SPLIT_IN_URL = re.compile(r"/((?:train|val|test)\d{4})/[^/]+$")
@@ -39,7 +39,7 @@ def find_annotation_file(
     """
     candidates = names_in_circulation(path)
     for candidate in candidates:
-        if fileio.isfile(candidate, backend_args=backend_args):
+        if is_stored_file(candidate, backend_args):
             return candidate
     tried = " or ".join(candidates)
     raise FileNotFoundError(
@@ -70,7 +70,7 @@ class ImageFolder:
         *,
         form: AnnotationFormat = DENSEPOSE_COCO,
     ) -> None:
-        if root and not fileio.isdir(root, backend_args=backend_args):
+        if root and not is_stored_folder(root, backend_args):
             raise FileNotFoundError(
                 f"image folder not found: {root}. {help_for(root, form)} {SEE_DOCS}"
             )
@@ -83,17 +83,26 @@ class ImageFolder:
         name = image["file_name"]
         split = _split_of(image)
         if split is None:
-            return fileio.join_path(self.root, name)
+            return _joined(self.root, name)
         if split not in self._subfolders:
             self._subfolders[split] = self._find_subfolder(split, name)
-        return fileio.join_path(self.root, self._subfolders[split], name)
+        return _joined(self.root, self._subfolders[split], name)
 
     def _find_subfolder(self, split: str, name: str) -> str:
         """The subfolder in which the first image of a split lies; `split` if it lies nowhere."""
         if PurePosixPath(self.root).name == split:
             return ""
-        direct = fileio.join_path(self.root, name)
-        return "" if fileio.isfile(direct, backend_args=self._backend_args) else split
+        direct = _joined(self.root, name)
+        return "" if is_stored_file(direct, self._backend_args) else split
+
+
+def _joined(root: str, *parts: str) -> str:
+    """A path below a folder, or below an address."""
+    return (
+        "/".join([root.rstrip("/"), *filter(None, parts)])
+        if "://" in root
+        else os.path.join(root, *parts)
+    )
 
 
 def _split_of(image: dict[str, Any]) -> str | None:

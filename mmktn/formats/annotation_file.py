@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from mmengine import fileio
 
 from mmktn.formats.annotation_checks import POINT_FIELDS
-from mmktn.formats.json_files import parse_json
+from mmktn.formats.json_files import read_json
 
 _NUMBER_FIELDS = ("keypoints", *POINT_FIELDS)
 
@@ -29,7 +28,7 @@ def read_annotation_file(path: str, backend_args: dict | None = None) -> Any:
     Raises:
         UserError: The file is not JSON (often: its download was cut off); the text names it.
     """
-    return parse_json(fileio.get(path, backend_args=backend_args), path, record=_compacted)
+    return read_json(path, "annotations", record=_compacted, backend_args=backend_args)
 
 
 def _compacted(record: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmktn.datasets.file_layout import ImageFolder, find_annotation_file
+from mmktn.formats.file_layout import ImageFolder, find_annotation_file
 
 TRAIN = {"file_name": "COCO_train2014_000000000009.jpg"}
 VAL = {"file_name": "COCO_val2014_000000000042.jpg"}

@@ -16,22 +16,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmktn.formats.json_files import parse_json
-from mmktn.formats.masks import number_list
+from mmktn.formats.masks import MASK_SIDE, number_list
 from mmktn.formats.pictures import PictureError, read_pixels
 from mmktn.formats.shown import is_id, is_name_inside, shown
-from mmktn.structures.box_grid import ANNOTATION_GRID
-from mmktn.structures.dense_map import DENSE_CHANNELS
-from mmktn.surface.parts import NUM_CHARTS
 from mmktn.utils.output_files import claim_folder, replace_atomically, write_json
 from mmktn.utils.user_error import UserError
 
+DENSE_CHANNELS = ("I", "U", "V", "confidence")
 FORMAT, VERSION, INDEX = "mmktn dense labels", 1, "index.json"
 _RECORD_FIELDS = ("id", "image_id", "bbox", "file")
 _BOX_TOLERANCE_PX = 0.01
+_LAST_CHART = 24
 _HEAD = {
     "format": FORMAT,
     "version": VERSION,
-    "side": ANNOTATION_GRID,
+    "side": MASK_SIDE,
     "channels": list(DENSE_CHANNELS),
 }
 
@@ -206,7 +205,7 @@ class DenseLabelFolder:
         if not path.exists():
             raise FileNotFoundError(f"{path} is missing, {self._index_file} names it")
         try:
-            pixels = read_pixels(path, modes=("RGBA",), max_pixels=ANNOTATION_GRID**2)
+            pixels = read_pixels(path, modes=("RGBA",), max_pixels=MASK_SIDE**2)
         except PictureError as error:
             raise UserError(f"{path} {error}; labels are RGBA: I, U, V, confidence") from error
         dense_map = np.ascontiguousarray(pixels.transpose(2, 0, 1))
@@ -255,8 +254,8 @@ def _check_map(dense_map: NDArray[np.uint8], place: str) -> None:
     Raises:
         ValueError: They are not those of dense labels.
     """
-    shape = (len(DENSE_CHANNELS), ANNOTATION_GRID, ANNOTATION_GRID)
+    shape = (len(DENSE_CHANNELS), MASK_SIDE, MASK_SIDE)
     if dense_map.shape != shape or dense_map.dtype != np.uint8:
         raise ValueError(f"{place}: {dense_map.dtype} {dense_map.shape}, not uint8 {shape}")
-    if dense_map[0].max() > NUM_CHARTS:
+    if dense_map[0].max() > _LAST_CHART:
         raise ValueError(f"{place}: chart {dense_map[0].max()} in the red channel, the last is 24")

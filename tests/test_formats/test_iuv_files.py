@@ -3,12 +3,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmktn.visualization.iuv_files import (
+from mmktn.formats.iuv_files import (
+    read_instance_png,
     read_iuv_png,
-    write_image,
     write_instance_png,
     write_iuv_png,
 )
+from mmktn.formats.picture_writing import write_image
 from tests.test_visualization.people import plain_iuv, random_iuv
 
 
@@ -43,6 +44,7 @@ def test_instance_ids_are_8_bit_up_to_255_people(tmp_path, people, dtype):
     back = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     assert back.dtype == dtype
     assert (back == instances).all()
+    assert (read_instance_png(path) == instances).all()
 
 
 def test_first_person_is_visible_in_the_instance_file(tmp_path):
@@ -74,7 +76,7 @@ def test_missing_and_grey_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nobody\.png"):
         read_iuv_png(tmp_path / "nobody.png")
     write_instance_png(tmp_path / "grey.png", np.zeros((2, 2), np.int32))
-    with pytest.raises(ValueError, match=r"grey\.png: not an 8-bit colour picture"):
+    with pytest.raises(ValueError, match=r"grey\.png has pixels of mode L, not RGB"):
         read_iuv_png(tmp_path / "grey.png")
 
 
