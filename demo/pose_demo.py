@@ -87,8 +87,8 @@ def persons_of(prediction: PosePrediction) -> list[dict]:
 
 def draw(image_bgr: np.ndarray, prediction: PosePrediction, meta: dict, thr: float) -> np.ndarray:
     """Boxes and skeletons on the picture, RGB."""
+    from mmktn.stip.pictures import draw_skeletons
     from mmktn.visualization.drawing import draw_boxes
-    from mmktn.visualization.pose_drawing import draw_skeletons
 
     picture = draw_boxes(
         np.ascontiguousarray(image_bgr[..., ::-1]),
@@ -113,7 +113,7 @@ def main(argv: list[str] | None = None) -> int:
     import cv2
 
     from mmktn.formats.picture_writing import write_image
-    from mmktn.visualization.pose_drawing import stip_overview
+    from mmktn.stip.pictures import stip_overview
 
     cv2.setNumThreads(0)
     images = list_inputs(args.images)

@@ -24,6 +24,9 @@ from mmengine.registry import Registry
 
 _HOSTS = ("mmdet", "mmpose")
 
+ABSENT_HOSTS: dict[str, str] = {}
+"""Hosts whose parts `register_all_modules` left out, and the command that installs each."""
+
 
 class HostedRegistry(Registry):
     """Registry that asks mmdet's and mmpose's of the same kind for names it does not know."""
@@ -33,12 +36,21 @@ class HostedRegistry(Registry):
 
         Args:
             key: Name, with or without a scope.
+
+        Raises:
+            ImportError: Nothing has the name, and a host is missing that may bring it.
         """
         found = super().get(key)
         siblings = {} if self.parent is None or "." in key else self.parent.children
         for host in _HOSTS:
             if found is None and host in siblings:
                 found = siblings[host].get(key)
+        if found is None and self.parent is not None and "." not in key:
+            for host, install in ABSENT_HOSTS.items():
+                raise ImportError(
+                    f"nothing is registered as {key}; perhaps it needs {host}, which is not "
+                    f"installed: {install}"
+                )
         return found
 
 

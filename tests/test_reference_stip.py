@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-import mmktn.models.topdown  # noqa: F401  (registers the head)
+import mmktn.stip.registration  # noqa: F401  (registers the head)
 from mmktn.models.backbones.staged_hrnet import StagedHRNet
-from mmktn.models.stip import STIPTargets
-from mmktn.models.topdown import STIPHead
-from mmktn.utils.stip_checkpoint_keys import check_fit, convert_stip_state_dict
+from mmktn.stip import STIPHead, STIPTargets
+from mmktn.stip.checkpoint_keys import check_fit, convert_stip_state_dict
 from tests.narrow_hrnet import hrnet_extra
 from tests.reference_files import KEYS, files
 

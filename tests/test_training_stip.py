@@ -16,10 +16,10 @@ from mmpose.models import TopdownPoseEstimator
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 
-from mmktn.datasets.transforms.released_box import ReleasedBoxCenterScale, released_box
-from mmktn.datasets.transforms.semantic_targets import SemanticTargets
-from mmktn.models.topdown.stip_codec import KEYPOINT_CODECS
-from mmktn.utils.stip_checkpoint_keys import check_fit, convert_stip_state_dict
+from mmktn.stip.checkpoint_keys import check_fit, convert_stip_state_dict
+from mmktn.stip.codec import KEYPOINT_CODECS
+from mmktn.stip.released_box import ReleasedBoxCenterScale, released_box
+from mmktn.stip.semantic_targets import SemanticTargets
 from tests.narrow_hrnet import hrnet_extra
 from tests.training_reference import CROP_FILES, STIP_FILES, TrainingReference
 

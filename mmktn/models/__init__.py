@@ -1,6 +1,6 @@
 """Networks: the framework-neutral parts.
 
-The adapters to mmdet (`rcnn`) and mmpose (`topdown`, `stip`) are imported by
+The adapters to mmdet (`rcnn`) and mmpose (`topdown`, `mmktn.stip`) are imported by
 `mmktn.utils.register_all_modules`, so that nothing here needs either host.
 """
 

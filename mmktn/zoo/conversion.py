@@ -24,7 +24,6 @@ from mmktn.utils.checkpoints import (
 from mmktn.utils.config_path import read_config
 from mmktn.utils.download import Fetched, home_folder, say
 from mmktn.utils.output_files import replace_atomically
-from mmktn.utils.stip_checkpoint_keys import convert_stip_state_dict
 from mmktn.utils.user_error import UserError
 from mmktn.version import __version__
 from mmktn.zoo.table import ZooModel
@@ -105,6 +104,8 @@ def _translate(
         check_constants(conversion.constants, cfg)
         return conversion.state_dict, dict(conversion.dropped)
     if model.form == "stip":
+        from mmktn.stip import convert_stip_state_dict  # the system may be taken out
+
         translated = convert_stip_state_dict(official)
         state, dropped = dict(translated.state_dict), dict(translated.unused)
     else:

@@ -101,7 +101,7 @@ def run_arm(arm: str, seed: int, args: argparse.Namespace) -> list[dict[str, Any
     }
     results = [{"arm": arm, **entry, "metrics": runner.test()}]
     if arm == "baseline":
-        from mmktn.models.topdown import RefinedHeatmap
+        from mmktn.stip import RefinedHeatmap
 
         codec = runner.model.head.decoder
         runner.model.head.decoder = RefinedHeatmap(

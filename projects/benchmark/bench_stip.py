@@ -37,8 +37,7 @@ from rich.table import Table
 from schema import check_report
 
 from mmktn.models.backbones.staged_hrnet import StagedHRNet
-from mmktn.models.stip import STIPLoss, STIPTargets
-from mmktn.models.topdown import STIPHead
+from mmktn.stip import STIPHead, STIPLoss, STIPTargets
 from mmktn.utils.output_files import claim_output, write_json
 from mmktn.utils.user_error import one_line_errors
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmktn.models.stip.output import STIPOutput
+from mmktn.stip.output import STIPOutput
 
 
 def enlarge(x: Tensor, scale: int = 2) -> Tensor:

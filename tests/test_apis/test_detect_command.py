@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mmktn.apis import detect_command
-from mmktn.datasets.keypoint_datasets import CheckedCrowdPoseDataset
 from mmktn.datasets.transforms.given_boxes import LoadGivenBoxes
+from mmktn.stip.keypoint_datasets import CheckedCrowdPoseDataset
 from tests.command_line import refused
 from tests.test_apis.fake_detector import FakeDetector
 from tests.test_stip.tiny_crowd import write_crowd

@@ -2,8 +2,7 @@
 
 import torch
 
-from mmktn.models.stip import STIPTargets
-from mmktn.models.topdown import STIPHead
+from mmktn.stip import STIPHead, STIPTargets
 
 
 def small_extra(width=8):

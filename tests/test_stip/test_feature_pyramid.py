@@ -1,6 +1,6 @@
 import torch
 
-from mmktn.models.stip import STIPFeaturePyramid
+from mmktn.stip import STIPFeaturePyramid
 
 
 def test_coarse_features_reach_the_finest_map_by_nearest_doubling():

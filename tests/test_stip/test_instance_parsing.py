@@ -1,7 +1,7 @@
 import torch
 
-from mmktn.models.stip import InstanceParsing
-from mmktn.models.stip.instance_parsing import coordinate_planes
+from mmktn.stip import InstanceParsing
+from mmktn.stip.instance_parsing import coordinate_planes
 from tests.tool_modules import tool_module
 
 _direct_stip = tool_module("projects/benchmark/direct_stip.py")

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from mmktn.models.stip import instance_regressor
-from mmktn.models.stip.instance_regressor import (
+from mmktn.stip import instance_regressor
+from mmktn.stip.instance_regressor import (
     mean_generated_kernel,
     mean_generated_product,
     mean_squared_kernel,

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mmktn.datasets.keypoint_datasets import (
+from mmktn.stip.keypoint_datasets import (
     CheckedCocoDataset,
     CheckedCrowdPoseDataset,
     CheckedOCHumanDataset,
@@ -85,7 +85,7 @@ def load_with_log(folder, content, **options):
     messages = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "mmktn.datasets.keypoint_datasets.print_log", lambda text, **_: messages.append(text)
+            "mmktn.stip.keypoint_datasets.print_log", lambda text, **_: messages.append(text)
         )
         found = load(folder, content, **options)
         len(found)

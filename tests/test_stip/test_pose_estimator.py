@@ -17,7 +17,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmktn.apis.box_sources import boxes_of_detector
 from mmktn.apis.image_inputs import list_inputs
 from mmktn.apis.pose_estimator import PoseEstimator
-from mmktn.visualization.pose_drawing import draw_skeletons, overlay_map, stip_overview
+from mmktn.stip.pictures import draw_skeletons, overlay_map, stip_overview
 from tests.test_stip.tiny_crowd import write_crowd
 
 ROOT = Path(__file__).parents[2]

@@ -4,9 +4,9 @@ from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 
 import mmktn.datasets.transforms.box_jitter  # noqa: F401  (registers ClippedBoxJitter)
-from mmktn.datasets.keypoint_datasets import CheckedCrowdPoseDataset
-from mmktn.datasets.transforms.semantic_targets import SemanticTargets
-from mmktn.models.topdown import RefinedHeatmap
+from mmktn.stip import RefinedHeatmap
+from mmktn.stip.keypoint_datasets import CheckedCrowdPoseDataset
+from mmktn.stip.semantic_targets import SemanticTargets
 from tests.test_stip.tiny_crowd import write_crowd
 
 CODEC = {

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmktn.models.stip import SemanticTransfer
+from mmktn.stip import SemanticTransfer
 
 K, D = 3, 4
 

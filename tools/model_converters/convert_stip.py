@@ -16,10 +16,10 @@ from rich.console import Console
 
 from mmktn.apis.model_loading import load_config, write_checkpoint
 from mmktn.registry import MODELS
+from mmktn.stip.checkpoint_keys import STIPConversion, check_fit, convert_stip_state_dict
 from mmktn.utils.checkpoint_files import load_weights
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output
 from mmktn.utils.setup_env import register_all_modules
-from mmktn.utils.stip_checkpoint_keys import STIPConversion, check_fit, convert_stip_state_dict
 from mmktn.utils.user_error import UserError, one_line_errors
 
 

@@ -4,12 +4,8 @@ custom_imports = dict(
         "mmktn",
         "mmktn.engine",
         "mmktn.models.backbones.staged_hrnet",
-        "mmktn.models.stip",
-        "mmktn.models.topdown",
-        "mmktn.datasets.keypoint_datasets",
+        "mmktn.stip.registration",
         "mmktn.datasets.transforms.box_jitter",
-        "mmktn.datasets.transforms.released_box",
-        "mmktn.datasets.transforms.semantic_targets",
     ],
     allow_failed_imports=False,
 )

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmktn.models.stip import STIPLoss
-from mmktn.models.stip.losses import half_weighted_mse
+from mmktn.stip import STIPLoss
+from mmktn.stip.losses import half_weighted_mse
 from tests.test_stip.small_models import random_feats, random_targets, small_head
 
 

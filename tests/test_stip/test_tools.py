@@ -10,7 +10,7 @@ import torch
 
 from mmktn.registry import MODELS
 from tests.command_line import refused
-from tests.test_stip.test_stip_checkpoint_keys import hrnet_pose
+from tests.test_stip.test_checkpoint_keys import hrnet_pose
 from tests.test_stip.tiny_crowd import write_crowd
 
 ROOT = Path(__file__).parents[2]

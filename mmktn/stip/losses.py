@@ -8,9 +8,9 @@ that it is safe under autocast (the official code takes the sigmoid first; the v
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmktn.models.stip.blocks import at_least_float32
-from mmktn.models.stip.output import STIPOutput, STIPTargets
 from mmktn.registry import MODELS
+from mmktn.stip.blocks import at_least_float32
+from mmktn.stip.output import STIPOutput, STIPTargets
 
 
 def half_weighted_mse(maps: Tensor, target: Tensor, keypoint_weights: Tensor) -> Tensor:

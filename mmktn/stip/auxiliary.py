@@ -6,7 +6,7 @@ and it costs a quarter.
 
 from torch import Tensor, nn
 
-from mmktn.models.stip.blocks import upsample
+from mmktn.stip.blocks import upsample
 
 
 class AuxiliaryHeads(nn.Module):

@@ -4,7 +4,7 @@ import pytest
 from mmpose.registry import KEYPOINT_CODECS
 
 from mmktn.formats.keypoint_heatmaps import modulate, newton_step
-from mmktn.models.topdown.stip_codec import RefinedHeatmap
+from mmktn.stip.codec import RefinedHeatmap
 
 SIZES = {"input_size": (96, 128), "heatmap_size": (48, 64), "sigma": 3}
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmktn.models.stip.blocks import ConvBlock
 from mmktn.registry import MODELS
+from mmktn.stip.blocks import ConvBlock
 
 
 @MODELS.register_module()

@@ -11,8 +11,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from mmktn.models.stip.blocks import ContextPyramid, upsample
-from mmktn.models.stip.instance_regressor import (
+from mmktn.stip.blocks import ContextPyramid, upsample
+from mmktn.stip.instance_regressor import (
     mean_generated_kernel,
     mean_generated_product,
     mean_squared_kernel,

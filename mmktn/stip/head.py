@@ -17,12 +17,12 @@ from mmpose.structures import PoseDataSample
 from mmpose.utils.tensor_utils import to_numpy
 from torch import Tensor, nn
 
-from mmktn.models.stip.auxiliary import AuxiliaryHeads
-from mmktn.models.stip.blocks import ConvBlock, resize_to, upsample
-from mmktn.models.stip.instance_parsing import InstanceParsing, ParsingResult
-from mmktn.models.stip.output import STIPOutput, STIPTargets
-from mmktn.models.stip.semantic_transfer import SemanticTransfer, TransferResult
 from mmktn.registry import MODELS
+from mmktn.stip.auxiliary import AuxiliaryHeads
+from mmktn.stip.blocks import ConvBlock, resize_to, upsample
+from mmktn.stip.instance_parsing import InstanceParsing, ParsingResult
+from mmktn.stip.output import STIPOutput, STIPTargets
+from mmktn.stip.semantic_transfer import SemanticTransfer, TransferResult
 
 
 @MODELS.register_module()

@@ -7,8 +7,7 @@ from mmengine.structures import InstanceData, PixelData
 from mmpose.models.utils.tta import flip_heatmaps
 from mmpose.structures import PoseDataSample
 
-from mmktn.models.stip import STIPFeaturePyramid
-from mmktn.models.topdown import STIPHead
+from mmktn.stip import STIPFeaturePyramid, STIPHead
 from tests.test_stip.small_models import random_feats, random_targets, small_head
 from tests.tool_modules import tool_module
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mmktn.models.stip.blocks import at_least_float32
+from mmktn.stip.blocks import at_least_float32
 
 # Bytes of one tile of generated kernels. On a CPU a tile should stay in the second-level cache; on
 # an accelerator fewer, larger launches win.

@@ -4,7 +4,7 @@ from mmpose.models.backbones import HRNet
 from mmpose.models.heads import HeatmapHead
 
 from mmktn.models.backbones.staged_hrnet import StagedHRNet
-from mmktn.utils.stip_checkpoint_keys import check_fit, convert_stip_state_dict
+from mmktn.stip.checkpoint_keys import check_fit, convert_stip_state_dict
 from tests.test_stip.small_models import small_extra, small_head
 
 

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
 
 from mmktn.registry import MODELS
-from mmktn.utils.stip_checkpoint_keys import check_fit, convert_stip_state_dict
+from mmktn.stip.checkpoint_keys import check_fit, convert_stip_state_dict
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "configs" / "stip"
@@ -177,7 +177,7 @@ def test_every_row_of_the_tables_has_its_configs():
 
 
 def test_pyramid_has_the_published_size():
-    from mmktn.models.stip.blocks import ContextPyramid
+    from mmktn.stip.blocks import ContextPyramid
 
     pyramid = ContextPyramid(32)
     assert sum(p.numel() for p in pyramid.parameters()) == 35_200

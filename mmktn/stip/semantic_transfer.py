@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmktn.models.stip.blocks import ContextPyramid, ConvBlock, resize_to
+from mmktn.stip.blocks import ContextPyramid, ConvBlock, resize_to
 
 
 @dataclass(frozen=True)
