@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -156,8 +157,13 @@ def longest(name, parts):
     return max(matching, key=len) if matching else None
 
 
+@cache
 def imports_of(path):
-    """Yield (line, dotted name) of every import, those inside functions included."""
+    """All (line, dotted name) of imports, those inside functions included."""
+    return list(_imports_of(path))
+
+
+def _imports_of(path):
     package = ("mmktn", *path.relative_to(PACKAGE).parent.parts)
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

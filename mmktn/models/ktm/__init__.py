@@ -2,7 +2,6 @@
 
 from mmktn.models.ktm.generated_conv import GeneratedConv
 from mmktn.models.ktm.generated_deconv import GeneratedDeconv
-from mmktn.models.ktm.generation_cache import GenerationCache
 from mmktn.models.ktm.knowledge_graph import KnowledgeGraph
 from mmktn.models.ktm.relation_files import load_relation
 from mmktn.models.ktm.source_weights import (
@@ -16,7 +15,6 @@ from mmktn.models.ktm.transfer_machine import KnowledgeTransferMachine
 __all__ = [
     "GeneratedConv",
     "GeneratedDeconv",
-    "GenerationCache",
     "KnowledgeGraph",
     "KnowledgeTransferMachine",
     "box_to_rows",

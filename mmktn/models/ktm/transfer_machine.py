@@ -3,7 +3,7 @@
 Version 1 (ACM MM 2020) reads keypoints, version 2 (TCSVT 2022) keypoints, box and parts. The
 weights of each source are mixed by a relation matrix, set side by side and sent through one
 two-layer perceptron (transformers.py). The result depends on weights alone: in eval mode it is made
-once (generation_cache.py).
+once.
 """
 
 import contextlib
@@ -14,7 +14,6 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmktn.models.ktm.generation_cache import GenerationCache
 from mmktn.models.ktm.knowledge_graph import KnowledgeGraph
 from mmktn.models.ktm.source_weights import source_to_rows
 from mmktn.models.ktm.transformers import build_transformer
@@ -69,22 +68,32 @@ class KnowledgeTransferMachine(BaseModule):
         self.transformer = (
             build_transformer(source_dims, out_dim, **(transformer or {})) if mlp else None
         )
-        self._cache = GenerationCache()
+        self._kept: Tensor | None = None
+        self._kept_of: list[tuple[Any, ...]] = []
 
     def forward(self, weights: Mapping[str, tuple[Tensor, ...]]) -> Tensor:
         """Generate the rows of the surface classifier, at least in float32.
 
         Args:
-            weights: Source -> its weights as the layers store them, see `source_to_rows`. They are
-                watched for changes: pass the tensors themselves, not copies.
+            weights: Source -> its weights as the layers store them, see `source_to_rows`. Pass the
+                tensors themselves or views of them, not copies.
 
         Returns:
-            (25, out_dim). Made anew in training mode; in eval mode kept until a weight changes.
+            (25, out_dim). In eval mode, where no gradient is wanted, they are kept until the mode
+            is switched or weights are loaded, moved, replaced or written in place. Who writes
+            through `.data`, as mmengine's EMA hook does before `eval()`, switches the mode, too.
         """
-        if self.training:
-            return self._generate(weights)
         inputs = [tensor for source in self.sources for tensor in weights[source]]
-        return self._cache.get([*inputs, *self.parameters()], lambda: self._generate(weights))
+        inputs += self.parameters()
+        if self.training or (torch.is_grad_enabled() and any(t.requires_grad for t in inputs)):
+            return self._generate(weights)
+        state = [_identity(tensor) for tensor in inputs]
+        if self._kept is None or self._kept_of != state:
+            # Outside inference mode, so that the rows may meet autograd later.
+            with torch.inference_mode(False), torch.no_grad():
+                self._kept = self._generate(weights)
+            self._kept_of = state
+        return self._kept
 
     def _generate(self, weights: Mapping[str, tuple[Tensor, ...]]) -> Tensor:
         first = weights[self.sources[0]][0]
@@ -98,21 +107,31 @@ class KnowledgeTransferMachine(BaseModule):
             return rows if self.transformer is None else self.transformer(rows)
 
     def clear_cache(self) -> None:
-        """Forget the cached rows, so that a benchmark can time the generation itself."""
-        self._cache.clear()
+        """Forget the rows that were kept."""
+        self._kept, self._kept_of = None, []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A saved or copied machine starts without rows."""
+        return {**self.__dict__, "_kept": None, "_kept_of": []}
 
     def train(self, mode: bool = True) -> "KnowledgeTransferMachine":
-        """Switch the mode and forget the cached rows."""
-        self._cache.clear()
+        """Switch the mode and forget the rows that were kept."""
+        self.clear_cache()
         return super().train(mode)
 
     def _apply(self, *args: Any, **kwargs: Any) -> "KnowledgeTransferMachine":
-        self._cache.clear()
+        self.clear_cache()
         return super()._apply(*args, **kwargs)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        self._cache.clear()
+        self.clear_cache()
         super()._load_from_state_dict(*args, **kwargs)
+
+
+def _identity(tensor: Tensor) -> tuple[Any, ...]:
+    """What changes when a tensor is replaced, moved, cast or written in place."""
+    version = None if tensor.is_inference() else tensor._version
+    return tensor.data_ptr(), tensor.dtype, tensor.device, version
 
 
 def _without_autocast(device_type: str) -> contextlib.AbstractContextManager[Any]:

@@ -40,9 +40,8 @@ class ConvKTMv1ChartPredictor(KTMv1ChartPredictor):
         coarse_channels: Channels of the coarse map: 2, 15 or 0 (none).
         kernel_size: 1 or 3.
         keypoint_upscale: Bilinear factor of the keypoint heat-maps; None: as `upscale`.
-        upscale: Bilinear factor of all other maps.
         **kwargs: As `KTMv1ChartPredictor`: `with_body_mask`, `num_keypoints`, `mlp`, `graph`,
-            `transformer`, `folded`, `init_cfg`.
+            `transformer`, `folded`, `upscale`, `init_cfg`.
     """
 
     def __init__(
@@ -51,15 +50,13 @@ class ConvKTMv1ChartPredictor(KTMv1ChartPredictor):
         coarse_channels: int = 2,
         *,
         kernel_size: int = 1,
-        upscale: int = 2,
         keypoint_upscale: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             in_channels,
             coarse_channels,
-            upscale=upscale,
-            keypoint_upscale=upscale if keypoint_upscale is None else keypoint_upscale,
+            keypoint_upscale=keypoint_upscale,
             layers=ConvLayers(kernel_size),
             **kwargs,
         )

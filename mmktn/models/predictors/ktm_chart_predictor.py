@@ -19,84 +19,6 @@ NUM_BOX_ROWS = 6
 
 
 @MODELS.register_module()
-class KTMv1ChartPredictor(MapPredictor):
-    """Surface classifier from the keypoint classifier.
-
-    Args:
-        in_channels: Channels of the trunk.
-        coarse_channels: Channels of the coarse map: 2 is the body mask M of the paper; 15 or 0.
-        with_body_mask: Also predict a 2-channel body mask.
-        num_keypoints: Keypoints of the source classifier.
-        mlp: Perceptron after the relation matrix (off in one ablation).
-        graph: Arguments of `KnowledgeGraph`, e.g. `dict(relation_source='file', files=...)` or
-            `dict(trainable=False)`.
-        transformer: Form of the perceptron, see `build_transformer`; `dict(kind='low_rank',
-            rank=256)` or `dict(kind='grouped', groups=16)` train with a twentieth of the weights.
-        folded: Hold the kernel only; load a folded checkpoint.
-        upscale: Bilinear factor after the transposed convolutions.
-        keypoint_upscale: The same for keypoint heat-maps; 1 as in the released code.
-        extra_maps: As in `MapPredictor`.
-        layers: Kind of the layers.
-        init_cfg: As in `mmengine.model.BaseModule`.
-    """
-
-    # Its source is meant to be trained before (engine/keypoint_pretraining_hook.py).
-    wants_keypoint_pretraining = True
-
-    def __init__(
-        self,
-        in_channels: int = 512,
-        coarse_channels: int = 2,
-        *,
-        with_body_mask: bool = False,
-        num_keypoints: int = 17,
-        mlp: bool = True,
-        graph: Mapping[str, Any] | None = None,
-        transformer: Mapping[str, Any] | None = None,
-        folded: bool = False,
-        upscale: int = 2,
-        keypoint_upscale: int = 1,
-        extra_maps: Mapping[str, int] | Sequence[str] = (),
-        layers: MapLayers = DeconvLayers(),  # noqa: B008  # frozen
-        init_cfg: dict | None = None,
-    ) -> None:
-        super().__init__(
-            in_channels,
-            _plain_channels(coarse_channels, with_body_mask, num_keypoints),
-            upscale=upscale,
-            keypoint_upscale=keypoint_upscale,
-            extra_maps=extra_maps,
-            layers=layers,
-            init_cfg=init_cfg,
-        )
-        self.map_layers["fine_segm"] = layers.generated(
-            in_channels,
-            {"keypoint": num_keypoints},
-            kernel_size=layers.kernel_size,
-            folded=folded,
-            mlp=mlp,
-            graph=graph,
-            transformer=transformer,
-        )
-
-    def kernel(
-        self, name: str, box_weights: Mapping[str, Tensor] | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Kernel and bias of one map; the surface classifier has no bias."""
-        if name != "fine_segm":
-            return super().kernel(name, box_weights)
-        return self.map_layers[name](self._source_weights()), None
-
-    def fold(self, box_weights: Mapping[str, Tensor] | None = None) -> None:
-        """Replace the KTM by its kernel, in place; `box_weights` are not needed here."""
-        self.map_layers["fine_segm"].fold(self._source_weights())
-
-    def _source_weights(self) -> dict[str, tuple[Tensor, ...]]:
-        """Weight of the keypoint classifier, as its layer stores it."""
-        return {"keypoint": (cast("Tensor", self.map_layers["keypoint_heatmaps"].weight),)}
-
-
-@MODELS.register_module()
 class KTMv2ChartPredictor(MapPredictor):
     """Surface classifier from keypoint, box and part classifiers.
 
@@ -108,6 +30,7 @@ class KTMv2ChartPredictor(MapPredictor):
         sources: Classifiers to learn from, in the order of the concatenation; a single one gives
             the single-path variants of the ablation.
         box_dim: Length of a row of the box classifier.
+        mlp: Perceptron after the relation matrix (off in one ablation, with a single source).
         graph: Arguments of `KnowledgeGraph`, e.g. `dict(relation_source='file', files=...)` or
             `dict(trainable=False)`.
         transformer: Form of the perceptron, see `build_transformer`; `dict(kind='low_rank',
@@ -135,6 +58,7 @@ class KTMv2ChartPredictor(MapPredictor):
         num_keypoints: int = 17,
         sources: Sequence[str] = ("keypoint", "box", "part"),
         box_dim: int = 1024,
+        mlp: bool = True,
         graph: Mapping[str, Any] | None = None,
         transformer: Mapping[str, Any] | None = None,
         folded: bool = False,
@@ -168,6 +92,7 @@ class KTMv2ChartPredictor(MapPredictor):
             kernel_size=layers.kernel_size,
             box_dim=box_dim,
             folded=folded,
+            mlp=mlp,
             graph=graph,
             transformer=transformer,
         )
@@ -188,7 +113,7 @@ class KTMv2ChartPredictor(MapPredictor):
         """Replace the KTM by its kernel, in place (KTN, TCSVT 2022).
 
         Args:
-            box_weights: `cls` (2, D) and `reg` (4, D) of the box head.
+            box_weights: `cls` (2, D) and `reg` (4, D) of the box head, where boxes are a source.
         """
         self.map_layers["fine_segm"].fold(self._source_weights(box_weights))
 
@@ -203,6 +128,36 @@ class KTMv2ChartPredictor(MapPredictor):
             else (cast("Tensor", self.map_layers[layers[source]].weight),)
             for source in self.map_layers["fine_segm"].sources
         }
+
+
+@MODELS.register_module()
+class KTMv1ChartPredictor(KTMv2ChartPredictor):
+    """Surface classifier from the keypoint classifier, as released for ACM MM 2020.
+
+    Args:
+        in_channels: Channels of the trunk.
+        coarse_channels: Channels of the coarse map: 2 is the body mask M of the paper; 15 or 0.
+        keypoint_upscale: The released code enlarges all maps but the keypoint heat-maps.
+        **kwargs: As `KTMv2ChartPredictor`, without `sources` and `box_dim`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 512,
+        coarse_channels: int = 2,
+        *,
+        with_body_mask: bool = False,
+        keypoint_upscale: int | None = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            coarse_channels,
+            with_body_mask=with_body_mask,
+            sources=("keypoint",),
+            keypoint_upscale=keypoint_upscale,
+            **kwargs,
+        )
 
 
 def _plain_channels(coarse: int, with_body_mask: bool, num_keypoints: int) -> dict[str, int]:
