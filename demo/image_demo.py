@@ -49,7 +49,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     where.add_argument("--boxes", help="JSON file: image file name -> [[x1, y1, x2, y2], ...]")
     parser.add_argument("--score-thr", type=float, default=0.3, help="leave out people at or below")
-    parser.add_argument("--batch-size", type=int, default=1, help="images a forward pass")
+    parser.add_argument("--batch-size", type=int, default=1, help="images per forward pass")
     parser.add_argument("--preset", default="overlay", choices=sorted(PRESETS), help="look of maps")
     parser.add_argument(
         "--save",

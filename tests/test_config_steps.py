@@ -110,7 +110,7 @@ def small(cfg: Config) -> Config:
     rcnn = (cfg.model.get("test_cfg") or {}).get("rcnn")
     if rcnn:
         rcnn.max_per_img = 2
-    # The branch costs most; its convolutions do not mind how many cells a box has. (Masks do.)
+    # The branch costs most; its convolutions do not mind how many cells per box has. (Masks do.)
     head = cfg.model.get("roi_head", {})
     layer = head.get("densepose_roi_extractor", {}).get("roi_layer")
     if layer and isinstance(layer.get("output_size"), int) and not head.get("mask_head"):

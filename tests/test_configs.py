@@ -136,7 +136,7 @@ def test_ktn2_has_the_official_parameters_less_the_unused_head():
 
 @pytest.mark.parametrize(
     ("name", "branch"),
-    # Sums of methods.md section 26: decoder, trunk, predictor.
+    # Sums over the layers of the released configs: decoder, trunk, predictor.
     [
         ("densepose-rcnn_r50_fpn_s1x_dp-coco", 4_196_352 + 17_698_816 + 3 * 204_825 + 16_386),
         ("densepose-rcnn-dl_r50_fpn_s1x_dp-coco", 4_196_352 + 19_933_696 + 3 * 204_825 + 16_386),

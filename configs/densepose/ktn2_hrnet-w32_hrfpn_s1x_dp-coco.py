@@ -25,7 +25,7 @@ model = dict(
                     body_mask=5.0,
                     keypoint_heatmaps=0.1,
                 ),
-                # The weights of U and V belong to 4 images a GPU in the KTN configs.
+                # The weights of U and V belong to 4 images per GPU in the KTN configs.
                 uv_reference_images=4,
             ),
             decoder=dict(mask_source="body_mask", mask_threshold=0.3),

@@ -3,7 +3,7 @@
 annotations = dict(train="data/mine/train.json", val="data/mine/val.json")
 images = dict(train="data/mine/train/", val="data/mine/val/")
 surface = "data/densepose_surface"  # whose chart coordinates the annotations are
-schedule = dict(iterations=10000, images=8, rate=0.005)  # images a step, on each GPU
+schedule = dict(iterations=10000, images=8, rate=0.005)  # images per step, on each GPU
 
 _base_ = [
     "mmktn::_base_/models/densepose-rcnn_r50_fpn.py",

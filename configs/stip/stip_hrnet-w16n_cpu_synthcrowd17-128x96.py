@@ -1,4 +1,4 @@
-# Synthetic crowd with COCO's 17 key-points, CPU size: STIP.
+# Synthetic crowd with COCO's 17 keypoints, CPU size: STIP.
 _base_ = ["stip_hrnet-w16n_cpu_synthcrowd-128x96.py"]
 
 model = dict(head=dict(out_channels=17))

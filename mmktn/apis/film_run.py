@@ -497,5 +497,5 @@ def rate_of(text: str) -> Fraction:
     """
     value = Fraction(text)
     if not 0 < value <= 1000:
-        raise ValueError(f"{text}: frames a second lie above 0 and up to 1000")
+        raise ValueError(f"{text}: frames per second lie above 0 and up to 1000")
     return value.limit_denominator(100_000)

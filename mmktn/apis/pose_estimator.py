@@ -1,4 +1,4 @@
-"""Top-down pose of given boxes from Python: key-points, and STIP's maps of one crop.
+"""Top-down pose of given boxes from Python: keypoints, and STIP's maps of one crop.
 
 Works with every top-down config of configs/stip; what the config does at test time (crop size, flip
 test, decoding) happens here too.
@@ -30,7 +30,7 @@ _LOADERS = ("test_dataloader", "val_dataloader", "train_dataloader")
 
 @dataclass(frozen=True)
 class PosePrediction:
-    """Key-points of N persons of one image.
+    """Keypoints of N persons of one image.
 
     Attributes:
         boxes_xyxy: Boxes ``(N, 4)``, image pixels.
@@ -58,7 +58,7 @@ class PoseEstimator:
     Raises:
         FileNotFoundError: No such config or checkpoint.
         ValueError: The checkpoint does not fit, the config is not a top-down one, or its head and
-            its test set differ in their number of key-points.
+            its test set differ in their number of keypoints.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class PoseEstimator:
 
     @property
     def keypoint_names(self) -> list[str]:
-        """Names of the K key-points in order."""
+        """Names of the K keypoints in order."""
         return [self.meta["keypoint_id2name"][k] for k in range(self.meta["num_keypoints"])]
 
     def predict(
@@ -186,7 +186,7 @@ class PoseEstimator:
 
 
 def _pose_meta(dataset: Any) -> dict[str, Any]:
-    """Key-points of a data set: those of the wrapper where it says any, else of what is inside."""
+    """Keypoints of a data set: those of the wrapper where it says any, else of what is inside."""
     inner = innermost_dataset(dataset)
     kind = inner.type if isinstance(inner.type, type) else DATASETS.get(inner.type)
     meta: dict[str, Any] = kind._load_metainfo(dataset.get("metainfo") or inner.get("metainfo"))

@@ -90,7 +90,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--end", metavar="T", help="first frame that is left out, likewise")
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="each N-th frame")
-    parser.add_argument("--fps", help="frames a second of a folder of pictures (default: 25)")
+    parser.add_argument("--fps", help="frames per second of a folder of pictures (default: 25)")
     parser.add_argument("--model", default=DEFAULT, help="published model, or a config")
     parser.add_argument("--checkpoint", help="weights, for a config")
     parser.add_argument("--score-thr", type=float, default=0.3, help="people begin above this")
@@ -169,7 +169,7 @@ def check_args(args: argparse.Namespace) -> tuple[Selection, Fraction | None]:
         try:
             rate = rate_of(args.fps)
         except (ValueError, ZeroDivisionError) as error:
-            raise UserError(f"--fps {args.fps}: give frames a second (25, 30000/1001)") from error
+            raise UserError(f"--fps {args.fps}: give frames per second (25, 30000/1001)") from error
         if not Path(args.film).is_dir():
             raise UserError("--fps is for a folder of pictures; a film has its own rate")
     require("av", "video")

@@ -103,7 +103,7 @@ class DensePoseCocoDataset(BaseDetDataset):
         """Read the annotation file.
 
         Returns:
-            One dict an image: img_id, img_path, height, width, instances.
+            One dict per image: img_id, img_path, height, width, instances.
         """
         self.ann_file = find_annotation_file(
             self.ann_file, self.backend_args, form=self.annotation_format

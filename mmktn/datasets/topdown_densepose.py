@@ -42,7 +42,7 @@ class TopdownDensePoseDataset(DensePoseCocoDataset):
         ValueError: Detections are asked for in training, or are unusable.
     """
 
-    # mmpose's clients ask a data set for its key-points; DensePose-COCO's are those of COCO.
+    # mmpose's clients ask a data set for its keypoints; DensePose-COCO's are those of COCO.
     METAINFO = DensePoseCocoDataset.METAINFO | {"from_file": "configs/_base_/datasets/coco.py"}
 
     @classmethod
@@ -71,7 +71,7 @@ class TopdownDensePoseDataset(DensePoseCocoDataset):
         """Read the annotation file, and the detections where there are any.
 
         Returns:
-            One dict a person: id (running), img_id, img_path, height, width, `instances` with one
+            One dict per person: id (running), img_id, img_path, height, width, `instances` with one
             entry, `bbox` (1, 4) float32 xyxy and `bbox_score` (1,) float32.
         """
         images = super().load_data_list()

@@ -1,4 +1,4 @@
-"""Check before the first batch that the model predicts as many key-points as the data have.
+"""Check before the first batch that the model predicts as many keypoints as the data have.
 
 Covers every head of mmpose with `out_channels`; `STIPHead` checks its batches on top of that.
 """
@@ -14,7 +14,7 @@ from mmktn.utils.keypoint_count import require_keypoint_count
 
 @HOOKS.register_module()
 class KeypointCountHook(Hook):
-    """Compare `model.head.out_channels` with the datasets' number of key-points.
+    """Compare `model.head.out_channels` with the datasets' number of keypoints.
 
     Raises:
         ValueError: They differ in training (the validation set included), validation or test.

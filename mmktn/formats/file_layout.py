@@ -1,7 +1,7 @@
 """Where DensePose-COCO files are found on disk, and what to say when they are not.
 
 The annotation files circulate under several names, and the images of the 2014 release lie in one
-folder a split (docs/datasets.md). The images of `valminusminival` and `minival` are in `val2014`.
+folder per split (docs/datasets.md). The images of `valminusminival` and `minival` are in `val2014`.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def find_annotation_file(
 class ImageFolder:
     """Finds the file of an image record below a folder.
 
-    The folder may hold the images themselves or one subfolder a split (`train2014`, ...). The split
-    is read off the file name (`COCO_train2014_...`) or, where names carry none, off `coco_url`. The
-    layout is looked up once a split, with the first image of it.
+    The folder may hold the images themselves or one subfolder per split (`train2014`, ...). The
+    split is read off the file name (`COCO_train2014_...`) or, where names carry none, off
+    `coco_url`. The layout is looked up once per split, with the first image of it.
 
     Args:
         root: Folder of images.

@@ -1,4 +1,4 @@
-"""Auxiliary heads of STIP: person mask from stage 2, spatial key-points from stage 3.
+"""Auxiliary heads of STIP: person mask from stage 2, spatial keypoints from stage 3.
 
 Source: official STIPNet. The mask's 1x1 convolution runs before the enlargement: the two commute,
 and it costs a quarter.

@@ -167,7 +167,7 @@ def check_fit(conversion: STIPConversion, expected: Mapping[str, Tensor]) -> lis
         ValueError: On the first weight that does not fit, with a hint which config would.
     """
     hint = f"the checkpoint is {conversion.kind}, HRNet-W{conversion.width}" + (
-        f", {conversion.num_keypoints} key-points" if conversion.num_keypoints else ""
+        f", {conversion.num_keypoints} keypoints" if conversion.num_keypoints else ""
     )
     for name, weight in conversion.state_dict.items():
         if name not in expected:
@@ -179,7 +179,7 @@ def check_fit(conversion: STIPConversion, expected: Mapping[str, Tensor]) -> lis
             raise ValueError(
                 f"checkpoint weight {name} is {tuple(weight.shape)} but the model wants "
                 f"{tuple(expected[name].shape)}; {hint}: choose the config of that width and "
-                "dataset (crowdpose: 14 key-points, coco: 17)"
+                "dataset (crowdpose: 14 keypoints, coco: 17)"
             )
     missing = [name for name in expected if name not in conversion.state_dict]
     required = "backbone." if conversion.kind == "hrnet" else ""

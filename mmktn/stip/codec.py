@@ -43,7 +43,7 @@ class RefinedHeatmap(MSRAHeatmap):
             encoded: Heat-maps ``(K, h, w)``.
 
         Returns:
-            Key-points ``(1, K, 2)`` in input pixels and scores (map maxima) ``(1, K)``. A map whose
+            Keypoints ``(1, K, 2)`` in input pixels and scores (map maxima) ``(1, K)``. A map whose
             maximum is not positive gives cell (-1, -1), as everywhere in mmpose.
         """
         keypoints, scores = refined_keypoints(encoded, self.blur_kernel_size)

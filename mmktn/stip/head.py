@@ -31,13 +31,13 @@ class STIPHead(HeatmapHead):
 
     Args:
         in_channels: Width of the last map of the backbone or neck.
-        out_channels: Number of key-points K.
+        out_channels: Number of keypoints K.
         semantic_transfer: Options of `SemanticTransfer`, or None to leave it out.
         instance_parsing: Options of `InstanceParsing`, or None for an ordinary 1x1 regressor.
         scale: Enlargement of the maps before the heat-maps (UP_SCALE of the official code).
         with_refine: Put a 3x3 block on the enlarged features (HRNet variants only).
         mask_index: Which input map the person mask is predicted from.
-        spatial_index: Which input map the spatial key-points are predicted from.
+        spatial_index: Which input map the spatial keypoints are predicted from.
         deconv_out_channels: Deconvolutions on the last map (ResNet variant), or None.
         loss: Config of the losses.
         **kwargs: Whatever mmpose's HeatmapHead accepts (`decoder`, `init_cfg`, ...).
@@ -187,8 +187,8 @@ class STIPHead(HeatmapHead):
         """Decode the final heat-maps, as mmpose's HeatmapHead does (flip test included).
 
         With semantic-aware transfer the instances also get ``keypoint_presence`` ``(1, K)`` in
-        [0, 1], the classifier's answer which key-points the crop shows, averaged over both views
-        of a flip test. The key-points and their scores do not depend on it.
+        [0, 1], the classifier's answer which keypoints the crop shows, averaged over both views
+        of a flip test. The keypoints and their scores do not depend on it.
 
         Args:
             feats: Maps of the backbone or neck; a list of two with a flip test.
@@ -199,7 +199,7 @@ class STIPHead(HeatmapHead):
             Instances a crop, and with ``output_heatmaps`` also the heat-maps.
 
         Raises:
-            ValueError: If the dataset has another number of key-points than this head.
+            ValueError: If the dataset has another number of keypoints than this head.
         """
         test_cfg = test_cfg or {}
         flip_indices = batch_data_samples[0].metainfo.get("flip_indices")
@@ -272,6 +272,6 @@ class STIPHead(HeatmapHead):
         if found != self.out_channels:
             name = sample.metainfo.get("dataset_name", "the dataset")
             raise ValueError(
-                f"{name} has {found} key-points but the head has out_channels={self.out_channels}; "
+                f"{name} has {found} keypoints but the head has out_channels={self.out_channels}; "
                 "use the config of that dataset or set model.head.out_channels"
             )

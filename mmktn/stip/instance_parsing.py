@@ -54,7 +54,7 @@ def coordinate_planes(like: Tensor) -> Tensor:
 
 
 class InstanceParsing(nn.Module):
-    """Generate a regressor for every pixel and key-point and apply it to the features.
+    """Generate a regressor for every pixel and keypoint and apply it to the features.
 
     Args:
         channels: Width D of source, features and kernels.

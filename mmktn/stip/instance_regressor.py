@@ -40,7 +40,7 @@ def _trilinear(generator: Tensor, features: Tensor, weight: Tensor) -> Tensor:
     """``out[b,p,k] = sum_{d,e} weight[k,d,e] * features[b,p,d] * generator[b,p,e]``."""
     if torch.jit.is_tracing():
         # Without tiles, whose number depends on the batch: a traced loop would keep that of the
-        # example. One key-point at a time holds (B, P, D), not the kernels.
+        # example. One keypoint at a time holds (B, P, D), not the kernels.
         each = (torch.matmul(generator, part.t()).mul(features).sum(-1) for part in weight)
         return torch.stack(list(each), dim=-1)
     keypoints, depth, width = weight.shape

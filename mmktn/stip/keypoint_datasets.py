@@ -1,7 +1,7 @@
 """mmpose's CrowdPose, COCO and OCHuman datasets with their input checked.
 
 mmpose drops a broken annotation or fails with a bare assertion; here the first problem is named
-with file, id and value. Departs from mmpose in one thing: a person without a visible key-point is
+with file, id and value. Departs from mmpose in one thing: a person without a visible keypoint is
 not trained on, whatever its coordinates and `num_keypoints` say.
 """
 
@@ -40,7 +40,7 @@ class CheckedKeypoints(BaseCocoStyleDataset):
 
     Raises:
         FileNotFoundError: The annotation or the detection file is missing.
-        ValueError: A person has another number of key-points than the dataset defines or an
+        ValueError: A person has another number of keypoints than the dataset defines or an
             unusable box, a labelled person's box lies outside its image; a detection file is of
             another kind or empty, an entry lacks a field, names an image that the annotation file
             lacks or holds a box outside its image; or nobody is left.
@@ -71,7 +71,7 @@ class CheckedKeypoints(BaseCocoStyleDataset):
             )
         if keypoints is not None and len(keypoints) != 3 * self._num_keypoints:
             raise ValueError(
-                f"{where} has {len(keypoints) / 3:g} key-points, {self.metainfo['dataset_name']} "
+                f"{where} has {len(keypoints) / 3:g} keypoints, {self.metainfo['dataset_name']} "
                 f"defines {self._num_keypoints}; use the config of the right dataset "
                 "(crowdpose 14, coco and ochuman 17)"
             )
@@ -98,7 +98,7 @@ class CheckedKeypoints(BaseCocoStyleDataset):
             unlabelled = sum(not _has_visible_keypoint(info) for info in left_out)
             print_log(
                 f"{self.ann_file}: {len(left_out)} of {len(instance_list)} "
-                f"persons are left out ({unlabelled} without a visible key-point, the rest crowd "
+                f"persons are left out ({unlabelled} without a visible keypoint, the rest crowd "
                 "regions, empty boxes or num_keypoints of 0)",
                 logger="current",
             )
@@ -172,17 +172,17 @@ def _has_visible_keypoint(info: dict[str, Any]) -> bool:
 
 @DATASETS.register_module()
 class CheckedCocoDataset(CheckedKeypoints, CocoDataset):
-    """COCO key-points (17), checked."""
+    """COCO keypoints (17), checked."""
 
 
 @DATASETS.register_module()
 class CheckedOCHumanDataset(CheckedKeypoints, OCHumanDataset):
-    """OCHuman (17 key-points), checked."""
+    """OCHuman (17 keypoints), checked."""
 
 
 @DATASETS.register_module()
 class CheckedCrowdPoseDataset(CheckedKeypoints, CrowdPoseDataset):
-    """CrowdPose (14 key-points), checked; a test set must carry `crowdIndex`.
+    """CrowdPose (14 keypoints), checked; a test set must carry `crowdIndex`.
 
     Raises:
         ValueError: In test mode, if an image lacks `crowdIndex`.

@@ -34,9 +34,9 @@ class STIPLoss(nn.Module):
 
     Args:
         pose_weight: Weight of each of the final, initial and kernel terms.
-        spatial_weight: Weight of the spatial key-point term.
+        spatial_weight: Weight of the spatial keypoint term.
         mask_weight: Weight of the person mask term.
-        semantics_weight: Weight of the key-point presence term.
+        semantics_weight: Weight of the keypoint presence term.
         with_kernel_term: Supervise the kernel maps; the ResNet variant does not.
     """
 

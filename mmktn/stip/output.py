@@ -18,7 +18,7 @@ class STIPOutput:
         spatial: Heat-maps of the stage-3 auxiliary head ``(B, K, h, w)``.
         mask_logits: Person mask logits of the stage-2 auxiliary head ``(B, 1, h, w)``.
         context: Region context embedding ``(B, D)`` (semantic-aware transfer, as the next three).
-        semantics_logits: Key-point-wise presence logits ``(B, K)``.
+        semantics_logits: Keypoint-wise presence logits ``(B, K)``.
         graph: Global-local graph ``(B, 1, h/s, w/s)`` in [0, 1], at feature resolution.
         transfer_matrix: Instance-specific transfer matrix ``(B, K, h/s, w/s)``.
     """
@@ -41,9 +41,9 @@ class STIPTargets:
 
     Attributes:
         heatmaps: Heat-maps of the person of the crop ``(B, K, h, w)``.
-        keypoint_weights: 1 where the key-point is labelled, else 0, ``(B, K)``.
-        person_mask: 1 near the person's key-points, else 0, ``(B, 1, h, w)``.
-        keypoint_presence: 1 where the key-point is to be found in the crop ``(B, K)``.
+        keypoint_weights: 1 where the keypoint is labelled, else 0, ``(B, K)``.
+        person_mask: 1 near the person's keypoints, else 0, ``(B, 1, h, w)``.
+        keypoint_presence: 1 where the keypoint is to be found in the crop ``(B, K)``.
         spatial_heatmaps: Heat-maps for the spatial head where it is to see the other persons too
             ``(B, K, h, w)``; None = ``heatmaps``.
     """

@@ -40,10 +40,10 @@ def draw_skeletons(
     Args:
         image: Picture.
         keypoints: ``(N, K, 2)``, image pixels.
-        scores: ``(N, K)``; key-points below the threshold are left out, and links that end there.
-        links: Pairs of key-points.
-        link_colours: One RGB colour a link.
-        keypoint_colours: One RGB colour a key-point ``(K, 3)``.
+        scores: ``(N, K)``; keypoints below the threshold are left out, and links that end there.
+        links: Pairs of keypoints.
+        link_colours: One RGB colour per link.
+        keypoint_colours: One RGB colour per keypoint ``(K, 3)``.
         score_threshold: Lowest score that is drawn.
     """
     drawn = image.copy()
@@ -87,20 +87,20 @@ def stip_overview(
     keypoint_names: Sequence[str],
     keypoints: Sequence[int] = (),
 ) -> NDArray[np.uint8]:
-    """Lay out what STIP computes inside: a row of maxima over the key-points, then chosen ones.
+    """Lay out what STIP computes inside: a row of maxima over the keypoints, then chosen ones.
 
     Args:
         crop: The network's input ``(h, w, 3)``.
         maps: As `PoseEstimator.stip_maps` gives them; absent ones have no column.
-        keypoint_names: Names of the K key-points.
-        keypoints: Which key-points get a row of their own.
+        keypoint_names: Names of the K keypoints.
+        keypoints: Which keypoints get a row of their own.
 
     Raises:
-        ValueError: A key-point does not exist.
+        ValueError: A keypoint does not exist.
     """
     wrong = [k for k in keypoints if not 0 <= k < len(keypoint_names)]
     if wrong:
-        raise ValueError(f"key-point {wrong[0]} is not among 0..{len(keypoint_names) - 1}")
+        raise ValueError(f"keypoint {wrong[0]} is not among 0..{len(keypoint_names) - 1}")
     columns = [(name, title) for name, title in STIP_COLUMNS if name in maps]
     columns += [(name, name) for name in ("spatial", "mask") if name in maps]
 
@@ -114,7 +114,7 @@ def stip_overview(
     rows = [row(None), *(row(k) for k in keypoints)]
     titles = ["crop", *(title for _, title in columns)]
     semantics = maps.get("semantics")
-    labels = ["maximum over key-points"] + [
+    labels = ["maximum over keypoints"] + [
         keypoint_names[k] + (f" {semantics[k]:.2f}" if semantics is not None else "")
         for k in keypoints
     ]

@@ -1,4 +1,4 @@
-"""Targets of STIP's auxiliary heads: person mask, key-point presence, all-person heat-maps.
+"""Targets of STIP's auxiliary heads: person mask, keypoint presence, all-person heat-maps.
 
 Source: official STIP loader. The mask is where any heat-map of the person exceeds 0.3, presence is
 a positive weight. The loader also prepares heat-maps of the other persons of the image at half
@@ -23,7 +23,7 @@ from mmktn.registry import TRANSFORMS
 
 @lru_cache(maxsize=4)
 def _keypoints_by_image(ann_file: str) -> dict[int, list[tuple[int, NDArray[np.float32]]]]:
-    """Read id and key-points ``(K, 3)`` of every labelled person of an annotation file."""
+    """Read id and keypoints ``(K, 3)`` of every labelled person of an annotation file."""
     persons: dict[int, list] = defaultdict(list)
     for annotation in record_list(read_json(ann_file, "ann_file"), "annotations", ann_file):
         keypoints = np.array(annotation.get("keypoints", ()), dtype=np.float32).reshape(-1, 3)
@@ -105,14 +105,14 @@ class SemanticTargets(BaseTransform):
 
 
 def crop_keypoints(keypoints_xy: NDArray, results: dict[str, Any]) -> NDArray[np.float32]:
-    """Move key-points of the image the way the crop was made: flip, then affine map.
+    """Move keypoints of the image the way the crop was made: flip, then affine map.
 
     Args:
-        keypoints_xy: Key-points ``(K, 2)`` in image pixels.
+        keypoints_xy: Keypoints ``(K, 2)`` in image pixels.
         results: Pipeline dict after TopdownAffine (not the UDP variant).
 
     Returns:
-        Key-points ``(K, 2)`` in crop pixels, left and right swapped if the crop is flipped.
+        Keypoints ``(K, 2)`` in crop pixels, left and right swapped if the crop is flipped.
 
     Raises:
         ValueError: If the crop was flipped in another direction than horizontally.

@@ -1,4 +1,4 @@
-"""Semantic-aware transfer (SaT): enrich region features with what each key-point means.
+"""Semantic-aware transfer (SaT): enrich region features with what each keypoint means.
 
 Source: STIP (MM'21), slides and official STIPNet / GPEmbNet. The figure adds the global-local graph
 to the initial heat-maps, the code multiplies: `fuse`.
@@ -19,9 +19,9 @@ class TransferResult:
 
     Attributes:
         features: Semantic-aware features ``(B, D, h, w)``.
-        semantic_map: Key-point embeddings mapped softly to the pixels ``(B, D, h, w)``.
+        semantic_map: Keypoint embeddings mapped softly to the pixels ``(B, D, h, w)``.
         context: Region context embedding ``(B, D)``.
-        semantics_logits: Key-point-wise presence logits ``(B, K)``.
+        semantics_logits: Keypoint-wise presence logits ``(B, K)``.
         transfer_matrix: Instance-specific transfer matrix ``(B, K, h, w)``.
         graph: Global-local graph ``(B, 1, h, w)`` in [0, 1], or None.
     """
@@ -53,7 +53,7 @@ class RegionContext(nn.Module):
 
 
 class SemanticTransfer(nn.Module):
-    """Transfer the classifier's key-point semantics to the pixels of the region features.
+    """Transfer the classifier's keypoint semantics to the pixels of the region features.
 
     Args:
         channels: Width D of the features.
@@ -111,12 +111,12 @@ class SemanticTransfer(nn.Module):
         )
 
     def presence(self, region: Tensor) -> Tensor:
-        """Predict which key-points are to be found, without the transfer.
+        """Predict which keypoints are to be found, without the transfer.
 
         Args:
             region: Map the context embedding is taken from ``(B, D, h', w')``.
 
         Returns:
-            Key-point-wise probabilities ``(B, K)``.
+            Keypoint-wise probabilities ``(B, K)``.
         """
         return self.keypoint_classifier(self.region_context(region)).float().sigmoid()

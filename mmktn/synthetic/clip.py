@@ -38,7 +38,7 @@ class ClipOptions:
     Attributes:
         seed: of everything.
         frames: number of frames.
-        rate: frames a second.
+        rate: frames per second.
         size_hw: rows and columns.
         action: "walk": one person walks by and turns; "cross": two walk in front of each other;
             "dance": one stays and moves arms and trunk.

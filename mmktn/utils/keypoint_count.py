@@ -1,4 +1,4 @@
-"""One message where a key-point head and its data disagree about the number of key-points.
+"""One message where a keypoint head and its data disagree about the number of keypoints.
 
 Without it a stock head of mmpose fails in the middle of its loss or of the decoding, with a text
 about tensor sizes.
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def require_keypoint_count(model: Any, metainfo: Mapping[str, Any] | None, *, source: str) -> None:
-    """Compare the number of key-points of a head with that of a dataset.
+    """Compare the number of keypoints of a head with that of a dataset.
 
     Args:
         model: Pose estimator; one whose head does not say `out_channels` is not checked.
@@ -24,7 +24,7 @@ def require_keypoint_count(model: Any, metainfo: Mapping[str, Any] | None, *, so
     labelled = meta.get("num_keypoints")
     if isinstance(predicted, int) and labelled is not None and predicted != labelled:
         raise ValueError(
-            f"{meta.get('dataset_name', 'the dataset')} has {labelled} key-points but the head has "
+            f"{meta.get('dataset_name', 'the dataset')} has {labelled} keypoints but the head has "
             f"out_channels={predicted} (config keys {source} and model.head.out_channels); use the "
             f"config of that dataset or set model.head.out_channels={labelled}"
         )

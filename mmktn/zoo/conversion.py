@@ -67,7 +67,7 @@ def convert(model: ZooModel, found: Fetched, config: Path, target: Path) -> None
         "mmktn_version": __version__,
         "config_name": config.name,
         "dropped": dropped,
-        **({} if model.kind == "key-points" else {"dataset_meta": {"classes": _classes(config)}}),
+        **({} if model.kind == "keypoints" else {"dataset_meta": {"classes": _classes(config)}}),
     }
     with replace_atomically(target) as handle:
         torch.save({"meta": meta, "state_dict": state}, handle)

@@ -27,7 +27,7 @@ class ZooModel:
     Attributes:
         name: Its name here.
         aliases: Other names, of the config here and of the project that published it.
-        kind: ``"charts"``, ``"CSE"`` or ``"key-points"``.
+        kind: ``"charts"``, ``"CSE"`` or ``"keypoints"``.
         config: Name of its config without ending.
         form: Whose form the published file has: ``"detectron2"``, ``"stip"``, ``"mmpose"`` or
             ``"mmktn"``.

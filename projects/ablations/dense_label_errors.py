@@ -48,7 +48,7 @@ def measure(
         labels: Measured.
         truth: True.
         surface: `BodySurface`.
-        stride: Take every so-manieth row and column of cells.
+        stride: Step between the rows and columns of cells that are taken.
         max_persons: 0 for all.
 
     Returns:

@@ -46,7 +46,7 @@ def seconds_of(work):
 
 
 def speed(folder, count, batch_size):
-    """Both ways over the same pictures; prints seconds a picture."""
+    """Both ways over the same pictures; prints seconds per picture."""
     frames = make_clip(ClipOptions(seed=1, frames=min(count, 6), rate=6, size_hw=(480, 640)))
     pictures = [frame.picture for frame in frames]
     files = []
@@ -74,7 +74,7 @@ def speed(folder, count, batch_size):
         inferencer(str(file))
     for name, work in (("plain loop", loop), (f"predict, batches of {batch_size}", command)):
         wall, processor = seconds_of(work)
-        print(f"{name}: {wall / count:.3f} s a picture, {processor / count:.3f} s of processor")
+        print(f"{name}: {wall / count:.3f} s per picture, {processor / count:.3f} s of processor")
 
 
 class Nobody:

@@ -53,7 +53,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--modes", nargs="+", choices=MODES, default=["inference", "train"])
     parser.add_argument("--baseline", help="config that the ratios refer to; measured too")
     parser.add_argument("--checkpoint", help="weights, if there is only one config")
-    parser.add_argument("--boxes", type=int, default=10, help="people an image")
+    parser.add_argument("--boxes", type=int, default=10, help="people per image")
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--warmup", type=int, default=1)

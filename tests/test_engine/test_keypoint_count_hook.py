@@ -1,4 +1,4 @@
-"""A head of another number of key-points than the data stops a run before its first batch."""
+"""A head of another number of keypoints than the data stops a run before its first batch."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ STIP = CONFIGS / "stip_hrnet-w16n_cpu_synthcrowd-128x96.py"
 
 @pytest.fixture(scope="module")
 def crowds(tmp_path_factory):
-    """The same crowd with 14 and with 17 key-points."""
+    """The same crowd with 14 and with 17 keypoints."""
     found = {}
     for keypoints in (14, 17):
         found[keypoints] = tmp_path_factory.mktemp(f"crowd{keypoints}")
@@ -45,10 +45,10 @@ def runner_of(config, crowds, work_dir, **options):
 @pytest.mark.parametrize("step", ["train", "val", "test"])
 def test_head_of_17_on_data_of_14_is_one_message(config, step, crowds, tmp_path):
     runner = runner_of(config, crowds, tmp_path, **{"model.head.out_channels": 17})
-    with pytest.raises(ValueError, match="14 key-points") as error:
+    with pytest.raises(ValueError, match="14 keypoints") as error:
         getattr(runner, step)()
     assert str(error.value) == (
-        "crowdpose has 14 key-points but the head has out_channels=17 (config keys "
+        "crowdpose has 14 keypoints but the head has out_channels=17 (config keys "
         f"{step}_dataloader.dataset and model.head.out_channels); use the config of that dataset "
         "or set model.head.out_channels=14"
     )

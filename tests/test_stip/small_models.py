@@ -28,7 +28,7 @@ def small_extra(width=8):
 
 
 def small_head(seed=0, **options):
-    """Head on 8 channels and 5 key-points with weights of order one, in eval mode."""
+    """Head on 8 channels and 5 keypoints with weights of order one, in eval mode."""
     options = {"semantic_transfer": {}, "instance_parsing": {}, **options}
     torch.manual_seed(seed)
     head = STIPHead(8, 5, **options).eval()
@@ -49,7 +49,7 @@ def random_feats(seed=1, hw=(6, 4), batch=2, channels=8):
 
 
 def random_targets(maps, seed=2):
-    """Targets of the size of the maps; some key-points are not labelled."""
+    """Targets of the size of the maps; some keypoints are not labelled."""
     generator = torch.Generator().manual_seed(seed)
     batch, keypoints = maps.shape[:2]
     labelled = (torch.rand(batch, keypoints, generator=generator) > 0.4).float()

@@ -60,10 +60,10 @@ def test_checkpoint_in_mmpose_names_is_recognised_as_such():
 @pytest.mark.parametrize(
     ("width", "keypoints", "message"),
     [
-        (16, 14, r"backbone\.transition1.*\(16.*\(8.*HRNet-W16, 14 key-points.*config"),
-        (8, 17, r"head\.final_layer.*is \(17.*wants \(14.*17 key-points"),
+        (16, 14, r"backbone\.transition1.*\(16.*\(8.*HRNet-W16, 14 keypoints.*config"),
+        (8, 17, r"head\.final_layer.*is \(17.*wants \(14.*17 keypoints"),
     ],
-    ids=["width", "key-points"],
+    ids=["width", "keypoints"],
 )
 def test_first_weight_that_does_not_fit_is_named_with_a_hint(width, keypoints, message):
     conversion = convert_stip_state_dict(hrnet_pose(width, keypoints))

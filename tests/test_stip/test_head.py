@@ -271,7 +271,7 @@ def test_messages_for_data_that_does_not_fit():
     head, feats = small_head(decoder=DECODER), random_feats()
     maps = head(feats)
     batch, _ = samples(torch.rand(2, 7, 12, 8))
-    with pytest.raises(ValueError, match="toy has 7 key-points but the head has out_channels=5"):
+    with pytest.raises(ValueError, match="toy has 7 keypoints but the head has out_channels=5"):
         head.loss(feats, batch)
     batch, _ = samples(torch.rand(2, 5, 24, 16))
     with pytest.raises(ValueError, match=r"are \(24, 16\).*heatmap_size to \(8, 12\)"):
@@ -282,7 +282,7 @@ def test_messages_for_data_that_does_not_fit():
         head.loss(feats, batch)
     batch, _ = samples(maps)
     batch[0].set_metainfo({"flip_indices": list(range(17))})
-    with pytest.raises(ValueError, match="toy has 17 key-points"):
+    with pytest.raises(ValueError, match="toy has 17 keypoints"):
         head.predict(feats, batch)
 
 

@@ -60,9 +60,7 @@ def test_missing_detections_are_named(crowd):
 
 def test_wrong_number_of_keypoints_names_annotation_and_both_numbers(crowd):
     folder, _ = crowd
-    with pytest.raises(
-        ValueError, match=r"annotation 1 of .*crowd\.json has 14 key-points, coco d"
-    ):
+    with pytest.raises(ValueError, match=r"annotation 1 of .*crowd\.json has 14 keypoints, coco d"):
         load(folder, dataset=CheckedCocoDataset)
 
 
@@ -110,7 +108,7 @@ def test_person_without_visible_keypoint_is_left_out_and_counted(crowd, coordina
         del person["num_keypoints"]
     found, messages = load_with_log(folder, content)
     assert ids_of(found) == [1, 3, 4, 5, 6]
-    assert "1 of 6 persons are left out (1 without a visible key-point" in messages[0]
+    assert "1 of 6 persons are left out (1 without a visible keypoint" in messages[0]
 
 
 def test_only_training_looks_at_visibility(crowd):
@@ -130,7 +128,7 @@ def test_persons_left_out_for_other_reasons_are_not_called_unlabelled(crowd):
     content["annotations"][4]["keypoints"] = [0] * 42
     found, messages = load_with_log(folder, content)
     assert ids_of(found) == [2, 3, 4, 6]
-    assert "2 of 6 persons are left out (1 without a visible key-point, the rest" in messages[0]
+    assert "2 of 6 persons are left out (1 without a visible keypoint, the rest" in messages[0]
 
 
 def test_set_without_anybody_is_named(crowd):

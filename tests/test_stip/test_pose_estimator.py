@@ -72,7 +72,7 @@ def test_maps_of_a_crop(estimator, crowd):
     }  # fmt: skip
     picture = stip_overview(crop, maps, keypoint_names=estimator.keypoint_names, keypoints=[0, 12])
     assert picture.dtype == np.uint8
-    with pytest.raises(ValueError, match=r"key-point 14 is not among 0\.\.13"):
+    with pytest.raises(ValueError, match=r"keypoint 14 is not among 0\.\.13"):
         stip_overview(crop, maps, keypoint_names=estimator.keypoint_names, keypoints=[14])
 
 
@@ -127,7 +127,7 @@ def test_config_of_another_kind_is_refused():
 def test_head_of_another_number_of_keypoints_is_refused(name):
     with pytest.raises(
         ValueError,
-        match=r"crowdpose has 14 key-points but the head has out_channels=17 \(config keys "
+        match=r"crowdpose has 14 keypoints but the head has out_channels=17 \(config keys "
         r"test_dataloader\.dataset and model\.head\.out_channels\); .*out_channels=14",
     ):
         PoseEstimator(

@@ -57,7 +57,7 @@ def test_converted_checkpoint_loads_into_the_model_of_its_config(tmp_path, monke
     torch.save({"state_dict": hrnet_pose()}, source)
     config = small_config(tmp_path)
     assert convert_stip(monkeypatch)([source, target, "--config", config]) == 0
-    assert "hrnet-pose: HRNet-W8, 14 key-points" in capsys.readouterr().out
+    assert "hrnet-pose: HRNet-W8, 14 keypoints" in capsys.readouterr().out
     from mmengine.config import Config
 
     model = MODELS.build(Config.fromfile(str(config)).model)
@@ -74,7 +74,7 @@ def test_checkpoint_of_another_config_is_named(tmp_path, monkeypatch):
     refused(
         convert_stip(monkeypatch),
         [source, tmp_path / "o.pth", "--config", config],
-        r"convert_stip: .*head\.final_layer.*14 key-points",
+        r"convert_stip: .*head\.final_layer.*14 keypoints",
     )
 
 

@@ -1,4 +1,4 @@
-"""A hand-made crowd data set: pictures with coloured dots where the key-points are."""
+"""A hand-made crowd data set: pictures with coloured dots where the keypoints are."""
 
 import json
 

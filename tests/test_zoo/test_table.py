@@ -42,7 +42,7 @@ def test_names_and_aliases_are_of_one_model_each():
 @pytest.mark.parametrize("model", zoo_models(), ids=lambda m: m.name)
 def test_rows_are_whole(model):
     assert model.form in ("detectron2", "mmpose", "stip", "mmktn")
-    assert model.kind in ("charts", "CSE", "key-points")
+    assert model.kind in ("charts", "CSE", "keypoints")
     assert model.file_name.endswith((".pkl", ".pth"))
     assert model.page
     if model.address:

@@ -60,14 +60,14 @@ def small(server, fill_table, state):
         {
             "name": "small",
             "aliases": ["SMALL_official"],
-            "kind": "key-points",
+            "kind": "keypoints",
             "config": CONFIG,
             "form": "mmpose",
             "address": f"{server.address}/small.pth",
         },
         {
             "name": "by-hand",
-            "kind": "key-points",
+            "kind": "keypoints",
             "config": CONFIG,
             "form": "mmpose",
             "file": "folder/hand.pth",
@@ -82,7 +82,7 @@ def small(server, fill_table, state):
         },
         {
             "name": "ours",
-            "kind": "key-points",
+            "kind": "keypoints",
             "config": CONFIG,
             "form": "mmktn",
             "file": "ours.pth",

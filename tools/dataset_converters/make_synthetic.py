@@ -82,7 +82,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--people", type=int, nargs=2, default=None, metavar=("MIN", "MAX"),
-        help="persons an image, before those seen too little are taken out (1 4; --crowd 2 5)",
+        help="persons per image, before those seen too little are taken out (1 4; --crowd 2 5)",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)

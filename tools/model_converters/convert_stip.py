@@ -46,7 +46,7 @@ def summarise(conversion: STIPConversion, missing: list[str] | None) -> str:
     """One paragraph about what was converted."""
     lines = [
         f"{conversion.kind}: HRNet-W{conversion.width}, "
-        f"{conversion.num_keypoints or 'no'} key-points, {len(conversion.renamed)} weights"
+        f"{conversion.num_keypoints or 'no'} keypoints, {len(conversion.renamed)} weights"
     ]
     lines += [f"not used: {name} ({reason})" for name, reason in conversion.unused.items()]
     if missing is not None:

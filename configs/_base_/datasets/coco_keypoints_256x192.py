@@ -1,4 +1,4 @@
-# COCO train2017 -> val2017 key-points at 256x192, targets 64x48. Boxes at test: the usual
+# COCO train2017 -> val2017 keypoints at 256x192, targets 64x48. Boxes at test: the usual
 # detections of 56.4 AP.
 # Read by mmpose's inferencers.
 dataset_type = "mmktn.CheckedCocoDataset"

@@ -1,4 +1,4 @@
-# The same with STIP's targets: maps twice as large (sigma + 1), person mask, key-point presence.
+# The same with STIP's targets: maps twice as large (sigma + 1), person mask, keypoint presence.
 _base_ = ["coco_keypoints_256x192.py"]
 
 codec = dict(type="mmktn.RefinedHeatmap", input_size=(192, 256), heatmap_size=(96, 128), sigma=3)

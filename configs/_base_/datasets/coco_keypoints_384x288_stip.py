@@ -1,4 +1,4 @@
-# The same with STIP's targets: maps twice as large (sigma + 1), person mask, key-point presence.
+# The same with STIP's targets: maps twice as large (sigma + 1), person mask, keypoint presence.
 _base_ = ["coco_keypoints_384x288.py"]
 
 codec = dict(type="mmktn.RefinedHeatmap", input_size=(288, 384), heatmap_size=(144, 192), sigma=4)

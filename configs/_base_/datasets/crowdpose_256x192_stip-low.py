@@ -1,4 +1,4 @@
-# The same with STIP's targets at the baseline's resolution (ResNet variant): person mask, key-point
+# The same with STIP's targets at the baseline's resolution (ResNet variant): person mask, keypoint
 # presence.
 _base_ = ["crowdpose_256x192.py"]
 

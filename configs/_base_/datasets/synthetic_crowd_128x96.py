@@ -1,4 +1,4 @@
-# The project's synthetic crowd (14 key-points, crowdIndex spread over easy, medium, hard) at
+# The project's synthetic crowd (14 keypoints, crowdIndex spread over easy, medium, hard) at
 # 128x96, targets 32x24. Make it first:
 #   python tools/dataset_converters/make_synthetic.py --crowd --format crowdpose coco \
 #       --out data/synthetic_crowd --train 300 --val 80 --size 192 256

@@ -1,4 +1,4 @@
-# The same with STIP's targets: maps twice as large, person mask, key-point presence.
+# The same with STIP's targets: maps twice as large, person mask, keypoint presence.
 _base_ = ["synthetic_crowd_128x96.py"]
 
 codec = dict(type="mmktn.RefinedHeatmap", input_size=(96, 128), heatmap_size=(48, 64), sigma=2)

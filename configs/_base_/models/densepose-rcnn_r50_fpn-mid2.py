@@ -12,7 +12,7 @@ model = dict(
         densepose_head=dict(
             trunk=dict(_delete_=True, type="mmktn.KTNTrunk", in_channels=256, channels=512),
             predictor=dict(coarse_channels=15, with_body_mask=True),
-            # The weights of U and V belong to 4 images a GPU in the KTN configs.
+            # The weights of U and V belong to 4 images per GPU in the KTN configs.
             loss=dict(
                 weights=dict(fine_segm=1.0, u=0.01, v=0.01, coarse_segm=2.0, body_mask=5.0),
                 uv_reference_images=4,

@@ -112,7 +112,7 @@ model = dict(
             ),
             sampler=dict(
                 type="mmdet.RandomSampler",
-                # Two people an image learn charts: more boxes of the same person cost more than
+                # Two people per image learn charts: more boxes of the same person cost more than
                 # they teach.
                 num=16,
                 pos_fraction=0.15,

@@ -1,4 +1,4 @@
-# HRNet-W32 with a plain heat-map head: the baseline of every STIP row. 256x192, 14 key-points,
+# HRNet-W32 with a plain heat-map head: the baseline of every STIP row. 256x192, 14 keypoints,
 # quarter-pixel decoding.
 model = dict(
     type="mmpose.TopdownPoseEstimator",

@@ -1,4 +1,4 @@
-# SimpleBaseline-R50: the baseline of the ResNet rows of STIP. 256x192, 14 key-points.
+# SimpleBaseline-R50: the baseline of the ResNet rows of STIP. 256x192, 14 keypoints.
 model = dict(
     type="mmpose.TopdownPoseEstimator",
     data_preprocessor=dict(

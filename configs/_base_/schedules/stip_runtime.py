@@ -21,7 +21,7 @@ default_hooks = dict(
 )
 # The first averages the running statistics of the batch norms over the processes after each epoch,
 # the second makes a resumed run repeat an uninterrupted one, the third stops a run whose head and
-# data differ in their number of key-points.
+# data differ in their number of keypoints.
 custom_hooks = [
     dict(type="SyncBuffersHook"),
     dict(type="mmktn.IterationSeedHook"),

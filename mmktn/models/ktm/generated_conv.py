@@ -1,6 +1,6 @@
 """Convolution of the 25 surface classes whose kernel a KTM generates, or folded KTM.
 
-The KTM of hosts whose last layer is an ordinary convolution: 3 x 3 on AMA-net, 1 x 1 on the fully
+The KTM of systems whose last layer is an ordinary convolution: 3 x 3 on AMA-net, 1 x 1 on the fully
 convolutional SimpleBaseline and HRNet. Everything is `GeneratedDeconv`'s; only the order of the
 axes differs: convolutions store (classes, C, k, k).
 """

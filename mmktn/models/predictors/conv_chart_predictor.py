@@ -70,8 +70,8 @@ class ConvKTMv2ChartPredictor(KTMv2ChartPredictor):
         in_channels: Channels of the trunk.
         coarse_channels: Channels of the coarse map; the source 'part' needs 15.
         kernel_size: 1 or 3.
-        sources: As in `KTMv2ChartPredictor`; without 'box', since fully convolutional hosts have no
-            box head.
+        sources: As in `KTMv2ChartPredictor`; without 'box', since fully convolutional systems have
+            no box head.
         **kwargs: As `KTMv2ChartPredictor`: `with_body_mask`, `num_keypoints`, `box_dim`, `graph`,
             `transformer`, `folded`, `upscale`, `keypoint_upscale`, `init_cfg`.
     """

@@ -1,6 +1,6 @@
 """What all chart predictors share: one layer per map, then bilinear enlargement.
 
-Transposed convolutions and bilinear x2; other hosts use plain convolutions (map_layers.py). The
+Transposed convolutions and bilinear x2; other systems use plain convolutions (map_layers.py). The
 layers read the same features, so they run as one whose kernels are set side by side; maps nobody
 asks for (keypoints at inference) are left out of it.
 """

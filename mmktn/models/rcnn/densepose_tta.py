@@ -36,7 +36,8 @@ class DensePoseTTA(DetTTAModel):
     """Boxes of all views merged by NMS; their charts decoded once, from maps averaged over views.
 
     Built by `tools/test.py --tta` around the config's model (`tta_model`, `tta_pipeline`). Other
-    hosts of `DensePoseHead` override `detect` and `box_maps`. Masks of a mask head are left out.
+    systems with a `DensePoseHead` override `detect` and `box_maps`. Masks of a mask head are left
+    out.
 
     Args:
         tta_cfg: `nms` (of mmcv's batched_nms) and `max_per_img` for the merged boxes.
