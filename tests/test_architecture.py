@@ -1,8 +1,10 @@
 """Who may import whom: docs/architecture.md as a table, checked on the source alone."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -245,6 +247,46 @@ def test_stip_can_be_taken_out():
     at_start = ast.parse(users["zoo.conversion"].read_text(encoding="utf-8")).body
     names = [ast.unparse(node) for node in at_start if isinstance(node, ast.ImportFrom)]
     assert not [name for name in names if "stip" in name]
+
+
+# Called by name from outside of the package: by its hosts, and by programs of users.
+CALLED_BY_HOSTS = {
+    "add_datasample",
+    "after_test",
+    "after_train",
+    "before_save_checkpoint",
+    "before_train_epoch",
+    "default_init_cfg",
+    "get_next",
+    "persistent_load",
+    "_forward",
+    "_load_detection_results",
+}
+CALLED_BY_COMPOSED_NAMES = {"_blur", "_gamma", "_jpeg", "_noise"}
+CALLED_BY_USERS = {"evaluate_vertices", "to_supervision", "use_meshes"}
+
+
+def test_no_function_serves_tests_alone():
+    """A name that package, tools, demo, projects and docs mention once is only defined."""
+    folders = ("mmktn", "tools", "demo", "projects", "docs", "configs")
+    kinds = {".py", ".md", ".js", ".json", ".html"}
+    texts = [
+        path.read_text(encoding="utf-8")
+        for folder in folders
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in kinds and ".mim" not in path.parts
+    ]
+    mentioned = Counter(word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text))
+    unused = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        if mentioned[node.name] == 1 and not node.name.startswith("__")
+        if not node.decorator_list or "register" not in ast.unparse(node.decorator_list[0])
+        if node.name not in CALLED_BY_HOSTS | CALLED_BY_COMPOSED_NAMES | CALLED_BY_USERS
+    ]
+    assert not unused, f"delete what only tests call, or say above who else does: {unused}"
 
 
 def test_every_module_says_what_it_is():

@@ -27,11 +27,6 @@ def annotation_grid_to_box_relative(dp_xy: Tensor) -> Tensor:
     return dp_xy / ANNOTATION_GRID
 
 
-def box_relative_to_annotation_grid(points: Tensor) -> Tensor:
-    """Map box-relative points (0..1) to the annotation grid (0..256), the inverse of the above."""
-    return points * ANNOTATION_GRID
-
-
 def keypoint_index_to_image(keypoints: Tensor) -> Tensor:
     """Map keypoints as COCO writes them (pixel indices) to image coordinates: the pixel's centre.
 

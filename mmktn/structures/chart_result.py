@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmktn.formats.chart_arrays import ChartArrays, ChartMaps, decode_png
+from mmktn.formats.chart_arrays import ChartArrays, ChartMaps
 from mmktn.structures.instance_list import InstanceList
 
 
@@ -49,11 +49,6 @@ class ChartResult(ChartMaps[Tensor]):
         # float64 before the cast: the nearest float32 to k / 255 gives k again after the product is
         # rounded.
         return cls(labels=labels_uv[0], uv=(labels_uv[1:].double() / 255).float())
-
-    @classmethod
-    def from_official(cls, entry: dict[str, Any]) -> ChartResult:
-        """Read the maps of one entry of an official result file; box and score stay there."""
-        return cls.from_iuv_uint8(decode_png(entry["uv_data"], tuple(entry["uv_shape"])))
 
 
 class ChartResults(InstanceList[ChartResult]):

@@ -117,22 +117,6 @@ class BodySurface:
             )
         return self._geodesics
 
-    def geodesic_between(
-        self, atlas_a: NDArray[np.int64], atlas_b: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """Distances between atlas vertices.
-
-        Args:
-            atlas_a: (N,) atlas vertex ids, -1 for none.
-            atlas_b: (N,) likewise.
-
-        Returns:
-            (N,) metres; 0 for two sides of one seam vertex, inf where either is -1.
-        """
-        vertex = self.atlas.mesh_vertex
-        ends = [np.where(ids >= 0, vertex[np.maximum(ids, 0)], -1) for ids in (atlas_a, atlas_b)]
-        return self.geodesics.distance(*ends)
-
     def require(self, *parts: str) -> "BodySurface":
         """This surface, if it has the named parts.
 

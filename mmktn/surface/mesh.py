@@ -76,11 +76,6 @@ class SurfaceMesh:
         return twice / 2
 
     @cached_property
-    def face_normals(self) -> NDArray[np.float64]:
-        """(F, 3) unit outward normals."""
-        return _unit(self._face_cross)
-
-    @cached_property
     def vertex_normals(self) -> NDArray[np.float64]:
         """(V, 3) unit normals, area-weighted mean over the faces of a vertex."""
         return _unit(vertex_sums(self.faces, self._face_cross, self.num_vertices))
@@ -101,15 +96,6 @@ class SurfaceMesh:
     def edge_lengths(self) -> NDArray[np.float64]:
         """(E,) lengths in metres."""
         return np.linalg.norm(np.diff(self.vertices[self.edges], axis=1)[:, 0], axis=1)
-
-    @cached_property
-    def is_closed_manifold(self) -> bool:
-        """Whether every edge joins exactly two faces that wind alike."""
-        half = _half_edges(self.faces)
-        forward = half[:, 0] * self.num_vertices + half[:, 1]
-        backward = half[:, 1] * self.num_vertices + half[:, 0]
-        unique = np.unique(forward)
-        return len(unique) == len(forward) and np.array_equal(unique, np.unique(backward))
 
     @cached_property
     def volume(self) -> float:

@@ -134,25 +134,6 @@ def chart_colours(name: str = "sides") -> np.ndarray:
     return colours
 
 
-def colour_field(
-    canvas: ChartCanvas, field: Field = "charts", colormap: str = "sides"
-) -> np.ndarray:
-    """Colour one map of a canvas: (H, W, 3) uint8 RGB; without a person, the colour of value 0.
-
-    Args:
-        canvas: Painted charts.
-        field: 'charts' for I, 'u' or 'v' for a chart coordinate (bytes 0..255 straight through the
-            colour map).
-        colormap: One of `COLORMAPS`; U and V fall back to 'parula' for 'sides', which knows charts
-            only.
-
-    Raises:
-        ValueError: Unknown field or colour map.
-    """
-    table, values = _table_and_values(canvas, field, colormap)
-    return table[values]
-
-
 def _table_and_values(
     canvas: ChartCanvas, field: Field, colormap: str
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,6 @@ from mmktn.visualization.colormaps import colormap_table
 
 if TYPE_CHECKING:
     from mmktn.structures import VertexResult
-    from mmktn.surface.reference_mesh import ReferenceMesh
 
 ALPHA = 0.7
 
@@ -33,15 +32,6 @@ def vertex_colours(values: NDArray[Any], *, colormap: str = "jet") -> NDArray[np
         return table.astype(np.uint8)
     low, span = float(table.min()), max(float(np.ptp(table)), 1e-12)
     return colormap_table(colormap)[((table - low) / span * 255).astype(np.uint8)]
-
-
-def texture_colours(mesh: ReferenceMesh, texture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Colours (K, 3) of the vertices of a mesh from a texture picture (h, w, 3) uint8 RGB."""
-    height, width = texture.shape[:2]
-    u, v = mesh.texcoords.T
-    columns = np.clip((u * width).astype(np.int64), 0, width - 1)
-    rows = np.clip(((1 - v) * height).astype(np.int64), 0, height - 1)
-    return texture[rows, columns]
 
 
 def paint_vertices(

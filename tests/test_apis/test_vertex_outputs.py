@@ -7,9 +7,9 @@ import torch
 from mmktn.apis.prediction import ImagePrediction, charts_of
 from mmktn.structures import VertexResult, VertexResults
 from mmktn.surface import load_surface
-from mmktn.surface.reference_mesh import ReferenceMesh, body_mesh_name
+from mmktn.surface.reference_mesh import body_mesh_name
 from mmktn.utils.user_error import UserError
-from mmktn.visualization.vertex_drawing import paint_vertices, texture_colours, vertex_colours
+from mmktn.visualization.vertex_drawing import paint_vertices, vertex_colours
 
 
 def results(mesh):
@@ -78,12 +78,6 @@ def test_results_that_leave_the_image_are_cut():
 def test_a_model_without_vertices_says_so():
     with pytest.raises(UserError, match="no vertices"):
         ImagePrediction("a.png", 1).paint_vertices()
-
-
-def test_textures_are_read_at_the_vertices():
-    mesh = ReferenceMesh("cat_2", {"texcoords": np.array([[0, 0], [1, 1]])})
-    texture = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    assert texture_colours(mesh, texture).tolist() == [[6, 7, 8], [3, 4, 5]]
 
 
 def test_numbers_become_colours():

@@ -56,3 +56,12 @@ def body() -> BodySurface:
     from mmktn.surface import load_surface
 
     return load_surface()
+
+
+def is_closed_manifold(mesh):
+    """Whether every edge joins exactly two faces that wind alike."""
+    half = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
+    forward = half[:, 0] * mesh.num_vertices + half[:, 1]
+    backward = half[:, 1] * mesh.num_vertices + half[:, 0]
+    unique = np.unique(forward)
+    return len(unique) == len(forward) and np.array_equal(unique, np.unique(backward))

@@ -23,13 +23,6 @@ def test_geodesics_are_made_once_when_first_asked():
     assert len(calls) == 1
 
 
-def test_distance_between_atlas_vertices_goes_over_mesh_vertices():
-    surface = _surface(geodesics=GeodesicTable(np.arange(15.0), 6))
-    # atlas 1 and 4 are two sides of mesh vertex 1; atlas 6 is mesh vertex 5
-    found = surface.geodesic_between(np.array([1, 6, -1]), np.array([4, 0, 3]))
-    assert found.tolist() == [0, 10, np.inf]
-
-
 def test_geodesics_come_from_the_mesh_where_none_are_given(tmp_path, monkeypatch):
     monkeypatch.setenv("MMKTN_CACHE_DIR", str(tmp_path))
     mesh = icosphere(0)

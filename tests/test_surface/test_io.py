@@ -5,7 +5,7 @@ import pytest
 
 from mmktn.surface import BodySurface, ChartSymmetry, load_surface
 from mmktn.surface.io import load_surface_file, save_surface, surface_from_reference_body
-from tests.test_surface.conftest import two_charts
+from tests.test_surface.conftest import is_closed_manifold, two_charts
 
 REFERENCE = Path(__file__).parents[1] / "data" / "reference" / "metrics" / "body.npz"
 
@@ -57,7 +57,7 @@ def test_reference_body_opens_by_either_name():
     surface = surface_from_reference_body(REFERENCE)
     assert surface.num_mesh_vertices == 1746
     assert surface.atlas.num_vertices == 2140
-    assert surface.mesh.is_closed_manifold
+    assert is_closed_manifold(surface.mesh)
     assert load_surface(REFERENCE).atlas.hash == surface.atlas.hash
     # by the file's own recipe
     stored = np.load(REFERENCE)

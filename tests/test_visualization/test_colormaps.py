@@ -6,9 +6,9 @@ from mmktn.formats.iuv_canvas import ChartCanvas
 from mmktn.surface.parts import CHART_NAMES
 from mmktn.visualization.colormaps import (
     PRESETS,
+    Preset,
     chart_colours,
     colormap_table,
-    colour_field,
     get_preset,
     render_preset,
 )
@@ -110,8 +110,10 @@ def test_overlay_leaves_the_photo_untouched_outside_people():
 def test_u_and_v_are_not_mixed_up():
     iuv = np.array([[[1]], [[10]], [[200]]], np.uint8)
     canvas = ChartCanvas(iuv, np.ones((1, 1), np.int32))
-    assert (colour_field(canvas, "u", "viridis") == colormap_table("viridis")[10]).all()
-    assert (colour_field(canvas, "v", "viridis") == colormap_table("viridis")[200]).all()
+    look = Preset("test", "viridis", 1.0, "black")
+    for field, value in (("u", 10), ("v", 200)):
+        picture = render_preset(canvas, look, field=field)
+        assert (picture == colormap_table("viridis")[value]).all()
 
 
 def test_nearest_resize_keeps_exact_colours_and_cubic_does_not():
