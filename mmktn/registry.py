@@ -45,7 +45,7 @@ class HostedRegistry(Registry):
         for host in _HOSTS:
             if found is None and host in siblings:
                 found = siblings[host].get(key)
-        if found is None and self.parent is not None and "." not in key:
+        if found is None and "." not in key.removeprefix("mmktn."):
             for host, install in ABSENT_HOSTS.items():
                 raise ImportError(
                     f"nothing is registered as {key}; perhaps it needs {host}, which is not "

@@ -147,6 +147,8 @@ def test_every_name_is_found(name, tmp_path):
     check_pipeline(cfg.get("tta_pipeline") or [])
     assert find_test_pipeline(cfg)
     check_runner(cfg)
+    # Flip, metric and averaging of views follow the data set.
+    assert len(set(surfaces_in(cfg.to_dict()))) <= 1
     for backend in cfg.get("vis_backends", []):
         found(VISBACKENDS, backend)
     found(VISUALIZERS, cfg.visualizer)
@@ -179,6 +181,15 @@ def test_model_pipelines_and_evaluators_build(name, tmp_path):
     VISUALIZERS.build(cfg.visualizer)
     for hook in [*cfg.default_hooks.values(), *cfg.custom_hooks]:
         HOOKS.build(hook)
+
+
+def surfaces_in(node: Any):
+    """All surfaces that a config names."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if key == "surface":
+            yield value
+        elif isinstance(value, dict | list | tuple):
+            yield from surfaces_in(value)
 
 
 def names_in(node: Any):

@@ -133,7 +133,7 @@ def test_unusable_detections_are_named(folder, entry, message):
 def test_detection_file_has_to_be_a_list_that_exists(folder):
     with pytest.raises(FileNotFoundError, match=r"bbox_file not found.*format_only"):
         dataset(folder, bbox_file=str(folder / "none.json"), test_mode=True)
-    with pytest.raises(ValueError, match=r"holds {}, not a list"):
+    with pytest.raises(ValueError, match=r"holds a dict: a list of {image_id"):
         dataset(folder, bbox_file=written(folder, {}, "dict.json"), test_mode=True)
 
 

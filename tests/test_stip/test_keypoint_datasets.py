@@ -162,7 +162,7 @@ def test_null_crowd_index_is_a_missing_one(crowd):
         ({"image_id": 77}, r"detection 0 of .*is for image 77, which .*crowd\.json lacks"),
         (
             {"bbox": [500, 5, 9, 9]},
-            r"detection 0 .*bbox \[500, 5, 9, 9\].*outside its image of 160",
+            r"detection 0 .*bbox \[500\.0, 5\.0, 9\.0, 9\.0\].*outside its image of 160",
         ),
         ({"image_id": "1"}, r"detection 0 .*for image '1', which .* lacks; there ids are numbers"),
         ({"image_id": [1]}, r"detection 0 .*for image \[1\], which .*crowd\.json lacks"),
