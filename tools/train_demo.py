@@ -122,6 +122,7 @@ def draw_overview(runner: object, path: Path, num_images: int = 6) -> Path:
     import numpy as np
 
     from mmktn.apis import DensePoseInferencer
+    from mmktn.formats.dense_maps import UV_STEPS, read_dense_maps
     from mmktn.visualization import ChartCanvas, make_overview, render_preset, write_image
 
     dataset = runner.test_dataloader.dataset
@@ -132,9 +133,11 @@ def draw_overview(runner: object, path: Path, num_images: int = 6) -> Path:
     for file, prediction in zip(files, DensePoseInferencer(model)(files), strict=True):
         image = cv2.imread(file, cv2.IMREAD_COLOR)[..., ::-1].copy()
         folder = Path(file).parent
-        with np.load(folder.parent / "dense" / folder.name / f"{Path(file).stem}.npz") as dense:
-            uv = [(dense[name].astype(np.int64) * 255 // 65535).astype(np.uint8) for name in "uv"]
-            canvas = ChartCanvas(np.stack([dense["chart"], *uv]), dense["instance"])
+        path = folder.parent / "dense" / folder.name / f"{Path(file).stem}.npz"
+        names = ("instance", "chart", "u", "v")
+        dense = read_dense_maps(path, image.shape[:2], names, what="dense truth")
+        uv = [(dense[name].astype(np.int64) * 255 // UV_STEPS).astype(np.uint8) for name in "uv"]
+        canvas = ChartCanvas(np.stack([dense["chart"], *uv]), dense["instance"])
         truth = render_preset(canvas, "overlay", image=image)
         rows.append([truth, *prediction.panels(image)])
     titles = ["true charts", "found people", "charts I", "U", "V"]

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmktn.formats.annotation_checks import AnnotationError, file_problems
+from mmktn.formats.dense_maps import read_dense_maps
 from mmktn.formats.json_files import read_json
 from mmktn.structures.box_grid import ANNOTATION_GRID
 from mmktn.synthetic.annotate import DenseMaps
-from mmktn.utils.array_files import read_arrays
-from mmktn.utils.user_error import UserError
+
+_MAPS = ("instance", "chart", "u", "v")
 
 
 def dense_map_of_truth(
@@ -70,21 +71,9 @@ def read_truth(
     for record in content["annotations"]:
         people[record["image_id"]].append(record)
     for image in content["images"]:
-        maps = _read_maps(Path(dense_dir) / f"{Path(image['file_name']).stem}.npz", image)
+        path = Path(dense_dir) / f"{Path(image['file_name']).stem}.npz"
+        image_hw, what = (image["height"], image["width"]), f"dense truth of image {image['id']}"
+        maps = DenseMaps(**read_dense_maps(path, image_hw, _MAPS, what=what))
         for number, record in enumerate(people[image["id"]], start=1):
             if "dp_I" in record:
                 yield record, dense_map_of_truth(maps, number, record["bbox"])
-
-
-def _read_maps(path: Path, image: dict[str, Any]) -> DenseMaps:
-    if not path.exists():
-        raise FileNotFoundError(f"dense truth not found: {path} (of image {image['id']})")
-    names = ("instance", "chart", "u", "v")
-    arrays = read_arrays(path, names, what="dense truth", max_bytes=1 << 31)
-    for name, array in arrays.items():
-        if array.shape != (image["height"], image["width"]) or array.dtype.kind not in "uif":
-            raise UserError(
-                f"{path}: field {name}: {array.dtype} {array.shape}, image {image['id']} has "
-                f"{(image['height'], image['width'])}"
-            )
-    return DenseMaps(*(arrays[name] for name in names))

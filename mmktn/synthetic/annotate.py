@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from mmktn.annotation.points import GRID, sample_parts
+from mmktn.formats.dense_maps import UV_STEPS
 from mmktn.surface.body_surface import BodySurface
 from mmktn.surface.parts import CHART_TO_COARSE, NUM_COARSE
 from mmktn.surface.rasterize import RasterResult
 from mmktn.utils.output_files import replace_atomically
-
-UV_STEPS = 65535
 
 
 @dataclass

@@ -236,7 +236,7 @@ def test_truth_files_are_read_with_their_annotations(tmp_path):
             }
         )
     )
-    with pytest.raises(FileNotFoundError, match="dense truth not found"):
+    with pytest.raises(FileNotFoundError, match=r"dense truth of image \d+: no file"):
         list(read_truth(ann, tmp_path))
     instance = np.zeros((40, 60), np.uint8)
     instance[10:20, 8:24] = 2

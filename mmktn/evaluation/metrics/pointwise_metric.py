@@ -25,13 +25,10 @@ from mmktn.evaluation.metrics.sample_inputs import (
     label_to_category,
 )
 from mmktn.formats.dense_detections import DenseDetections
+from mmktn.formats.dense_maps import UV_STEPS, read_dense_maps
 from mmktn.formats.json_files import read_json
 from mmktn.registry import METRICS
-from mmktn.utils.array_files import read_arrays
 from mmktn.utils.output_files import write_json
-from mmktn.utils.user_error import UserError
-
-_UV_STEPS = 65535
 
 
 @METRICS.register_module()
@@ -150,17 +147,11 @@ class PointwiseDensePoseMetric(BaseMetric):
         assert self.dense_dir is not None
         file = self.dense_dir / Path(self._file_names[image_id]).with_suffix(".npz").name
         what = f"dense_dir, image {image_id}"
-        maps = read_arrays(file, ("chart", "u", "v"), what=what, max_bytes=1 << 31)
         image = self.truth.images[image_id]
-        for name, array in maps.items():
-            if array.shape != (image.height, image.width) or array.dtype.kind not in "uif":
-                raise UserError(
-                    f"{file}: field {name}: {array.dtype} {array.shape}, image {image_id} has "
-                    f"{(image.height, image.width)}"
-                )
+        maps = read_dense_maps(file, (image.height, image.width), what=what)
         charts, uv = maps["chart"], np.stack([maps["u"], maps["v"]])
         if uv.dtype == np.uint16:
-            uv = uv / _UV_STEPS
+            uv = uv / UV_STEPS
         painted = paint(
             detections.boxes_xywh[kept],
             detections.scores[kept],
