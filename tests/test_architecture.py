@@ -249,6 +249,17 @@ def test_stip_can_be_taken_out():
     assert not [name for name in names if "stip" in name]
 
 
+def test_registration_of_stip_names_all_that_registers():
+    folder = PACKAGE / "stip"
+    registering = {
+        path.stem
+        for path in folder.glob("*.py")
+        if "register_module()" in path.read_text(encoding="utf-8")
+    }
+    named = imports_of(folder / "registration.py")
+    assert {name.rpartition(".")[2] for _, name in named} == registering
+
+
 # Called by name from outside of the package: by its hosts, and by programs of users. Methods of
 # hooks begin with before or after.
 CALLED_BY_HOSTS = {

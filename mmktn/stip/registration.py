@@ -5,6 +5,7 @@ from mmktn.stip import (
     feature_pyramid,
     head,
     keypoint_datasets,
+    losses,
     released_box,
     semantic_targets,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "feature_pyramid",
     "head",
     "keypoint_datasets",
+    "losses",
     "released_box",
     "semantic_targets",
 ]
