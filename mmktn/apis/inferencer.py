@@ -26,6 +26,7 @@ from mmktn.apis.picture_predictor import PicturePredictor, checked_call
 from mmktn.apis.prediction import charts_of
 from mmktn.apis.test_pipeline import find_test_pipeline, type_name
 from mmktn.engine.compiled_parts import begin_step, compile_static_parts
+from mmktn.models.layers.cpu_inference import prepare_for_cpu
 from mmktn.runtime.found import FoundPeople
 from mmktn.structures import VertexResults
 from mmktn.utils.devices import find_device
@@ -34,6 +35,9 @@ from mmktn.utils.user_error import UserError
 
 class DensePoseInferencer(PicturePredictor):
     """A DensePose R-CNN ready to be called.
+
+    On the CPU the batch norms of a ResNet that is loaded here are folded into its convolutions
+    (mmktn/models/layers/cpu_inference.py); to train on, take `load_model`.
 
     Args:
         model: Config file (a path, or `mmktn::folder/name.py`), name of a published model
@@ -66,6 +70,8 @@ class DensePoseInferencer(PicturePredictor):
             self.model = model if device is None else model.to(find_device(device))
         else:
             self.model = load_model(model, checkpoint, device=device, cfg_options=cfg_options)
+            if not compile and next(self.model.parameters()).device.type == "cpu":
+                prepare_for_cpu(self.model)
         self.pipeline = _array_pipeline(self.model.cfg)
         self.surface = str(self.model.cfg.get("surface") or "human")
         parts = self.model.modules()

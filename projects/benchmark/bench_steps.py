@@ -171,6 +171,66 @@ def proposals() -> Iterator[Step]:
     yield "suppress 5 x 1000 proposals", lambda: nms(boxes, scores, 0.7, 0), direct
 
 
+def loading() -> Iterator[Step]:
+    """From files to a packed training sample, as the full-size configs do, without flips.
+
+    The direct form is what detectron2's mapper does: OpenCV's decoder, Pillow's bilinear, the masks
+    of pycocotools on top of each other, tensors of the points; nothing is checked.
+    """
+    import cv2
+    import torch
+    from mmengine.registry import init_default_scope
+    from PIL import Image
+    from pycocotools import mask as coco_mask
+
+    from mmktn.registry import DATASETS
+    from mmktn.synthetic import GeneratorOptions
+    from mmktn.synthetic.dataset import annotation_file, generate_split
+    from mmktn.utils.config_path import read_config
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    init_default_scope("mmdet")
+    folder = tempfile.TemporaryDirectory()
+    root, count, size_wh = Path(folder.name), 4, (1067, 800)
+    generate_split(root, "train", count=count, options=GeneratorOptions())
+    config = read_config(REPO / "configs/densepose/densepose-rcnn_r50_fpn_s1x_dp-coco.py")
+    settings = config.train_dataloader.dataset.datasets[0]
+    file = annotation_file(root, "coco", "train")
+    settings.update(data_root=str(root), ann_file=str(file.relative_to(root)))
+    settings.data_prefix = {"img": "train/"}
+    for step in settings.pipeline:
+        if step["type"] == "RandomChoiceResize":
+            step["scales"], step["keep_ratio"] = [size_wh], False
+        if "surface" in step:
+            step.update(surface="human", prob=0.0)
+    dataset = DATASETS.build(settings)
+    items = [dataset.get_data_info(index) for index in range(len(dataset))]
+
+    def direct(keep: Any = folder) -> list[Any]:
+        found = []
+        for item in items:
+            image = Image.fromarray(cv2.imread(item["img_path"]))
+            image = np.asarray(image.resize(size_wh, Image.Resampling.BILINEAR))
+            people = []
+            for person in item["instances"]:
+                if not person.get("dp_masks"):
+                    continue
+                parts = np.zeros((256, 256), dtype=np.uint8)
+                for part, code in enumerate(person["dp_masks"], start=1):
+                    if code:
+                        parts[coco_mask.decode(code) > 0] = part
+                names = ("dp_I", "dp_U", "dp_V", "dp_x", "dp_y")
+                people.append([torch.as_tensor(parts), *(torch.tensor(person[n]) for n in names)])
+            pixels = torch.as_tensor(np.ascontiguousarray(image.transpose(2, 0, 1)))
+            found.append((pixels, people))
+        return found
+
+    people = sum(len(item["instances"]) for item in items)
+    name = f"load {len(items)} pictures of {people} people, to 800x1067"
+    yield name, lambda: [dataset[index] for index in range(len(dataset))], direct
+
+
 def start() -> Iterator[Step]:
     """`--help` of commands; the direct form imports torch and mmdet's interface alone."""
 
@@ -215,6 +275,7 @@ def prediction() -> Iterator[Step]:
 
 STEPS: dict[str, Callable[[], Iterator[Step]]] = {
     "start": start,
+    "loading": loading,
     "proposals": proposals,
     "decoding": decoding,
     "painting": painting,

@@ -140,8 +140,8 @@ def inference_call(model: nn.Module, job: dict[str, Any], *, branch: bool) -> Ca
     return branch_once
 
 
-def training_call(model: nn.Module, job: dict[str, Any]) -> Callable[[], Any]:
-    """Function that makes one optimiser step."""
+def training_parts(model: nn.Module, job: dict[str, Any]) -> list[tuple[str, Callable[[], Any]]]:
+    """Forward pass, backward pass and update of one optimiser step, to be called in this order."""
     model.train()
     device = next(model.parameters()).device
     optimiser = build_optim_wrapper(model, model.cfg.optim_wrapper)
@@ -158,14 +158,28 @@ def training_call(model: nn.Module, job: dict[str, Any]) -> Callable[[], Any]:
         samples.append(DetDataSample(metainfo=meta, gt_instances=people).to(device))
     images = [torch.from_numpy(image).permute(2, 0, 1) for image in make_images(job)]
 
-    def step() -> None:
+    total: dict[str, torch.Tensor] = {}
+
+    def forward() -> None:
         data = model.data_preprocessor({"inputs": images, "data_samples": samples}, training=True)
         with optimiser.optim_context(model):
             losses = model(**data, mode="loss")
-        total, _ = model.parse_losses(losses)
-        optimiser.update_params(total)
+        total["loss"], _ = model.parse_losses(losses)
 
-    return step
+    def backward() -> None:
+        optimiser.backward(optimiser.scale_loss(total.pop("loss")))
+
+    def update() -> None:
+        optimiser.step()
+        optimiser.zero_grad()
+
+    return [("forward", forward), ("backward", backward), ("update", update)]
+
+
+def training_call(model: nn.Module, job: dict[str, Any]) -> Callable[[], Any]:
+    """Function that makes one optimiser step."""
+    parts = training_parts(model, job)
+    return lambda: [part() for _, part in parts]
 
 
 def work(job: dict[str, Any]) -> dict[str, Any]:

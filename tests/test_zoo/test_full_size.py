@@ -11,7 +11,7 @@ import torch
 
 from demo import image_demo
 from mmktn.apis import DensePoseInferencer
-from mmktn.apis.model_loading import read_checkpoint
+from mmktn.apis.model_loading import build_model, read_checkpoint
 from tests.reference_files import COPIES
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +73,7 @@ def test_a_name_becomes_a_model(mirror, body, monkeypatch, capsys):
     spec = importlib.util.spec_from_file_location("tool", ROOT / "tools" / "test.py")
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    tool.check_checkpoint(inferencer.model, f"mmktn://{NAME}")
+    tool.check_checkpoint(build_model(inferencer.model.cfg), f"mmktn://{NAME}")
     assert len(mirror.asked) == 2
 
 
