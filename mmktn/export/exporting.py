@@ -181,6 +181,8 @@ class _Job:
                 kind=self.kind,
                 precision=own,
                 calibration=(_network_inputs(self.system, [p])[part] for p in pictures[2:]),
+                # A backbone in 8 bits costs most of what int8 costs (docs/export.md).
+                spared="backbone" if part == "body" else "",
             )
             run = open_network(network, path, kind=self.kind)
             for given, expected in zip(inputs, wanted, strict=True):

@@ -32,6 +32,7 @@ def write_network(
     kind: str,
     precision: str = "float",
     calibration: Iterable[Arrays] = (),
+    spared: str = "",
 ) -> None:
     """Write one network.
 
@@ -42,6 +43,7 @@ def write_network(
         kind: One of `runtime.manifest.FILE_FORMATS`.
         precision: One of `runtime.manifest.PRECISIONS`.
         calibration: Inputs by name that int8 takes its ranges from.
+        spared: Module of the network whose convolutions int8 leaves as they are.
 
     Raises:
         ImportError: A package of the extra `export` is not installed.
@@ -56,7 +58,7 @@ def write_network(
     try:
         _write_onnx(network, example, plain)
         if precision == "int8":
-            _quantise(plain, calibration)
+            _quantise(plain, calibration, spared)
         elif precision == "half" and kind == "onnx":
             _halve(plain)
         if kind == "onnx":
@@ -143,14 +145,14 @@ class _Reader:
         return None if found is None else dict(found)
 
 
-def _quantise(path: Path, calibration: Iterable[Arrays]) -> None:
-    """Static quantisation of the convolutions; the layers that end in outputs stay as they are."""
+def _quantise(path: Path, calibration: Iterable[Arrays], spared: str) -> None:
+    """Static quantisation of the convolutions but the spared and those that end in outputs."""
     onnx = require("onnx", "export")
     require("onnxruntime", "export")
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     graph = onnx.load(str(path)).graph
-    ends = _last_convolutions(graph)
+    kept = [*_last_convolutions(graph), *_convolutions_of(graph, spared)]
     quantised = path.with_suffix(".int8.onnx")
     try:
         with _quiet():
@@ -160,7 +162,7 @@ def _quantise(path: Path, calibration: Iterable[Arrays]) -> None:
                 _Reader(calibration),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["Conv"],
-                nodes_to_exclude=ends,
+                nodes_to_exclude=kept,
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
@@ -184,6 +186,15 @@ def _last_convolutions(graph: Any) -> list[str]:
         else:
             waiting += node.input
     return found
+
+
+def _convolutions_of(graph: Any, module: str) -> list[str]:
+    """Convolutions that a module of the network makes; nodes are named by their modules' path."""
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type.startswith("Conv") and module in node.name.split("/")[1:-1]
+    ]
 
 
 @contextlib.contextmanager

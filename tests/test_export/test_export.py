@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import OrderedDict
 from pathlib import Path
 
 import cv2
@@ -18,8 +19,8 @@ from mmktn.apis.model_loading import build_model, load_config
 from mmktn.apis.pose_estimator import PoseEstimator
 from mmktn.export import exporting
 from mmktn.export.exporting import LABEL_LIMIT, ExportReport, export_system
-from mmktn.export.formats import open_network, run_torch, write_network
-from mmktn.export.networks import cut
+from mmktn.export.formats import _convolutions_of, open_network, run_torch, write_network
+from mmktn.export.networks import Network, cut
 from mmktn.formats.chart_arrays import ChartArrays
 from mmktn.runtime import FoundPeople, open_exported
 from mmktn.runtime.engines import open_engine
@@ -124,6 +125,42 @@ def test_its_people_are_those_of_the_inferencer(exported, model, pictures):
     given = np.array([[10, 10, 120, 200]], "f")
     (boxed,) = inferencer(pictures / "1.png", boxes=[given])
     assert boxed.people[0].iuv.shape == (3, 190, 110)
+
+
+@pytest.mark.parametrize(("spared", "whole"), [("backbone", ["backbone", "end"]), ("", ["end"])])
+def test_int8_leaves_a_spared_module_and_the_last_layers_as_they_are(tmp_path, spared, whole):
+    import onnx
+
+    torch.manual_seed(0)
+    layers = {name: torch.nn.Conv2d(3, 3, 3) for name in ("backbone", "neck", "end")}
+    network = Network(torch.nn.Sequential(OrderedDict(layers)), ("image",), ("maps",), (2, 3))
+    images = [{"image": np.random.default_rng(k).random((1, 3, 9, 9), "f")} for k in range(2)]
+    write_network(
+        network,
+        (torch.from_numpy(images[0]["image"]),),
+        tmp_path / "net.onnx",
+        kind="onnx",
+        precision="int8",
+        calibration=images,
+        spared=spared,
+    )
+    graph = onnx.load(str(tmp_path / "net.onnx")).graph
+    made = {name for node in graph.node for name in node.output}
+    # The weights of a quantised convolution come out of a node, those of another lie in the file.
+    left = [
+        n.name.split("/")[1] for n in graph.node if n.op_type == "Conv" and n.input[1] not in made
+    ]
+    assert left == whole
+
+
+def test_the_backbone_of_a_body_is_told_by_its_name(exported):
+    import onnx
+
+    graph = onnx.load(str(exported[0] / "body.onnx")).graph
+    all_of_them = [node.name for node in graph.node if node.op_type == "Conv"]
+    spared = _convolutions_of(graph, "backbone")
+    assert spared == [name for name in all_of_them if name.startswith("/backbone/")]
+    assert 20 < len(spared) < len(all_of_them)
 
 
 def test_people_are_dropped_by_their_bodies_as_in_torch(exported):
