@@ -45,10 +45,11 @@ class HostedRegistry(Registry):
         for host in _HOSTS:
             if found is None and host in siblings:
                 found = siblings[host].get(key)
-        if found is None and "." not in key.removeprefix("mmktn."):
+        name = key.removeprefix("mmktn.")
+        if found is None and "." not in name:
             for host, install in ABSENT_HOSTS.items():
                 raise ImportError(
-                    f"nothing is registered as {key}; perhaps it needs {host}, which is not "
+                    f"nothing is registered as {name}; perhaps it needs {host}, which is not "
                     f"installed: {install}"
                 )
         return found
