@@ -44,7 +44,7 @@ def _patch_hook(module: ModuleType) -> None:
 
     @wraps(save)
     def save_then_remove(self: Any, runner: Any, step: int, meta: dict[str, Any]) -> None:
-        kept = self.keep_ckpt_ids if self.max_keep_ckpts > 0 else ()
+        kept: Any = self.keep_ckpt_ids if self.max_keep_ckpts > 0 else ()
         goes = len(kept) == self.max_keep_ckpts and kept[-1] != step if kept else False
         old = kept.popleft() if goes else None
         save(self, runner, step, meta=meta)

@@ -68,7 +68,8 @@ def compile_static_parts(
         UserError: No such backend, or the compiler that it needs is missing; no known part.
     """
     while isinstance(model, BaseTTAModel) or is_model_wrapper(model):
-        model = model.module
+        inner: Any = model.module
+        model = inner
     device = next(model.parameters()).device
     _check_backend(backend, device)
     if mode is None and backend == "inductor" and device.type == "cuda":
