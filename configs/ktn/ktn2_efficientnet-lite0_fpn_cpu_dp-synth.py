@@ -34,7 +34,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type="mmktn.LoadCheckedImage"),
-    dict(type="mmdet.Resize", scale=(384, 224), keep_ratio=True),
+    dict(type="mmdet.Resize", scale=(320, 192), keep_ratio=True),
     dict(
         type="mmktn.PackDensePoseInputs",
         meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor"),

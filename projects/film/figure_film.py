@@ -28,7 +28,7 @@ def parse_args(argv=None):
     parser.add_argument("--work", default="work_dirs/figure_film", help="folder for the films")
     parser.add_argument("--frames", type=int, default=40)
     parser.add_argument("--rate", type=int, default=25)
-    parser.add_argument("--seed", type=int, default=6)
+    parser.add_argument("--seed", type=int, default=8)
     parser.add_argument("--quality", type=int, default=55, help="of .webp, 0 to 100")
     parser.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
     return parser.parse_args(argv)
