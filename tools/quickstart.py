@@ -97,6 +97,8 @@ def config_for(args: argparse.Namespace, iters: int, *, resume: bool) -> Any:
     if resume:
         cfg.load_from = None
     cfg.train_cfg.max_iters = iters
+    cosine = cfg.param_scheduler[-1]
+    cosine.end = max(args.iters, cosine.begin + 1)
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = str(args.data)
