@@ -14,7 +14,7 @@ from tests.test_video.films import read, sound_seconds
 
 @pytest.mark.slow
 def test_a_rendered_clip_becomes_a_film_for_animation(tmp_path, capsys):
-    options = ClipOptions(seed=7, frames=6, rate=12.0, size_hw=(240, 320), action="dance")
+    options = ClipOptions(seed=3, frames=6, rate=12.0, size_hw=(240, 320), action="dance")
     frames = list(make_clip(options))
     clip, out = tmp_path / "clip.mp4", tmp_path / "dance.mp4"
     write_film(clip, (frame.picture for frame in frames), Fraction(12), tone_hz=440.0)
@@ -32,7 +32,7 @@ def test_a_rendered_clip_becomes_a_film_for_animation(tmp_path, capsys):
         beside.append((~ground)[frame.labels.outline == 0].mean())
         gaps = np.abs(picture[charts > 0].astype(int)[:, None] - colours[None]).sum(axis=2)
         right.append((gaps.argmin(axis=1) == charts[charts > 0]).mean())
-    # 0.88 to 0.92, 0.004 and 0.63 with the model that ships; room for the next one.
+    # 0.87, 0.009 and 0.71 with the model that ships; room for the next one.
     assert min(painted) > 0.75
     assert max(beside) < 0.05
-    assert np.mean(right) > 0.45
+    assert np.mean(right) > 0.55

@@ -192,5 +192,5 @@ def test_errors_are_one_line(root, monkeypatch, capsys):
          "--out", str(root / "y")],
     )  # fmt: skip
     assert write_dense_labels.main() == 1
-    assert "dense truth not found" in capsys.readouterr().err
+    assert "write_dense_labels: dense truth of image 1: no file " in capsys.readouterr().err
     assert json.loads(ann.read_text())["annotations"]
