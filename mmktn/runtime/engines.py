@@ -87,11 +87,15 @@ class OpenVinoEngine(Engine):
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
-        self._network = openvino.compile_model(path, "CPU", settings)
+        core = openvino.Core()
+        model = core.read_model(path)
+        # A compiled output may have a second name, that of the tensor before a last conversion.
+        self._names = [output.any_name for output in model.outputs]
+        self._network = core.compile_model(model, "CPU", settings)
 
     def _run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         found = self._network(inputs)
-        return {output.any_name: np.array(found[output]) for output in self._network.outputs}
+        return {name: np.array(found[index]) for index, name in enumerate(self._names)}
 
 
 ENGINES: dict[str, type[Engine]] = {"onnx": OnnxEngine, "openvino": OpenVinoEngine}

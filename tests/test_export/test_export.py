@@ -184,6 +184,30 @@ def test_what_an_engine_cannot_run_is_an_error_that_batches_go_on_from(exported)
         run({"features": np.zeros((1, 2, 3, 4), "f")})
 
 
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_outputs_of_half_precision_keep_their_names(tmp_path, engine):
+    pytest.importorskip(dict(onnx="onnxruntime").get(engine, engine))
+
+    class Twice(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.zeta = torch.nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.zeta(x), 2 * x
+
+    network = Network(Twice(), ("x",), ("zeta", "double"))
+    x = torch.rand(4, 3, generator=torch.Generator().manual_seed(0))
+    path = tmp_path / "half.onnx"
+    write_network(network, (x,), path, kind="onnx", precision="half")
+    found = open_engine(engine, path)({"x": x.numpy()})
+    with torch.no_grad():
+        wanted = dict(zip(network.outputs, network.module(x), strict=True))
+    assert set(found) == set(wanted)
+    for name, values in wanted.items():
+        np.testing.assert_allclose(found[name], values.numpy(), atol=2e-3)
+
+
 def test_what_disagrees_is_not_kept(model, tmp_path, monkeypatch):
     def wrong(network, path, *, kind):
         run = open_network(network, path, kind=kind)
