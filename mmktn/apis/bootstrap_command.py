@@ -23,6 +23,7 @@ from mmktn.annotation.teacher_points import SAMPLERS, draw_pixels
 from mmktn.apis.image_inputs import ImageInput
 from mmktn.apis.picture_command import positive
 from mmktn.apis.picture_stream import check_inputs, stream_pictures
+from mmktn.formats.picture_writing import write_image
 from mmktn.formats.pictures import MAX_PIXELS
 from mmktn.surface.parts import NUM_COARSE
 from mmktn.synthetic.annotate import coarse_grid, encode_rle
@@ -32,7 +33,6 @@ from mmktn.utils.output_files import (
     OVERWRITE_HELP,
     claim_folder,
     claim_output,
-    replace_atomically,
     write_json,
 )
 from mmktn.utils.run_arguments import add_config_options
@@ -63,7 +63,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--every", type=positive, default=10, help="each n-th frame of a film")
     parser.add_argument("--model", default=DEFAULT, help="teacher: published model, or a config")
     parser.add_argument("--checkpoint", help="weights, for a config")
-    parser.add_argument("--min-score", type=float, default=0.8, help="of a person (0 to 1)")
+    parser.add_argument(
+        "--min-score",
+        type=float,
+        default=0.5,
+        help="of a person (0 to 1); models differ: the shipped one gives 0.7 at most",
+    )
     parser.add_argument(
         "--min-confidence", type=float, default=0.0, help="mean of a person's pixels (0 to 1)"
     )
@@ -361,16 +366,5 @@ def label(
             raise UserError(f"{picture.name}: {prediction.error}")
         used = labels.add(number, picture.name, prediction)
         if used and picture.to_write is not None:
-            write_frame(picture, overwrite=args.overwrite)
-
-
-def write_frame(picture: Picture, *, overwrite: bool) -> None:
-    """Write a frame as PNG."""
-    import cv2
-
-    assert picture.to_write is not None
-    assert picture.pixels is not None
-    claim_output(picture.to_write, overwrite=overwrite)
-    picture.to_write.parent.mkdir(parents=True, exist_ok=True)
-    with replace_atomically(picture.to_write) as handle:
-        handle.write(cv2.imencode(".png", picture.pixels)[1].tobytes())
+            claim_output(picture.to_write, overwrite=args.overwrite)
+            write_image(picture.to_write, picture.pixels[..., ::-1])

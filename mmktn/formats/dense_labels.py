@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmktn.formats.json_files import parse_json
+from mmktn.formats.limits import LAST_CHART
 from mmktn.formats.masks import MASK_SIDE, number_list
 from mmktn.formats.pictures import PictureError, read_pixels
 from mmktn.formats.shown import is_id, is_name_inside, shown
@@ -26,7 +27,6 @@ DENSE_CHANNELS = ("I", "U", "V", "confidence")
 FORMAT, VERSION, INDEX = "mmktn dense labels", 1, "index.json"
 _RECORD_FIELDS = ("id", "image_id", "bbox", "file")
 _BOX_TOLERANCE_PX = 0.01
-_LAST_CHART = 24
 _HEAD = {
     "format": FORMAT,
     "version": VERSION,
@@ -257,5 +257,5 @@ def _check_map(dense_map: NDArray[np.uint8], place: str) -> None:
     shape = (len(DENSE_CHANNELS), MASK_SIDE, MASK_SIDE)
     if dense_map.shape != shape or dense_map.dtype != np.uint8:
         raise ValueError(f"{place}: {dense_map.dtype} {dense_map.shape}, not uint8 {shape}")
-    if dense_map[0].max() > _LAST_CHART:
+    if dense_map[0].max() > LAST_CHART:
         raise ValueError(f"{place}: chart {dense_map[0].max()} in the red channel, the last is 24")

@@ -1,7 +1,6 @@
 """Images and person boxes of COCO files, with one message for the first thing wrong.
 
-The message names file, entry and fix; what is
-fine is handed on as it is.
+The message names file, entry and fix; what is fine is handed on as it is.
 """
 
 from __future__ import annotations

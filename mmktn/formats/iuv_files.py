@@ -12,12 +12,12 @@ from typing import Literal
 
 import numpy as np
 
+from mmktn.formats.limits import LAST_CHART
 from mmktn.formats.picture_writing import write_image
 from mmktn.formats.pictures import PictureError, read_pixels
 from mmktn.utils.user_error import UserError
 
 ChannelOrder = Literal["VUI", "IUV"]
-_LAST_CHART = 24
 
 
 def write_iuv_png(path: str | Path, iuv: np.ndarray, *, order: ChannelOrder = "VUI") -> Path:
@@ -50,7 +50,7 @@ def read_iuv_png(path: str | Path, *, order: ChannelOrder = "VUI") -> np.ndarray
             other channel order).
     """
     iuv = np.ascontiguousarray(_reorder(_stored(path, ("RGB",), "IUV").transpose(2, 0, 1), order))
-    if iuv[0].max(initial=0) > _LAST_CHART:
+    if iuv[0].max(initial=0) > LAST_CHART:
         raise UserError(f"{path}: chart numbers up to {iuv[0].max()}; read with the other `order`?")
     return iuv
 

@@ -14,3 +14,6 @@ MAX_FILE_BYTES = 1 << 33
 
 MAX_ID = 2**63 - 1
 """Ids are kept as 64-bit whole numbers."""
+
+LAST_CHART = 24
+"""Largest chart number that a file may have: `surface.parts.NUM_CHARTS`."""

@@ -149,7 +149,7 @@ def read_npz(path: Path) -> DenseDetections:
         or offsets[-1] != len(flat)
     ):
         raise ValueError(f"{path}: iuv_offset does not fit iuv_shape and iuv")
-    maps = _FlatMaps(flat, offsets.astype(np.int64), shapes.astype(np.int64))
+    maps = _FlatMaps(flat, offsets, shapes)
     return DenseDetections.from_maps(
         fields["image_id"],
         fields["bbox"],

@@ -110,8 +110,8 @@ def test_a_person_of_whom_nothing_is_in_the_picture_is_none(xy):
 
 def test_sure_people_are_persons_and_the_others_crowds(teacher, pictures, tmp_path, capsys):
     out = tmp_path / "labels.json"
-    args = [str(pictures), "--out", str(out), "--min-confidence", "0.5", "--batch-size", "2"]
-    assert main(args) == 0
+    args = [str(pictures), "--out", str(out), "--min-score", "0.8", "--min-confidence", "0.5"]
+    assert main([*args, "--batch-size", "2"]) == 0
     content = json.loads(out.read_text())
     assert teacher.batches == [2, 1]
     assert [image["file_name"] for image in content["images"]] == ["a.png", "deep/b.png"]
@@ -127,7 +127,7 @@ def test_sure_people_are_persons_and_the_others_crowds(teacher, pictures, tmp_pa
     assert "2 people on 2 of 3 pictures" in said
     assert "4 left out" in said
     # Without a least confidence the unsure one counts as well.
-    assert main([*args[:3], "--overwrite"]) == 0
+    assert main([*args[:5], "--overwrite"]) == 0
     assert [a["iscrowd"] for a in json.loads(out.read_text())["annotations"]] == [0, 0, 1] * 2
 
 

@@ -164,7 +164,6 @@ def test_the_backbone_of_a_body_is_told_by_its_name(exported):
 
 
 def test_people_are_dropped_by_their_bodies_as_in_torch(exported):
-    assert exported[1].folder == exported[0]
     system = open_exported(exported[0])
     assert system.settings["boxes"]["max_body_overlap"] == 0.5
     whole = ChartArrays(np.ones((40, 20), np.uint8), np.zeros((2, 40, 20), "f"), xy=(0, 0))

@@ -9,7 +9,9 @@ from mmktn.formats.iuv_files import (
     write_instance_png,
     write_iuv_png,
 )
+from mmktn.formats.limits import LAST_CHART
 from mmktn.formats.picture_writing import write_image
+from mmktn.surface.parts import NUM_CHARTS
 from tests.test_visualization.people import plain_iuv, random_iuv
 
 
@@ -91,3 +93,7 @@ def test_palette_shrinks_a_png_and_keeps_flat_colours(tmp_path):
     assert len(np.unique(read.reshape(-1, 3), axis=0)) <= 16
     with pytest.raises(ValueError, match="colours=1"):
         write_image(tmp_path / "x.png", noise, colours=1)
+
+
+def test_the_last_chart_is_that_of_the_surface():
+    assert LAST_CHART == NUM_CHARTS

@@ -70,6 +70,8 @@ class KnowledgeTransferMachine(BaseModule):
         )
         self._kept: Tensor | None = None
         self._kept_of: list[tuple[Any, ...]] = []
+        # Held, so that no other weight can come to lie where one of them lay.
+        self._kept_from: list[Tensor] = []
 
     def forward(self, weights: Mapping[str, tuple[Tensor, ...]]) -> Tensor:
         """Generate the rows of the surface classifier, at least in float32.
@@ -92,7 +94,7 @@ class KnowledgeTransferMachine(BaseModule):
             # Outside inference mode, so that the rows may meet autograd later.
             with torch.inference_mode(False), torch.no_grad():
                 self._kept = self._generate(weights)
-            self._kept_of = state
+            self._kept_of, self._kept_from = state, inputs
         return self._kept
 
     def _generate(self, weights: Mapping[str, tuple[Tensor, ...]]) -> Tensor:
@@ -108,11 +110,11 @@ class KnowledgeTransferMachine(BaseModule):
 
     def clear_cache(self) -> None:
         """Forget the rows that were kept."""
-        self._kept, self._kept_of = None, []
+        self._kept, self._kept_of, self._kept_from = None, [], []
 
     def __getstate__(self) -> dict[str, Any]:
         """A saved or copied machine starts without rows."""
-        return {**self.__dict__, "_kept": None, "_kept_of": []}
+        return {**self.__dict__, "_kept": None, "_kept_of": [], "_kept_from": []}
 
     def train(self, mode: bool = True) -> "KnowledgeTransferMachine":
         """Switch the mode and forget the rows that were kept."""

@@ -1,3 +1,5 @@
+import weakref
+
 import pytest
 import torch
 from torch import nn
@@ -52,7 +54,7 @@ def generations(monkeypatch):
     ],
     ids=["version 1", "version 2"],
 )
-def test_perceptron_has_the_parameters_of_methods_26(dims, parameters):
+def test_perceptron_has_the_parameters_of_the_released_code(dims, parameters):
     nodes = {"keypoint": 17, "box": 6, "part": 15}
     with torch.device("meta"):
         ktm = KnowledgeTransferMachine({s: nodes[s] for s in dims}, dims, out_dim=8192)
@@ -181,6 +183,16 @@ def test_changed_weights_are_noticed_in_eval_mode(change):
         assert not torch.equal(before.double(), after.double()) or after.dtype != before.dtype
         ktm.clear_cache()
         assert torch.equal(ktm(given), after)
+
+
+def test_weights_of_kept_rows_stay_so_that_no_other_comes_to_lie_in_their_place():
+    ktm, given = machine().eval(), weights()
+    with torch.no_grad():
+        ktm(given)
+    weight = weakref.ref(given.pop("part")[0])
+    assert weight() is not None
+    ktm.clear_cache()
+    assert weight() is None
 
 
 def test_leaving_and_entering_eval_mode_generates_anew(generations):

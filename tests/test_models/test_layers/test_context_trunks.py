@@ -18,12 +18,12 @@ def count(module: nn.Module) -> int:
     [(ConvTrunk, 17_698_816), (DeepLabTrunk, 19_933_696), (KTNTrunk, 18_622_464)],
     ids=lambda value: getattr(value, "__name__", value),
 )
-def test_parameter_counts_of_methods_26(trunk, parameters):
+def test_parameter_counts_of_the_released_code(trunk, parameters):
     with torch.device("meta"):
         assert count(trunk()) == parameters
 
 
-def test_ktn_parts_have_the_parameters_of_methods_26():
+def test_ktn_parts_have_the_parameters_of_the_released_code():
     with torch.device("meta"):
         trunk = KTNTrunk()
     assert count(trunk.scale_convs) == 919_552

@@ -36,7 +36,7 @@ def close(decoder, x):
 
 
 @pytest.mark.parametrize(("num_levels", "parameters"), [(4, 14_887_680), (5, 20_660_224)])
-def test_parameter_counts_of_methods_26(num_levels, parameters):
+def test_parameter_counts_of_the_released_code(num_levels, parameters):
     with torch.device("meta"):
         decoder = MultiInstanceDecoderV2(num_levels=num_levels)
     assert sum(p.numel() for p in decoder.parameters()) == parameters

@@ -13,7 +13,7 @@ def levels(channels=8, num=4, hw=(16, 24), dtype=torch.float64):
     )
 
 
-def test_parameter_count_of_methods_26():
+def test_parameter_count_of_the_released_code():
     with torch.device("meta"):
         decoder = PanopticFPNDecoder()
     assert sum(p.numel() for p in decoder.parameters()) == 4_196_352

@@ -25,7 +25,7 @@ def predictor(**options):
     ],
     ids=str,
 )
-def test_parameter_counts_of_methods_26(options, parameters):
+def test_parameter_counts_of_the_released_code(options, parameters):
     with torch.device("meta"):
         module = ChartPredictor(512, **options)
     assert sum(p.numel() for p in module.parameters()) == parameters

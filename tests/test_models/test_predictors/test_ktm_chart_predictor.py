@@ -20,7 +20,7 @@ def box_weights():
     }
 
 
-def test_parameter_count_of_version_2_in_methods_26():
+def test_parameter_count_of_version_2_of_the_released_code():
     with torch.device("meta"):
         module = KTMv2ChartPredictor()
     assert sum(p.numel() for p in module.parameters()) == 210_420_746
