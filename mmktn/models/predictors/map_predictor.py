@@ -115,7 +115,7 @@ class MapPredictor(BaseModule):
 class MapReader(nn.Module):
     """Features and joint kernels -> enlarged maps: what of a predictor no weight decides.
 
-    A module of its own, without parameters, so that it can be compiled (mmktn/engine/compiled_parts.py).
+    A module of its own, without parameters, for engine/compiled_parts.py to compile.
 
     Args:
         layers: Kind of the layers.
