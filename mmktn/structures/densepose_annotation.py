@@ -312,7 +312,8 @@ class DensePoseAnnotations(InstanceList[DensePoseAnnotation]):
 
 def _permuted(labels: Tensor, table: NDArray[np.int64]) -> Tensor:
     """Send labels through a permutation table, keeping their dtype."""
-    return torch.tensor(table, device=labels.device)[labels.long()].to(labels.dtype)
+    lookup = torch.tensor(table, dtype=labels.dtype, device=labels.device)
+    return lookup.index_select(0, labels.flatten().int()).view(labels.shape)
 
 
 def _mirrored_vertices(vertices: Tensor, mesh: str, rules: FlipRules) -> Tensor:

@@ -6,8 +6,9 @@ Usage: python projects/benchmark/bench_systems.py [--systems r50 ktn2] [--what p
 Both forms are processes of one group that take turns at every call; the direct form
 (direct_system.py) is float32 always. 'predict' goes from arrays to charts, 'body' is backbone,
 pyramid, the proposals' convolutions and MID or decoder, 'train' one step, split into forward,
-backward and update. The least CPU time of all rounds counts. Single steps, data loading among them,
-are in bench_steps.py, STIP in bench_stip.py, the evaluator in bench_metric.py.
+backward and update; 'ktn2-folded' is ours without the transfer module. The least CPU time of all
+rounds counts. Single steps, data loading among them, are in bench_steps.py, STIP in bench_stip.py,
+the evaluator in bench_metric.py.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "densepose"
 SYSTEMS = {
     "r50": "densepose-rcnn_r50_fpn_s1x_dp-coco.py",
     "ktn2": "ktn2_r50_fpn_s1x_dp-coco.py",
+    "ktn2-folded": "ktn2_r50_fpn_s1x_dp-coco.py",
 }
 TYPES = ("float32", "bf16", "bf16-last")
 WHAT = ("predict", "body", "train")
@@ -62,15 +64,14 @@ def make_call(job: dict[str, Any]) -> Callable[[], dict[str, float]]:
     from direct_system import make_direct
 
     torch.manual_seed(0)
-    model: Any = load_model(
-        CONFIGS / SYSTEMS[job["system"]],
-        device="cpu",
-        cfg_options={
-            "model.test_cfg.rcnn.score_thr": 0.0,
-            "model.test_cfg.rcnn.max_per_img": job["boxes"],
-        },
-    )
     ours = job["form"] == "ours"
+    options: dict[str, Any] = {
+        "model.test_cfg.rcnn.score_thr": 0.0,
+        "model.test_cfg.rcnn.max_per_img": job["boxes"],
+    }
+    if ours and job["system"].endswith("-folded"):
+        options["model.roi_head.densepose_head.predictor.folded"] = True
+    model: Any = load_model(CONFIGS / SYSTEMS[job["system"]], device="cpu", cfg_options=options)
     if not ours:
         make_direct(model)
     elif job["what"] != "train":

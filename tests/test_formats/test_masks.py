@@ -62,6 +62,40 @@ def test_spoilt_text_is_refused_exactly_where_the_runs_do_not_fit():
     assert 50 < refused < 150
 
 
+def as_text(*runs):
+    code = coco_mask.frPyObjects({"size": [256, 256], "counts": list(runs)}, 256, 256)
+    return {"size": [256, 256], "counts": code["counts"].decode()}
+
+
+def painted(masks):
+    """Part after part, as docs/datasets.md says."""
+    found = np.zeros((256, 256), dtype=np.uint8)
+    for part, code in enumerate(masks, start=1):
+        if code:
+            found[coco_mask.decode(code) > 0] = part
+    return found
+
+
+WHOLE = 256 * 256
+ODD_RUNS = {
+    "empty runs between": as_text(100, 50, 0, 0, 0, 70, WHOLE - 220),
+    "empty runs at the ends": as_text(0, 0, 5, 7, WHOLE - 12, 0, 0, 0),
+    "touches both ends": as_text(0, 300, WHOLE - 600, 300),
+    "whole": as_text(0, WHOLE),
+    "nothing": as_text(WHOLE),
+    "first cell": as_text(0, 1, WHOLE - 1),
+    "last cell": as_text(WHOLE - 1, 1),
+}
+
+
+def test_odd_runs_on_top_of_each_other_are_merged_as_painted():
+    rng = np.random.default_rng(0)
+    names = list(ODD_RUNS)
+    for _ in range(40):
+        masks = [ODD_RUNS[name] if rng.random() < 0.7 else [] for name in rng.choice(names, 14)]
+        np.testing.assert_array_equal(merge_dp_masks(masks), painted(masks))
+
+
 def test_negative_runs_that_add_up_are_refused():
     code = coco_mask.frPyObjects({"size": [256, 256], "counts": [65536]}, 256, 256)
     assert check_part_masks([code]).union().sum() == 0

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmcv.transforms import LoadImageFromFile as _LoadImageFromFile
+from torch import Tensor
 
 from mmktn.formats.annotation_checks import (
     AnnotationError,
@@ -171,13 +172,9 @@ class LoadDensePoseAnnotations(BaseTransform):
             keypoint_visible = keypoints[:, 2].long()
         if not has_densepose(instance):
             return DensePoseAnnotation.without_densepose(keypoint_xy, keypoint_visible)
-        x, y = (torch.as_tensor(instance[field], dtype=torch.float32) for field in ("dp_x", "dp_y"))
         known = self.with_charts and has_charts(instance)
-        charts, u, v = (
-            torch.as_tensor(instance[field] if known else [], dtype=torch.float32)
-            for field in ("dp_I", "dp_U", "dp_V")
-        )
-        xy = annotation_grid_to_box_relative(torch.stack((x, y), dim=1))
+        xy = annotation_grid_to_box_relative(_columns(instance, ("dp_x", "dp_y")))
+        charts_uv = _columns(instance, ("dp_I", "dp_U", "dp_V") if known else ())
         vertices: dict[str, Any] = {}
         if self.with_vertices and has_vertices(instance):
             numbers = torch.as_tensor(instance["dp_vertex"], dtype=torch.float64).long()
@@ -190,8 +187,8 @@ class LoadDensePoseAnnotations(BaseTransform):
                 return [("dp_masks", str(error))]
         return DensePoseAnnotation(
             point_xy=xy if known else xy[:0],
-            point_charts=charts.long(),
-            point_uv=torch.stack((u, v), dim=1),
+            point_charts=charts_uv[:, 0].long(),
+            point_uv=charts_uv[:, 1:].contiguous(),
             coarse_map=coarse_map,
             keypoint_xy=keypoint_xy,
             keypoint_visible=keypoint_visible,
@@ -204,8 +201,9 @@ class LoadDensePoseAnnotations(BaseTransform):
             x0, y0, x1, y1 = instance["bbox"]
             yield from box_problems([x0, y0, x1 - x0, y1 - y0], (None, None))
         # Their number is this step's own business, whatever the file was checked for.
-        if self.with_keypoints and instance.get("keypoints") is not None:
-            yield from keypoint_problems(instance["keypoints"], self.num_keypoints)
+        keypoints = instance.get("keypoints") if self.with_keypoints else None
+        if keypoints is not None and not (checked and len(keypoints) == 3 * self.num_keypoints):
+            yield from keypoint_problems(keypoints, self.num_keypoints)
         if not checked:
             yield from point_problems(instance)
 
@@ -215,6 +213,16 @@ class LoadDensePoseAnnotations(BaseTransform):
             f"with_keypoints={self.with_keypoints}, num_keypoints={self.num_keypoints}, "
             f"with_charts={self.with_charts}, with_vertices={self.with_vertices})"
         )
+
+
+def _columns(instance: dict[str, Any], fields: Sequence[str]) -> Tensor:
+    """(P, F) float32 of lists of numbers, (0, 3) of none."""
+    if not fields:
+        return torch.zeros(0, 3)
+    columns = np.zeros((len(instance[fields[0]]), len(fields)), dtype=np.float32)
+    for column, field in enumerate(fields):
+        columns[:, column] = instance[field]
+    return torch.from_numpy(columns)
 
 
 def _add_dense_maps(

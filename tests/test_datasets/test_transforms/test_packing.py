@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from mmdet.datasets.transforms import LoadAnnotations, RandomCrop, Resize
+from mmdet.datasets.transforms import LoadAnnotations, PackDetInputs, RandomCrop, Resize
 from mmdet.models import DetDataPreprocessor
 from mmdet.structures import DetDataSample
 from mmengine.dataset import pseudo_collate
@@ -62,6 +62,20 @@ def test_without_ground_truth_it_is_mmdets_packing():
     packed = PackDensePoseInputs().transform({"img": np.zeros((4, 6, 3), np.uint8), "img_id": 3})
     assert packed["inputs"].shape == (3, 4, 6)
     assert "densepose" not in packed["data_samples"].gt_instances
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_pixels_are_packed_as_by_mmdet(mirrored, kind, channels):
+    image = np.random.default_rng(0).integers(0, 256, (5, 7, channels)).astype(kind)
+    results = {"img": np.flip(image, axis=1) if mirrored else image, "img_id": 3}
+    expected = PackDetInputs().transform(dict(results))["inputs"]
+    packed = PackDensePoseInputs().transform(results)["inputs"]
+    assert packed.dtype == expected.dtype
+    assert packed.is_contiguous()
+    assert torch.equal(packed, expected)
+    assert torch.equal(packed, torch.from_numpy(results["img"].copy()).permute(2, 0, 1))
 
 
 def image_points(densepose, boxes, person):
