@@ -17,7 +17,7 @@ import torch
 
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.vertices import (
-    VertexPairScorer,
+    VertexGps,
     evaluate_vertices,
     mesh_alignment,
     points_in_box,
@@ -199,7 +199,7 @@ def test_reference_cse_points(set_name):
     steps = np.load(FOLDER / "cse_steps.npz")
     ours, load = detections(f"{set_name}/mixed")
     persons = {p.annotation_id: p for p in truth(set_name).all_persons()}
-    scorer = VertexPairScorer(truth(set_name), meshes(), load)
+    gps = VertexGps(meshes(), load)
     names = ("px", "py", "outside", "dist", "kappa")
     parts = {
         n: np.split(steps[f"{set_name}/pp_{n}"], np.cumsum(steps[f"{set_name}/pp_{n}_n"])[:-1])
@@ -212,7 +212,7 @@ def test_reference_cse_points(set_name):
         np.testing.assert_array_equal(pixels[inside, 0], parts["px"][k][inside])
         np.testing.assert_array_equal(pixels[inside, 1], parts["py"][k][inside])
         np.testing.assert_allclose(vertex_kappas(person), parts["kappa"][k], atol=1e-12)
-        found = scorer.distances(person, box, position)
+        found = gps.distances(person, box, position)
         np.testing.assert_allclose(found, parts["dist"][k], atol=TOLERANCE)
 
 

@@ -6,14 +6,20 @@ pairs of many images are looked up together.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmktn.evaluation.functional.distance_lookup import geodesic_distances
-from mmktn.evaluation.functional.person_points import PersonPoints, points_in_boxes
+from mmktn.evaluation.functional.ground_truth import DensePoseTruth, PersonTruth
+from mmktn.evaluation.functional.person_points import (
+    PersonPoints,
+    TruthVertices,
+    place_points,
+    points_in_boxes,
+)
 from mmktn.evaluation.functional.protocol import OFFICIAL, DensePoseProtocol
 from mmktn.evaluation.functional.surface_like import SurfaceLike
 from mmktn.formats.dense_detections import IuvMap
@@ -159,48 +165,87 @@ def read_maps(
     return PointReadings(det[found], point[found], charts.astype(np.int64), u, v)
 
 
-@dataclass
-class GpsBatch:
-    """Readings of several images, waiting for one common look-up.
+@dataclass(frozen=True)
+class ImageReadings:
+    """What one image gives to the GPS of charts.
 
     Attributes:
-        surface: Body surface.
-        protocol: Rules.
-        normalisers: Which kappas to use.
-        num_waiting: Readings that wait.
+        points: Points of its persons.
+        num_dets: Number of its detections D.
+        readings: What they say at the points.
     """
 
-    surface: SurfaceLike
-    protocol: DensePoseProtocol = OFFICIAL
-    normalisers: Sequence[str] = (PER_PART,)
-    num_waiting: int = 0
-    _points: list[PersonPoints] = field(default_factory=list)
-    _num_dets: list[int] = field(default_factory=list)
-    _readings: list[PointReadings] = field(default_factory=list)
+    points: PersonPoints
+    num_dets: int
+    readings: PointReadings
 
-    def add_image(self, points: PersonPoints, num_dets: int, readings: PointReadings) -> None:
-        """Add one image.
+    @property
+    def num_waiting(self) -> int:
+        """Number of distances to look up."""
+        return len(self.readings.det)
+
+
+class ChartGps:
+    """GPS of detections that name charts: read an image, then look many images up together.
+
+    Args:
+        truth: Ground truth.
+        surface: Body surface.
+        protocol: Rules.
+        normalisers: Some of ``"per_part"``, ``"global"``.
+        reader: How detections are read at annotated points.
+    """
+
+    def __init__(
+        self,
+        truth: DensePoseTruth,
+        surface: SurfaceLike,
+        protocol: DensePoseProtocol = OFFICIAL,
+        normalisers: Sequence[str] = (PER_PART,),
+        reader: MapReader = read_maps,
+    ) -> None:
+        self.surface = surface
+        self.protocol = protocol
+        self.normalisers = tuple(normalisers)
+        self.reader = reader
+        self._vertices = TruthVertices(truth.all_persons(), surface)
+
+    def read(
+        self,
+        persons: Sequence[PersonTruth],
+        boxes_xywh: NDArray[np.float64],
+        det_index: NDArray[np.int64],
+        maps: Sequence[IuvMap],
+    ) -> ImageReadings:
+        """Read the detections of one image at the points of its persons.
 
         Args:
-            points: Points of its persons.
-            num_dets: Number of its detections D.
-            readings: What they say at the points.
-        """
-        self._points.append(points)
-        self._num_dets.append(num_dets)
-        self._readings.append(readings)
-        self.num_waiting += len(readings.det)
-
-    def finish(self) -> list[dict[str, NDArray[np.float64]]]:
-        """Look everything up and start anew.
+            persons: G persons.
+            boxes_xywh: (D, 4) boxes.
+            det_index: (D,) positions in the result list.
+            maps: D maps (3, h, w).
 
         Returns:
-            Per image: normaliser to (D, G) GPS.
+            The readings.
         """
-        points, dets, readings = self._points, self._num_dets, self._readings
-        self._points, self._num_dets, self._readings, self.num_waiting = [], [], [], 0
-        if not points:
+        # Persons without points are ignored: their GPS is 0 in the official matrix too.
+        points = place_points(persons, [self._vertices.of(p) for p in persons], self.protocol)
+        readings = self.reader(points, boxes_xywh, det_index, maps, self.protocol)
+        return ImageReadings(points, len(det_index), readings)
+
+    def look_up(self, images: Sequence[ImageReadings]) -> list[dict[str, NDArray[np.float64]]]:
+        """Look the distances of several images up in one go.
+
+        Args:
+            images: Their readings.
+
+        Returns:
+            For each image: normaliser to (D, G) GPS.
+        """
+        if not images:
             return []
+        points, dets = [image.points for image in images], [image.num_dets for image in images]
+        readings = [image.readings for image in images]
         persons = [len(p.num_valid) for p in points]
         first_pair = np.cumsum([0, *(d * g for d, g in zip(dets, persons, strict=True))])
         num_valid = np.concatenate(
@@ -208,7 +253,7 @@ class GpsBatch:
         )
         pair, kappa_charts, distances = self._distances(points, readings, first_pair, persons)
         squares = self._squares(distances, pair, num_valid)
-        found: list[dict[str, NDArray[np.float64]]] = [{} for _ in points]
+        found: list[dict[str, NDArray[np.float64]]] = [{} for _ in images]
         for normaliser in self.normalisers:
             kappa = kappas(kappa_charts, normaliser)
             sums = np.bincount(

@@ -6,23 +6,21 @@ counts, and the normaliser is that of the annotated part on the body of people, 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmktn.evaluation.functional.densepose import DensePoseScores, summarize_pairs
-from mmktn.evaluation.functional.gps import GLOBAL, PER_PART, similarity_names
+from mmktn.evaluation.functional.gps import PER_PART, similarity_names
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth, PersonTruth
 from mmktn.evaluation.functional.ignore_regions import keeps_person
-from mmktn.evaluation.functional.pair_scorer import (
-    METRICS,
-    GpsSource,
-    PairScorer,
-    check_detections,
+from mmktn.evaluation.functional.pair_scorer import METRICS, PairScorer, check_detections
+from mmktn.evaluation.functional.protocol import (
+    OFFICIAL,
+    DensePoseProtocol,
+    densepose_protocol,
 )
-from mmktn.evaluation.functional.protocol import DensePoseProtocol
-from mmktn.evaluation.functional.surface_like import SurfaceLike
 from mmktn.formats.dense_detections import DenseDetections, IuvMap
 from mmktn.surface.parts import CHART_TO_GPS_GROUP, GLOBAL_KAPPA_M, GPS_MEAN_DISTANCES_M, NUM_CHARTS
 from mmktn.surface.reference_mesh import ReferenceMesh
@@ -69,71 +67,61 @@ def points_in_box(
     return pixels, inside
 
 
-@dataclass
-class _VertexGps:
-    """GPS of images, which is complete as soon as they are added."""
+@dataclass(frozen=True)
+class VertexReadings:
+    """GPS of one image, complete when it was read.
 
+    Attributes:
+        gps: Normaliser to (D, G) GPS.
+        num_waiting: Number of distances to look up: none.
+    """
+
+    gps: dict[str, NDArray[np.float64]]
     num_waiting: int = 0
-    _found: list[dict[str, NDArray[np.float64]]] = field(default_factory=list)
-
-    def add_image(
-        self, points: dict[str, NDArray[np.float64]], num_dets: int, readings: object
-    ) -> None:
-        """Add the matrices (D, G) of one image by normaliser."""
-        del num_dets, readings
-        self._found.append(points)
-
-    def finish(self) -> list[dict[str, NDArray[np.float64]]]:
-        """Per image: normaliser to (D, G) GPS."""
-        found, self._found = self._found, []
-        return found
 
 
-class VertexPairScorer(PairScorer):
-    """`PairScorer` of detections that name vertices.
+class VertexGps:
+    """GPS of detections that name vertices.
 
     Args:
-        truth: Ground truth.
         meshes: Name of a mesh -> mesh, for every `ref_model` of the ground truth.
         load_vertices: The detections' vertices.
-        metrics: Some of ``"gps"``, ``"gpsm"``, ``"iou"``.
-        protocol: Name or protocol.
+        protocol: Rules.
         people: Meshes with a normaliser for each part.
     """
 
+    normalisers: tuple[str, ...] = (PER_PART,)
+
     def __init__(
         self,
-        truth: DensePoseTruth,
         meshes: Mapping[str, ReferenceMesh],
         load_vertices: LoadVertices,
-        *,
-        metrics: Sequence[str] = METRICS,
-        protocol: str | DensePoseProtocol = "official",
+        protocol: DensePoseProtocol = OFFICIAL,
         people: Sequence[str] = (PEOPLE,),
     ) -> None:
-        super().__init__(truth, None, metrics=metrics, protocol=protocol)
         self.meshes = meshes
         self.load_vertices = load_vertices
+        self.protocol = protocol
         self.people = tuple(people)
 
-    def _gps_source(self, surface: SurfaceLike | None) -> GpsSource:
-        """The matrices that `_read_points` makes; distances are those of the meshes."""
-        return _VertexGps()
-
-    def _read_points(
+    def read(
         self,
-        persons: list[PersonTruth],
+        persons: Sequence[PersonTruth],
         boxes_xywh: NDArray[np.float64],
         det_index: NDArray[np.int64],
         maps: Sequence[IuvMap],
-    ) -> None:
-        if self._batch is None:
-            return
+    ) -> VertexReadings:
+        """Compare the detections of one image with its persons; ``maps`` are not used."""
+        del maps
         gps = np.zeros((len(det_index), len(persons)))
         for d, (box, index) in enumerate(zip(boxes_xywh, det_index.tolist(), strict=True)):
             for g, person in enumerate(persons):
                 gps[d, g] = self._similarity(person, box, index)
-        self._batch.add_image({PER_PART: gps, GLOBAL: gps}, len(det_index), None)
+        return VertexReadings({PER_PART: gps})
+
+    def look_up(self, images: Sequence[VertexReadings]) -> list[dict[str, NDArray[np.float64]]]:
+        """For each image: normaliser to (D, G) GPS."""
+        return [image.gps for image in images]
 
     def distances(
         self, person: PersonTruth, box_xywh: NDArray[np.float64], index: int
@@ -159,10 +147,40 @@ class VertexPairScorer(PairScorer):
         kappa = vertex_kappas(person, people=self.people)
         return float(vertex_similarity(self.distances(person, box_xywh, index), kappa).mean())
 
-    def _keeps_detection(
-        self, box_xywh: NDArray[np.float64], iuv: IuvMap, region: NDArray[np.uint8]
-    ) -> bool:
-        return keeps_person(box_xywh, region, loose=self.protocol.loose_ignore_regions)
+
+def vertex_scorer(
+    truth: DensePoseTruth,
+    meshes: Mapping[str, ReferenceMesh],
+    load_vertices: LoadVertices,
+    *,
+    metrics: Sequence[str] = METRICS,
+    protocol: str | DensePoseProtocol = "official",
+    people: Sequence[str] = (PEOPLE,),
+) -> PairScorer:
+    """Make a scorer of detections that name vertices.
+
+    Args:
+        truth: Ground truth.
+        meshes: Name of a mesh -> mesh, for every `ref_model` of the ground truth.
+        load_vertices: The detections' vertices.
+        metrics: Some of ``"gps"``, ``"gpsm"``, ``"iou"``.
+        protocol: Name or protocol.
+        people: Meshes with a normaliser for each part.
+
+    Returns:
+        The scorer.
+    """
+    rules = densepose_protocol(protocol)
+    gps = VertexGps(meshes, load_vertices, rules, people)
+    return PairScorer(truth, gps, metrics=metrics, protocol=rules, keeps=_keeps_by_box)
+
+
+def _keeps_by_box(
+    box_xywh: NDArray[np.float64], iuv: IuvMap, region: NDArray[np.uint8], *, loose: bool
+) -> bool:
+    """Detections that name vertices stay or go by their box, as persons do."""
+    del iuv
+    return keeps_person(box_xywh, region, loose=loose)
 
 
 def evaluate_vertices(
@@ -192,7 +210,7 @@ def evaluate_vertices(
         Columns, curves, matches and notes.
     """
     check_detections(detections, truth)
-    scorer = VertexPairScorer(
+    scorer = vertex_scorer(
         truth, meshes, load_vertices, metrics=metrics, protocol=protocol, people=people
     )
     scorer.add_all(detections)

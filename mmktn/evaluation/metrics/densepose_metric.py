@@ -19,7 +19,12 @@ from mmktn.evaluation.functional.gps import NORMALISERS, PER_PART, similarity_na
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.matching import ImagePairs
 from mmktn.evaluation.functional.pair_scorer import METRICS as METRIC_NAMES
-from mmktn.evaluation.functional.pair_scorer import PairScorer, check_detections, check_names
+from mmktn.evaluation.functional.pair_scorer import (
+    PairScorer,
+    chart_scorer,
+    check_detections,
+    check_names,
+)
 from mmktn.evaluation.functional.protocol import densepose_protocol
 from mmktn.evaluation.metrics.sample_inputs import (
     LazySurface,
@@ -128,7 +133,7 @@ class DensePoseMetric(BaseMetric):
         """Scores one image after the other; made at first use, with the surface if needed."""
         if self._scorer is None:
             needs_surface = {"gps", "gpsm"} & set(self.metric_names)
-            self._scorer = PairScorer(
+            self._scorer = chart_scorer(
                 self.truth,
                 self.surface.get() if needs_surface else None,
                 metrics=self.metric_names,
@@ -139,14 +144,15 @@ class DensePoseMetric(BaseMetric):
 
     def _score(self, detections: DenseDetections, image_id: int) -> dict[str, Any]:
         scorer = self.scorer
-        before = scorer.num_beyond_limit, scorer.num_dropped_by_region
+        left_out = scorer.gatherer
+        before = left_out.num_beyond_limit, left_out.num_dropped_by_region
         for category in self.truth.categories:
             index = np.flatnonzero(detections.category_ids == category)
             scorer.add(image_id, category, detections, index)
         return {
             "pairs": scorer.finish(),
-            "beyond": scorer.num_beyond_limit - before[0],
-            "regions": scorer.num_dropped_by_region - before[1],
+            "beyond": left_out.num_beyond_limit - before[0],
+            "regions": left_out.num_dropped_by_region - before[1],
         }
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:

@@ -13,9 +13,9 @@ from mmktn.evaluation.functional.densepose import summarize_pairs
 from mmktn.evaluation.functional.gps import PER_PART, similarity_names
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.pair_scorer import METRICS as METRIC_NAMES
-from mmktn.evaluation.functional.pair_scorer import check_detections, check_names
+from mmktn.evaluation.functional.pair_scorer import PairScorer, check_detections, check_names
 from mmktn.evaluation.functional.protocol import densepose_protocol
-from mmktn.evaluation.functional.vertices import PEOPLE, VertexPairScorer
+from mmktn.evaluation.functional.vertices import PEOPLE, vertex_scorer
 from mmktn.evaluation.metrics.sample_inputs import existing_file, vertex_detections
 from mmktn.evaluation.text_table import score_table
 from mmktn.registry import METRICS
@@ -106,8 +106,8 @@ class VertexMetric(BaseMetric):
                 scorer.add(int(sample["img_id"]), category, detections, index)
             self.results.append({"img_id": sample["img_id"], "pairs": scorer.finish()})
 
-    def _scorer(self, load: Any) -> VertexPairScorer:
-        return VertexPairScorer(
+    def _scorer(self, load: Any) -> PairScorer:
+        return vertex_scorer(
             self.truth,
             self.meshes,
             load,

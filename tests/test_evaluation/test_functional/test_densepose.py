@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmktn.evaluation.functional.densepose import evaluate_densepose, summarize_pairs
-from mmktn.evaluation.functional.pair_scorer import PairScorer, score_detections
+from mmktn.evaluation.functional.pair_scorer import chart_scorer, score_detections
 from mmktn.formats.dense_detections import DenseDetections
 from tests.test_evaluation.builders import World
 
@@ -134,9 +134,9 @@ def test_iou_needs_no_surface_and_gps_does(world):
 
 def test_unknown_names_are_refused(world, surface):
     with pytest.raises(ValueError, match="metric must be some of"):
-        PairScorer(world.truth(), surface, metrics=["ogps"])
+        chart_scorer(world.truth(), surface, metrics=["ogps"])
     with pytest.raises(ValueError, match="protocol 'coco'"):
-        PairScorer(world.truth(), surface, protocol="coco")
+        chart_scorer(world.truth(), surface, protocol="coco")
 
 
 def test_progress_is_reported(world, surface):
