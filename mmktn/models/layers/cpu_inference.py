@@ -1,8 +1,8 @@
 """Prepare a detector for inference on the CPU: fewer passes over memory, faster products.
 
 Batch norms of ResNets are folded into their convolutions, maps lie channels-last from the picture
-on, 1 x 1 convolutions go to oneDNN (PyTorch keeps a batch of one on one thread from it), and 3 x 3
-ones to Winograd where it pays. Results differ by float32 rounding alone.
+on, and 1 x 1 convolutions go to oneDNN (PyTorch keeps a batch of one on one thread from it).
+Results differ by float32 rounding alone.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from typing import Any
 import torch
 from mmcv.cnn.utils.fuse_conv_bn import fuse_conv_bn
 from torch import Tensor, nn
-
-from mmktn.models.layers.winograd import WinogradConv2d
 
 FOLDED = ("ResNet", "ResNetV1d")
 """Backbones whose batch norms follow their convolutions in the order of their children."""
@@ -65,21 +63,19 @@ def _channels_last(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ..
 
 
 def _exchange(part: nn.Module) -> None:
-    """Put faster layers with the same parameters in the place of plain convolutions."""
+    """Put `OneDnnConv2d` with the same parameters in the place of plain 1 x 1 convolutions."""
     for name, child in part.named_children():
-        kind = _faster(child)
-        if kind is None:
+        if not _is_plain_1x1(child):
             _exchange(child)
             continue
         layer: Any = child
         with torch.device("meta"):
-            made = kind(
+            made = OneDnnConv2d(
                 layer.in_channels,
                 layer.out_channels,
                 layer.kernel_size,
                 stride=layer.stride,
                 padding=layer.padding,
-                dilation=layer.dilation,
                 groups=layer.groups,
                 bias=layer.bias is not None,
                 padding_mode=layer.padding_mode,
@@ -88,10 +84,7 @@ def _exchange(part: nn.Module) -> None:
         setattr(part, name, made.train(layer.training))
 
 
-def _faster(layer: nn.Module) -> type[nn.Conv2d] | None:
-    """The class of a layer that computes the same faster."""
-    if type(layer).__name__ != "Conv2d" or not isinstance(layer, nn.Conv2d):
-        return None  # mmcv's own Conv2d too, which differs for empty maps alone
-    if layer.kernel_size == (1, 1):
-        return OneDnnConv2d
-    return WinogradConv2d if layer.kernel_size == (3, 3) and layer.stride == (1, 1) else None
+def _is_plain_1x1(layer: nn.Module) -> bool:
+    """Whether a layer is `nn.Conv2d`, or mmcv's, which differs for empty maps alone."""
+    plain = type(layer).__name__ == "Conv2d" and isinstance(layer, nn.Conv2d)
+    return plain and getattr(layer, "kernel_size", None) == (1, 1)

@@ -31,8 +31,8 @@ def test_bands_of_tiles_do_not_change_the_result(monkeypatch):
 @pytest.fixture
 def small_layers(monkeypatch):
     """Use Winograd for layers of any size."""
-    monkeypatch.setattr(module, "MIN_CHANNELS", 1)
-    monkeypatch.setattr(module, "MIN_CELLS", 1)
+    for limit, value in (("MIN_CHANNELS", 1), ("MIN_CELLS", 1), ("LEVEL_CHANNELS", 0)):
+        monkeypatch.setattr(module, limit, value)
 
 
 def test_layer_is_the_plain_one_within_float32_rounding(small_layers):
@@ -83,6 +83,14 @@ def test_small_layers_stay_direct():
     with torch.no_grad():
         assert not applies(WinogradConv2d(64, 64, 3, padding=1), torch.zeros(8, 64, 28, 28))
         assert not applies(WinogradConv2d(256, 256, 3, padding=1), torch.zeros(1, 256, 28, 28))
+
+
+def test_layers_that_take_as_long_directly_stay_direct():
+    x = torch.zeros(1, 256, 60, 80)
+    with torch.no_grad():
+        assert not applies(WinogradConv2d(256, 256, 3, padding=1), x)
+        assert applies(WinogradConv2d(256, 256, 3, padding=2, dilation=2), x)
+        assert applies(WinogradConv2d(256, 512, 3, padding=1), x)
 
 
 def test_state_dict_is_that_of_a_convolution():
