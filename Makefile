@@ -22,6 +22,10 @@ else ifeq ($(USE_ENV), 1)
 else
   RUN := .venv/bin/python
   ENV := .venv/.complete
+  # pip leaves the libraries uncompiled (tools/dev/make_env.sh), and some machines forbid Python to keep what it
+  # compiled. Every process would then compile torch and mmdet anew, 10 s of CPU each.
+  export PYTHONDONTWRITEBYTECODE :=
+  export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/bytecode
 endif
 
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))

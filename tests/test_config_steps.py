@@ -48,7 +48,7 @@ CONFIGS = sorted(
     # Embeddings learn from vertices: tests/test_cse_configs.py.
     and not path.stem.startswith("densepose-cse")
 )
-IMAGE_HW = (96, 128)
+IMAGE_HW = (64, 96)
 BATCH = 2  # batch norm needs more than one value where a map is pooled to one cell
 
 
@@ -80,8 +80,8 @@ def walk(node: Any):
 
 SMALL = {
     "surface": "human",  # instead of the user's own official files
-    "crop_size": (96, 96),
-    "longer_side": 96,
+    "crop_size": (64, 64),
+    "longer_side": 64,
     "input_size": (96, 128),
 }
 # The machines of KTM have 134 and 210 million weights. One config of each version steps them.

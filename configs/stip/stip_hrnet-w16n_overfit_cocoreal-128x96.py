@@ -10,12 +10,12 @@ model = dict(test_cfg=dict(flip_test=False), head=dict(out_channels=17))
 default_hooks = dict(
     checkpoint=dict(by_epoch=False, interval={{_base_.val_interval}}),
     logger=dict(interval=20),
-    # Nothing is left to learn once every person is found.
+    # Little is left to learn once every person is found so well.
     early_stopping=dict(
         type="EarlyStoppingHook",
         monitor="coco/oks/AP",
         rule="greater",
-        stopping_threshold=0.99,
+        stopping_threshold=0.93,
     ),
 )
 log_processor = dict(by_epoch=False)

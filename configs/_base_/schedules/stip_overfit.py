@@ -1,6 +1,6 @@
 # Some minutes on one CPU core: overfit a handful of persons, all of them in every iteration.
 max_iters = 300
-val_interval = 100
+val_interval = 50
 
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=val_interval)
 val_cfg = dict()
