@@ -29,6 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmktn.apis import load_model
+from mmktn.engine.cpu_amp_optim_wrapper import SLOW, bfloat16_is_fast
 from mmktn.models.layers.cpu_inference import prepare_for_cpu
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_json
 from mmktn.utils.user_error import UserError, one_line_errors
@@ -185,6 +186,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     if args.out:
         claim_output(args.out, overwrite=args.overwrite)
+    if args.types != ["float32"] and not bfloat16_is_fast():
+        print(SLOW, file=sys.stderr)
     table = Table(title=f"CPU seconds, {args.threads} thread(s); peak MB of the processes")
     for column in ("what", "ours", "direct", "times as fast", "MB ours", "MB direct"):
         table.add_column(column)
