@@ -28,10 +28,9 @@ ROOT = Path(__file__).parents[1] / "configs"
 
 
 def shown_by_another(path: Path) -> bool:
-    """Whether a step of another config shows the same: fewer layers, smaller crops, more maps."""
+    """Whether a step of another config shows the same: fewer layers, more maps."""
     same = (
         path.stem.replace("_r101_", "_r50_"),
-        path.stem.replace("-384x288", "-256x192"),
         re.sub("_hrnet-w4[08]_", "_hrnet-w32_", path.stem),
         re.sub("-dl-wc(1|2|1m)_", "-dl-wc2m_", path.stem),
     )

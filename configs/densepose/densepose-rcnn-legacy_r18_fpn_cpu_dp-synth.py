@@ -3,7 +3,4 @@ _base_ = [
     "../_base_/models/densepose-rcnn-legacy_r18_fpn.py",
     "../_base_/datasets/densepose_synthetic.py",
     "../_base_/schedules/cpu.py",
-    "../_base_/default_runtime.py",
 ]
-
-default_hooks = dict(checkpoint=dict(interval={{_base_.max_iters}}), logger=dict(interval=20))

@@ -3,7 +3,6 @@ _base_ = [
     "../_base_/models/densepose-rcnn-star_r18_fpn-mid1.py",
     "../_base_/datasets/densepose_synthetic_masks.py",
     "../_base_/schedules/cpu.py",
-    "../_base_/default_runtime.py",
 ]
 
 model = dict(
@@ -11,5 +10,3 @@ model = dict(
         densepose_neck=dict(mode="figure", segmentor=dict(hidden_channels=64), segmentor_weight=1.0)
     )
 )
-
-default_hooks = dict(checkpoint=dict(interval={{_base_.max_iters}}), logger=dict(interval=20))

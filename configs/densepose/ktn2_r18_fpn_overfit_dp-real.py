@@ -4,7 +4,6 @@ _base_ = [
     "../_base_/models/ktn2_r18_fpn.py",
     "../_base_/datasets/densepose_real.py",
     "../_base_/schedules/cpu.py",
-    "../_base_/default_runtime.py",
 ]
 
 max_iters = 500

@@ -3,9 +3,6 @@ _base_ = [
     "../_base_/models/dp-fcn_r18.py",
     "../_base_/datasets/densepose_synthetic_teacher.py",
     "../_base_/schedules/cpu.py",
-    "../_base_/default_runtime.py",
 ]
-
-default_hooks = dict(checkpoint=dict(interval={{_base_.max_iters}}), logger=dict(interval=20))
 
 model = dict(train_cfg=dict(background_ratio=0.0), test_cfg=dict(scales=(1.0,), person_only=True))

@@ -3,7 +3,6 @@ _base_ = [
     "../_base_/models/densepose-rcnn_r18_fpn.py",
     "../_base_/datasets/densepose_synthetic.py",
     "../_base_/schedules/cpu.py",
-    "../_base_/default_runtime.py",
 ]
 
 model = dict(
@@ -20,5 +19,3 @@ model = dict(
     ),
     train_cfg=dict(rcnn=dict(densepose_max_rois=32)),
 )
-
-default_hooks = dict(checkpoint=dict(interval={{_base_.max_iters}}), logger=dict(interval=20))

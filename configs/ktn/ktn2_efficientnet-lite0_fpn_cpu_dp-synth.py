@@ -9,7 +9,6 @@ _base_ = [
     "../_base_/models/ktn2_efficientnet-lite0_fpn.py",
     "../_base_/datasets/densepose_synthetic.py",
     "../_base_/schedules/cpu.py",
-    "../_base_/default_runtime.py",
 ]
 data_root = "data/synthetic_human/"
 surface = "human"

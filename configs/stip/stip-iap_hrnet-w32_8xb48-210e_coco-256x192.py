@@ -3,15 +3,10 @@ _base_ = [
     "../_base_/models/stip_hrnet-w32.py",
     "../_base_/datasets/coco_keypoints_256x192_stip.py",
     "../_base_/schedules/stip_210e.py",
-    "../_base_/schedules/stip_runtime.py",
+    "../_base_/schedules/stip_runtime_coco.py",
 ]
 
-pretrained = dict(
-    type="Pretrained",
-    checkpoint="https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth",
-)
 model = dict(
-    backbone=dict(init_cfg=pretrained),
     head=dict(
         out_channels=17,
         semantic_transfer=None,
@@ -20,4 +15,3 @@ model = dict(
 )
 train_dataloader = dict(batch_size=48)
 auto_scale_lr = dict(base_batch_size=384)
-default_hooks = dict(checkpoint=dict(save_best="coco/oks/AP", rule="greater"))

@@ -3,19 +3,9 @@ _base_ = [
     "../_base_/models/stip_hrnet-w32.py",
     "../_base_/datasets/crowdpose_384x288_stip.py",
     "../_base_/schedules/stip_210e.py",
-    "../_base_/schedules/stip_runtime.py",
+    "../_base_/schedules/stip_runtime_crowdpose.py",
 ]
 
-pretrained = dict(
-    type="Pretrained",
-    checkpoint="https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth",
-)
-model = dict(
-    backbone=dict(init_cfg=pretrained),
-    head=dict(
-        decoder=dict(input_size=(288, 384), heatmap_size=(144, 192), sigma=4),
-    ),
-)
+model = dict(head=dict(decoder=dict(input_size=(288, 384), heatmap_size=(144, 192), sigma=4)))
 train_dataloader = dict(batch_size=64)
 auto_scale_lr = dict(base_batch_size=256)
-default_hooks = dict(checkpoint=dict(save_best="crowdpose/oks/AP", rule="greater"))

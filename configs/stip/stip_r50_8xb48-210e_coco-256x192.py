@@ -3,19 +3,9 @@ _base_ = [
     "../_base_/models/stip_r50.py",
     "../_base_/datasets/coco_keypoints_256x192_stip-low.py",
     "../_base_/schedules/stip_210e.py",
-    "../_base_/schedules/stip_runtime.py",
+    "../_base_/schedules/stip_runtime_coco.py",
 ]
 
-pretrained = dict(
-    type="Pretrained",
-    checkpoint="torchvision://resnet50",
-)
-model = dict(
-    backbone=dict(init_cfg=pretrained),
-    head=dict(
-        out_channels=17,
-    ),
-)
+model = dict(head=dict(out_channels=17))
 train_dataloader = dict(batch_size=48)
 auto_scale_lr = dict(base_batch_size=384)
-default_hooks = dict(checkpoint=dict(save_best="coco/oks/AP", rule="greater"))

@@ -3,15 +3,10 @@ _base_ = [
     "../_base_/models/stip-baseline_hrnet-w48.py",
     "../_base_/datasets/coco_keypoints_384x288.py",
     "../_base_/schedules/stip_210e.py",
-    "../_base_/schedules/stip_runtime.py",
+    "../_base_/schedules/stip_runtime_coco.py",
 ]
 
-pretrained = dict(
-    type="Pretrained",
-    checkpoint="https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w48-8ef0771d.pth",
-)
 model = dict(
-    backbone=dict(init_cfg=pretrained),
     head=dict(
         out_channels=17,
         decoder=dict(input_size=(288, 384), heatmap_size=(72, 96), sigma=3),
@@ -19,4 +14,3 @@ model = dict(
 )
 train_dataloader = dict(batch_size=32)
 auto_scale_lr = dict(base_batch_size=128)
-default_hooks = dict(checkpoint=dict(save_best="coco/oks/AP", rule="greater"))

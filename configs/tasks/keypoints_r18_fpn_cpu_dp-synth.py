@@ -3,7 +3,6 @@ _base_ = [
     "../_base_/models/densepose-rcnn-legacy_r18_fpn.py",
     "../_base_/datasets/densepose_synthetic.py",
     "../_base_/schedules/cpu.py",
-    "../_base_/default_runtime.py",
 ]
 
 model = dict(
@@ -25,5 +24,3 @@ val_evaluator = dict(
     ann_file={{_base_.val_evaluator.ann_file}},
 )
 test_evaluator = val_evaluator
-
-default_hooks = dict(checkpoint=dict(interval={{_base_.max_iters}}), logger=dict(interval=20))

@@ -3,7 +3,4 @@ _base_ = [
     "../_base_/models/topdown-densepose_hrnet-w16n.py",
     "../_base_/datasets/topdown_densepose_synthetic_128x96.py",
     "../_base_/schedules/topdown_cpu.py",
-    "../_base_/topdown_runtime_cpu.py",
 ]
-
-default_hooks = dict(checkpoint=dict(interval={{_base_.max_iters}}))

@@ -1,9 +1,8 @@
 # CPU-size twin of densepose-td_hrnet-w32_ktm2_4xb32-210e_dp-coco-256x192.py, crops 128x96.
-_base_ = [
-    "../_base_/models/topdown-densepose_hrnet-w16n_ktm2.py",
-    "../_base_/datasets/topdown_densepose_synthetic_128x96.py",
-    "../_base_/schedules/topdown_cpu.py",
-    "../_base_/topdown_runtime_cpu.py",
-]
+_base_ = "densepose-td_hrnet-w16n_cpu_dp-synth.py"
 
-default_hooks = dict(checkpoint=dict(interval={{_base_.max_iters}}))
+model = dict(
+    head=dict(
+        densepose_head=dict(predictor=dict(type="mmktn.ConvKTMv2ChartPredictor", num_keypoints=17))
+    )
+)

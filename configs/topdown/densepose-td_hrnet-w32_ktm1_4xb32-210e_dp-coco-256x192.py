@@ -1,9 +1,11 @@
 # HRNet-W32, fully convolutional, 256x192, KTM v1.
-_base_ = [
-    "../_base_/models/topdown-densepose_hrnet-w32_ktm1.py",
-    "../_base_/datasets/topdown_densepose_coco_256x192.py",
-    "../_base_/schedules/topdown_210e.py",
-    "../_base_/topdown_runtime.py",
-]
+_base_ = "densepose-td_hrnet-w32_4xb32-210e_dp-coco-256x192.py"
 
-default_hooks = dict(checkpoint=dict(save_best="densepose/gps/AP", rule="greater"))
+model = dict(
+    head=dict(
+        densepose_head=dict(
+            predictor=dict(type="mmktn.ConvKTMv1ChartPredictor", num_keypoints=17),
+            loss=dict(weights=dict(keypoint_heatmaps=0.5)),
+        )
+    )
+)

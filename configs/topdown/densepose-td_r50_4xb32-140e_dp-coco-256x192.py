@@ -3,7 +3,4 @@ _base_ = [
     "../_base_/models/topdown-densepose_r50.py",
     "../_base_/datasets/topdown_densepose_coco_256x192.py",
     "../_base_/schedules/topdown_140e.py",
-    "../_base_/topdown_runtime.py",
 ]
-
-default_hooks = dict(checkpoint=dict(save_best="densepose/gps/AP", rule="greater"))

@@ -1,9 +1,8 @@
 # SimpleBaseline-R50, fully convolutional, 256x192, KTM v2 (paper: GPS AP 62.9).
-_base_ = [
-    "../_base_/models/topdown-densepose_r50_ktm2.py",
-    "../_base_/datasets/topdown_densepose_coco_256x192.py",
-    "../_base_/schedules/topdown_140e.py",
-    "../_base_/topdown_runtime.py",
-]
+_base_ = "densepose-td_r50_4xb32-140e_dp-coco-256x192.py"
 
-default_hooks = dict(checkpoint=dict(save_best="densepose/gps/AP", rule="greater"))
+model = dict(
+    head=dict(
+        densepose_head=dict(predictor=dict(type="mmktn.ConvKTMv2ChartPredictor", num_keypoints=17))
+    )
+)

@@ -40,34 +40,49 @@ console = Console(width=200)
 
 
 class Arm(NamedTuple):
-    """A system: its config, the arm that it is compared with, the config that it starts from."""
+    """A system: its config, the arm that it is compared with, where it starts, and what it changes.
+
+    Attributes:
+        config: Name of the config.
+        base: Arm that it is compared with.
+        start: Name of the config that is trained first.
+        options: Keys of the config and their values.
+    """
 
     config: str
     base: str | None = None
     start: str | None = None
+    options: dict[str, Any] = {}
 
 
+KTM2, MID2 = "densepose-rcnn_r18_fpn_ktm2_cpu_dp-synth", "densepose-rcnn_r18_fpn-mid2_cpu_dp-synth"
+PREDICTOR = "model.roi_head.densepose_head.predictor"
+NECK = "model.roi_head.densepose_neck"
 GROUPS: dict[str, dict[str, Arm]] = {
     "components": {
         "RCNN*": Arm("densepose-rcnn-star_r18_fpn_cpu_dp-synth"),
         "+ MIDv1": Arm("densepose-rcnn-star_r18_fpn-mid1_cpu_dp-synth", "RCNN*"),
         "+ KTMv1": Arm("densepose-rcnn-star_r18_fpn_ktm1_cpu_dp-synth", "RCNN*"),
         "KTN v1": Arm("ktn1_r18_fpn_cpu_dp-synth", "RCNN*"),
-        "+ MIDv2": Arm("densepose-rcnn_r18_fpn-mid2_cpu_dp-synth", "RCNN*"),
-        "+ KTMv2": Arm("densepose-rcnn_r18_fpn_ktm2_cpu_dp-synth", "RCNN*"),
+        "+ MIDv2": Arm(MID2, "RCNN*"),
+        "+ KTMv2": Arm(KTM2, "RCNN*"),
         "KTN v2": Arm("ktn2_r18_fpn_cpu_dp-synth", "RCNN*"),
     },
     "forms": {
         "KTN v2, low rank": Arm("ktn2_r18_fpn_lowrank_cpu_dp-synth", "KTN v2"),
-        "KTN v2, grouped": Arm("ktn2_r18_fpn_grouped_cpu_dp-synth", "KTN v2"),
+        "KTN v2, grouped": Arm(
+            "ktn2_r18_fpn_cpu_dp-synth",
+            "KTN v2",
+            options={f"{PREDICTOR}.transformer": {"kind": "grouped", "groups": 16}},
+        ),
     },
     "switches": {
         "+ MIDv1, figure": Arm("densepose-rcnn-star_r18_fpn-mid1_figure_cpu_dp-synth", "+ MIDv1"),
-        "+ MIDv2, cascade": Arm("densepose-rcnn_r18_fpn-mid2_cascade_cpu_dp-synth", "+ MIDv2"),
-        "+ MIDv2, plain": Arm("densepose-rcnn_r18_fpn-mid2_plain_cpu_dp-synth", "+ MIDv2"),
-        "+ KTMv2, location": Arm("densepose-rcnn_r18_fpn_ktm2_location_cpu_dp-synth", "+ KTMv2"),
-        "+ KTMv2, keypoint": Arm("densepose-rcnn_r18_fpn_ktm2_keypoint_cpu_dp-synth", "+ KTMv2"),
-        "+ KTMv2, part": Arm("densepose-rcnn_r18_fpn_ktm2_part_cpu_dp-synth", "+ KTMv2"),
+        "+ MIDv2, cascade": Arm(MID2, "+ MIDv2", options={f"{NECK}.topdown": "cascade"}),
+        "+ MIDv2, plain": Arm(MID2, "+ MIDv2", options={f"{NECK}.with_multi_dilation": False}),
+        "+ KTMv2, location": Arm(KTM2, "+ KTMv2", options={f"{PREDICTOR}.sources": ["box"]}),
+        "+ KTMv2, keypoint": Arm(KTM2, "+ KTMv2", options={f"{PREDICTOR}.sources": ["keypoint"]}),
+        "+ KTMv2, part": Arm(KTM2, "+ KTMv2", options={f"{PREDICTOR}.sources": ["part"]}),
     },
     "tasks": {
         "+ masks": Arm("densepose-rcnn-mask_r18_fpn_cpu_dp-synth", "DensePose R-CNN"),
@@ -122,7 +137,7 @@ GROUPS: dict[str, dict[str, Arm]] = {
     },
     "pretrained": {
         "+ MIDv2, from keypoints": Arm(
-            "densepose-rcnn_r18_fpn-mid2_cpu_dp-synth",
+            MID2,
             "+ MIDv2",
             "keypoints_r18_fpn-mid2_cpu_dp-synth",
         ),
@@ -174,10 +189,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def arm_config(config: str, seed: int, args: argparse.Namespace, work_dir: str) -> Any:
+def arm_config(arm: Arm, seed: int, args: argparse.Namespace, work_dir: str) -> Any:
     """Config of one training: the twin with the ablation's data, length, seed and metrics."""
-    (path,) = (ROOT / "configs").rglob(f"{config}.py")
+    (path,) = (ROOT / "configs").rglob(f"{arm.config}.py")
     cfg = read_config(path)
+    cfg.merge_from_dict(arm.options)
     data = args.data_root.rstrip("/") + "/"
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = data
@@ -216,13 +232,13 @@ def run_here(arm: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as work_dir:
         load_from = None
         if ARMS[arm].start:
-            first = arm_config(ARMS[arm].start, seed, args, work_dir)
+            first = arm_config(Arm(ARMS[arm].start), seed, args, work_dir)
             first.experiment_name = "start"
             first = Runner.from_cfg(first)
             first.train()
             load_from = str(Path(work_dir, "start.pth"))
             torch.save({"state_dict": first.model.state_dict()}, load_from)
-        cfg = arm_config(ARMS[arm].config, seed, args, work_dir)
+        cfg = arm_config(ARMS[arm], seed, args, work_dir)
         cfg.load_from = load_from
         runner = Runner.from_cfg(cfg)
         begin, cpu_begin = time.perf_counter(), time.process_time()
@@ -235,6 +251,7 @@ def run_here(arm: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
         "config": ARMS[arm].config,
         "base": ARMS[arm].base,
         "start": ARMS[arm].start,
+        "options": ARMS[arm].options,
         "seed": seed,
         "iterations": args.iterations,
         "data_root": args.data_root.rstrip("/"),

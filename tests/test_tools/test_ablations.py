@@ -6,6 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from mmengine.registry import init_default_scope
+
+from mmktn.registry import MODELS
+from mmktn.utils.setup_env import register_all_modules
 
 FOLDER = Path(__file__).parents[2] / "projects/ablations"
 
@@ -39,7 +44,7 @@ def test_spread_is_mean_and_sample_deviation():
 
 @pytest.mark.parametrize("arm", densepose.ARMS)
 def test_arms_share_data_length_and_learning_rate(arm, tmp_path):
-    cfg = densepose.arm_config(densepose.ARMS[arm].config, 7, options(), str(tmp_path))
+    cfg = densepose.arm_config(densepose.ARMS[arm], 7, options(), str(tmp_path))
     assert cfg.randomness.seed == 7
     assert cfg.train_cfg.max_iters == cfg.param_scheduler[1].end == 20
     assert cfg.train_dataloader.dataset.data_root == "data/x/"
@@ -52,10 +57,23 @@ def test_arms_share_data_length_and_learning_rate(arm, tmp_path):
 
 @pytest.mark.parametrize("arm", [*densepose.GROUPS["components"], *densepose.GROUPS["forms"]])
 def test_components_predict_maps_of_the_same_size(arm, tmp_path):
-    config = densepose.ARMS[arm].config
-    head = densepose.arm_config(config, 0, options(), str(tmp_path)).model.roi_head
+    head = densepose.arm_config(densepose.ARMS[arm], 0, options(), str(tmp_path)).model.roi_head
     assert head.densepose_head.predictor.upscale == 1
     assert head.densepose_roi_extractor.roi_layer.output_size == 14
+
+
+@pytest.mark.parametrize("arm", [name for name, arm in densepose.ARMS.items() if arm.options])
+def test_options_of_an_arm_are_arguments_of_its_parts(arm, tmp_path):
+    register_all_modules(init_default_scope=False)
+    cfg = densepose.arm_config(densepose.ARMS[arm], 0, options(), str(tmp_path))
+    for key, value in densepose.ARMS[arm].options.items():
+        part = cfg
+        for name in key.split("."):
+            part = part[name]
+        assert part == value
+    init_default_scope("mmdet")
+    with torch.device("meta"):
+        MODELS.build(cfg.model)  # an argument that a part does not know ends here
 
 
 @pytest.mark.parametrize("arm", densepose.ARMS)

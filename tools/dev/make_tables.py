@@ -65,7 +65,11 @@ def synthetic_twin(config: Path) -> Path | None:
 
 def synthetic_figure(twin: Path, runs: list[dict]) -> str:
     """GPS AP and AUC30, or a task's own metric, of a twin's longest runs in percent."""
-    own = [run for run in runs if run["config"] == twin.stem and not run.get("start")]
+    own = [
+        run
+        for run in runs
+        if run["config"] == twin.stem and not run.get("start") and not run.get("options")
+    ]
     if not own:
         return "not run"
     longest = max(run["iterations"] for run in own)

@@ -10,6 +10,10 @@ model = dict(
     ),
     backbone=dict(
         type="mmktn.StagedHRNet",
+        init_cfg=dict(
+            type="Pretrained",
+            checkpoint="https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth",
+        ),
         extra=dict(
             stage1=dict(
                 num_modules=1,

@@ -7,7 +7,12 @@ model = dict(
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
     ),
-    backbone=dict(type="mmpose.ResNet", depth=50, out_indices=(3,)),
+    backbone=dict(
+        type="mmpose.ResNet",
+        depth=50,
+        out_indices=(3,),
+        init_cfg=dict(type="Pretrained", checkpoint="torchvision://resnet50"),
+    ),
     head=dict(
         type="mmpose.HeatmapHead",
         in_channels=2048,

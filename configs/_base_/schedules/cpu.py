@@ -1,5 +1,7 @@
 # Minutes on two CPU cores: AdamW with a cosine, from random weights. Learning rate 2e-3 belongs
 # to 8 images per iteration.
+_base_ = "../default_runtime.py"
+
 max_iters = 1400
 
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=max_iters)
@@ -24,3 +26,5 @@ param_scheduler = [
     dict(type="LinearLR", start_factor=0.1, by_epoch=False, begin=0, end=50),
     dict(type="CosineAnnealingLR", by_epoch=False, begin=50, end=max_iters, eta_min_ratio=0.02),
 ]
+
+default_hooks = dict(checkpoint=dict(interval=max_iters), logger=dict(interval=20))

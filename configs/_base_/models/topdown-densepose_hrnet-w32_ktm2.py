@@ -1,9 +1,0 @@
-# KTM v2 on HRNet-W32: surface classifier from the keypoint and part classifiers; there is no box
-# head to learn from.
-_base_ = "topdown-densepose_hrnet-w32.py"
-
-model = dict(
-    head=dict(
-        densepose_head=dict(predictor=dict(type="mmktn.ConvKTMv2ChartPredictor", num_keypoints=17))
-    )
-)
