@@ -76,6 +76,8 @@ def draw_arms(path: Path, title: str, arms: Mapping[str, Sequence[float]], *, la
 def test_in_annotated_boxes(runner: Runner) -> dict[str, float]:
     """Score the charts of annotated boxes; top-down data sets give these boxes by themselves.
 
+    Embeddings are scored as the charts of their vertices, too.
+
     Args:
         runner: Runner with a trained model and a test set.
 
@@ -85,6 +87,8 @@ def test_in_annotated_boxes(runner: Runner) -> dict[str, float]:
     import torch
     from mmengine.dataset import pseudo_collate
     from mmengine.structures import InstanceData
+
+    from mmktn.apis.prediction import charts_of
 
     model = runner.model.eval()
     if not hasattr(model, "roi_head"):
@@ -104,5 +108,7 @@ def test_in_annotated_boxes(runner: Runner) -> dict[str, float]:
             rois = people.bboxes * people.bboxes.new_tensor(sample.scale_factor).repeat(2)
             levels = model.extract_feat(data["inputs"])
             (sample.pred_instances,) = model.roi_head.predict_densepose(levels, [rois], [people])
+        if "vertices" in sample.pred_instances:
+            sample.pred_instances.densepose = charts_of(sample.pred_instances.vertices)
         evaluator.process([sample])
     return evaluator.evaluate(len(dataset))

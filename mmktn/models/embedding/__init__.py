@@ -2,7 +2,7 @@
 
 from mmktn.models.embedding.cycle_losses import pixel_cycle_loss, shape_cycle_loss
 from mmktn.models.embedding.embedding_loss import EmbeddingLoss, PixelCycle, ShapeCycle
-from mmktn.models.embedding.nearest_vertex import nearest_vertices
+from mmktn.models.embedding.nearest_vertex import VertexIndex, nearest_vertices
 from mmktn.models.embedding.surface_embedder import SurfaceEmbedder, unit_rows
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "PixelCycle",
     "ShapeCycle",
     "SurfaceEmbedder",
+    "VertexIndex",
     "nearest_vertices",
     "pixel_cycle_loss",
     "shape_cycle_loss",

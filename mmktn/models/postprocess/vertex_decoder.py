@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from mmktn.models.embedding import SurfaceEmbedder, nearest_vertices
+from mmktn.models.embedding import SurfaceEmbedder, VertexIndex, nearest_vertices
 from mmktn.models.maps import require_class_map
 from mmktn.models.postprocess.box_resizing import (
     best_channel,
@@ -119,7 +119,8 @@ class VertexDecoder:
             )
         meshes = [self.class_meshes[index] for index in classes]
         wanted = self.embedder.mesh_names if self.all_meshes else list(dict.fromkeys(meshes))
-        vectors = {name: self._vectors(name, output["embedding"].shape[1]) for name in wanted}
+        channels = output["embedding"].shape[1]
+        vectors = {name: VertexIndex(self._vectors(name, channels)) for name in wanted}
         masks, embedding = (channels_last(output[name]) for name in self.fields)
         places = zip(
             masks,
@@ -153,7 +154,7 @@ class VertexDecoder:
 
     def _decode_one(
         self,
-        vectors: Mapping[str, Tensor],
+        vectors: Mapping[str, VertexIndex],
         logits: Tensor,
         embedding: Tensor,
         mesh: str,

@@ -4,7 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmktn.models.embedding.nearest_vertex import compare_with_all, nearest_vertices
+from mmktn.models.embedding.nearest_vertex import (
+    VertexIndex,
+    compare_with_all,
+    nearest_vertices,
+)
 
 
 def picture(noise: float, *, seed: int = 0, hw=(61, 45), dim: int = 8):
@@ -55,3 +59,38 @@ def test_an_empty_mask_has_no_vertices():
     found = nearest_vertices(torch.zeros(3, 4, 2), torch.zeros(3, 4) > 0, torch.ones(5, 2))
     assert found.shape == (3, 4)
     assert not found.any()
+
+
+@pytest.mark.filterwarnings("ignore:torch.meshgrid")
+def test_the_first_of_equals_by_blocks_too(monkeypatch):
+    monkeypatch.setattr("mmktn.models.embedding.nearest_vertex._FEW", 0)
+    vectors, mask, vertices = picture(0.05)
+    few = vertices[:500]
+    # Each vertex comes three times, far from its copies.
+    found = nearest_vertices(vectors, mask, torch.cat([few, few, few]))
+    expected = torch.cdist(vectors[mask].double(), few.double()).argmin(dim=1)
+    assert (found[mask].long() == expected).float().mean() > 0.999
+    assert found.max() < 500
+
+
+def test_groups_hold_every_vertex_within_their_bounds():
+    _, _, vertices = picture(0.0)
+    index = VertexIndex(3 * vertices[:1003])
+    assert set(index.groups.flatten().tolist()) == set(range(1003))
+    points = index.scaled[index.groups]
+    torch.testing.assert_close(vertices[:1003][index.groups], points)
+    assert ((points - index.middles[:, None]).norm(dim=2) <= index.radii[:, None]).all()
+    # (G, G, S) distances of the vertices of a group from the inner one of another.
+    apart = (points[None] - index.inner[:, None, None]).norm(dim=3)
+    assert (apart <= index.reach[:, :, None]).all()
+
+
+@pytest.mark.filterwarnings("ignore:torch.meshgrid")
+def test_an_index_serves_several_pictures(monkeypatch):
+    monkeypatch.setattr("mmktn.models.embedding.nearest_vertex._FEW", 0)
+    first, mask, vertices = picture(0.05)
+    second = first.flip(1) + 0.01
+    index = VertexIndex(vertices)
+    for vectors in (first, second):
+        found = nearest_vertices(vectors, mask, index)
+        assert torch.equal(found, nearest_vertices(vectors, mask, vertices))
