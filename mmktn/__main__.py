@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor-labels": ("mmktn.label_doctor.command:main", "what looks wrong in annotations"),
     "models": ("mmktn.zoo.command:main", "published weights by name, and which are here"),
     "predict": ("mmktn.apis.predict_command:main", "dense pose of many pictures, resumable"),
+    "ray": ("mmktn.apis.ray_command:main", "dense pose of many pictures on a Ray cluster"),
     "detect": ("mmktn.apis.detect_command:main", "person boxes of a detector, for top-down tests"),
     "video": ("mmktn.apis.video_command:main", "dense pose of a film, as a film"),
     "evaluate": ("mmktn.evaluation.cli:main", "score a result file"),

@@ -54,8 +54,11 @@ EXTRAS = (
     Extra("starlette", "annotate", "the page for annotators"),
     Extra("uvicorn", "annotate", "its server"),
     Extra("faster_coco_eval", "eval", "faster COCO evaluation"),
+    Extra("supervision", "supervision", "predictions for its annotators"),
+    Extra("av", "video", "films"),
     Extra("onnxruntime", "export", "exported systems"),
     Extra("gradio", "app", "the page for photos"),
+    Extra("ray", "ray", "many pictures on a cluster"),
     Extra("openvino", "export", "exported systems on OpenVINO"),
 )
 

@@ -151,6 +151,21 @@ def picture_digest(path: str | os.PathLike[str]) -> str:
     return digest.hexdigest()
 
 
+def picture_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The content of a picture file, for `decode_picture` elsewhere.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        PictureError: No regular file, not readable, or larger than any picture that is decoded.
+    """
+    limit = _MAX_BYTES_PER_PIXEL * MAX_PIXELS + 2**20
+    with _opened(path, None) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise PictureError(f"is a file of more than {limit} bytes, too many for a picture")
+    return data
+
+
 def check_picture_array(image: Any, name: str = "") -> NDArray[np.uint8]:
     """Check an array that a caller hands in as a picture.
 

@@ -2,9 +2,11 @@
 
     python projects/benchmark/bench_predict.py --pictures 24     # the shipped model, both ways
     python projects/benchmark/bench_predict.py --memory 10000    # memory as pictures go by
+    python projects/benchmark/bench_predict.py --memory 10000 --shipped --folder many
 
 Pictures of people are frames of rendered clips. The second measurement replaces the network by one
-that finds nobody: it is about reading, records and files.
+that finds nobody: it is about reading, records and files. The third asks the shipped model; with a
+folder, pictures and results stay there, and a run that was ended goes on.
 """
 
 import argparse
@@ -29,6 +31,8 @@ def parse_args(argv=None):
     parser.add_argument("--pictures", type=int, default=24, help="of the measurement of speed")
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--memory", type=int, metavar="N", help="measure memory over N pictures")
+    parser.add_argument("--shipped", action="store_true", help="... of the shipped model")
+    parser.add_argument("--folder", type=Path, help="where pictures and results stay")
     return parser.parse_args(argv)
 
 
@@ -68,7 +72,7 @@ def speed(folder, count, batch_size):
         assert status == 0
 
     # The command opens the model itself; both ways shall pay for the pictures alone.
-    predict_command.open_inferencer = lambda *_, **__: inferencer
+    predict_command.apis.open_inferencer = lambda *_, **__: inferencer
     loop_files = files[:2]
     for file in loop_files:
         inferencer(str(file))
@@ -80,50 +84,81 @@ def speed(folder, count, batch_size):
 class Nobody:
     """An inferencer without a network."""
 
-    def __init__(self):
-        self.seen, self.held = 0, []
+    needs_boxes = False
 
     def check_confidence(self, *_):
         """Confidences are not asked for."""
 
     def __call__(self, images, **_):
-        """Return predictions without people; memory is noted on the way."""
+        """Return predictions without people."""
         out = []
         for image in images:
-            self.seen += 1
-            if self.seen % 500 == 0:
-                self.held.append((self.seen, resident_mb()))
             prediction = ImagePrediction(image.name, 0, image_hw=image.source.shape[:2])
             prediction.image = image.source
             out.append(prediction)
         return out
 
 
-def memory(folder, count):
-    """One run over many small pictures; prints the memory as they go by."""
-    rng = np.random.default_rng(0)
+class Watched:
+    """An inferencer; every 500th picture the memory of the process is printed."""
+
+    def __init__(self, inferencer):
+        self.inferencer, self.seen, self.held = inferencer, 0, []
+        self.needs_boxes, self.check_confidence = False, inferencer.check_confidence
+        self.begin = time.process_time()
+
+    def __call__(self, images, **options):
+        """Predict."""
+        self.seen += len(images)
+        if self.seen % 500 < len(images):
+            self.held.append(resident_mb())
+            each = (time.process_time() - self.begin) / self.seen
+            print(f"{self.seen} pictures: {self.held[-1]:.1f} MB, {each:.3f} s of processor each")
+            sys.stdout.flush()
+        return self.inferencer(images, **options)
+
+
+def small_pictures(folder, count, shipped):
+    """Make the pictures that are missing: noise, or people of 120 x 160 pixels, no two alike."""
+    have = {path.name for path in folder.iterdir()}
+    frames = []
+    if shipped and len(have) < count:
+        clip = ClipOptions(seed=1, frames=24, rate=6, size_hw=(120, 160))
+        frames = [frame.picture for frame in make_clip(clip)]
     for k in range(count):
-        write_image(folder / f"{k:06d}.jpg", rng.integers(0, 256, (48, 64, 3), np.uint8))
-    model = Nobody()
-    predict_command.open_inferencer = lambda *_, **__: model
-    out = folder.parent / f"{folder.name}_out"
-    assert predict_command.main([str(folder), "--out", str(out)]) == 0
-    for seen, held in model.held[:: max(len(model.held) // 10, 1)]:
-        print(f"{seen} pictures: {held:.1f} MB")
-    first, last = model.held[0][1], model.held[-1][1]
-    print(f"from {model.held[0][0]} to {model.held[-1][0]} pictures: {last - first:+.1f} MB")
+        name = f"{k:06d}.jpg"
+        if name in have:
+            continue
+        rng = np.random.default_rng(k)
+        picture = rng.integers(0, 256, (48, 64, 3), np.uint8)
+        if shipped:
+            noise = rng.integers(-6, 7, frames[0].shape)
+            picture = np.clip(frames[k % len(frames)] + noise, 0, 255).astype(np.uint8)
+        write_image(folder / name, picture)
+
+
+def memory(folder, count, shipped, batch_size):
+    """One run over many small pictures; prints the memory as they go by."""
+    small_pictures(folder, count, shipped)
+    model = Watched(DensePoseInferencer() if shipped else Nobody())
+    predict_command.apis.open_inferencer = lambda *_, **__: model
+    flags = ["--out", str(folder.parent / "out"), "--batch-size", str(batch_size)]
+    assert predict_command.main([str(folder), *flags]) == 0
+    if len(model.held) > 1:
+        first, last = model.held[0], model.held[-1]
+        print(f"from 500 to {500 * len(model.held)} pictures: {last - first:+.1f} MB")
 
 
 @one_line_errors("bench_predict")
 def main(argv=None):
     args = parse_args(argv)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name, "in")
-        folder.mkdir()
+        folder = (args.folder or Path(name)) / "in"
+        folder.mkdir(parents=True, exist_ok=True)
         if args.memory is None:
             speed(folder, args.pictures, args.batch_size)
         else:
-            memory(folder, args.memory)
+            memory(folder, args.memory, args.shipped, args.batch_size)
     return 0
 
 
