@@ -47,7 +47,7 @@ CONFIGS = sorted(
     # Embeddings learn from vertices: tests/test_cse_configs.py.
     and not path.stem.startswith("densepose-cse")
 )
-IMAGE_HW = (64, 96)
+IMAGE_HW = (80, 96)  # no smaller: stride 64 of HRFPN
 BATCH = 2  # batch norm needs more than one value where a map is pooled to one cell
 
 
