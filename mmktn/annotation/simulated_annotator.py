@@ -51,7 +51,7 @@ class SimulatedAnnotator:
 
     Args:
         surface: Body with a mesh; with `side_confusion` also its mirror map.
-        views: Coarse part -> its views; called once a part, when it is first met.
+        views: Coarse part -> its views; called once per part, when it is first met.
         noise: How it errs.
     """
 

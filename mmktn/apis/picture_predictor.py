@@ -51,7 +51,7 @@ class PicturePredictor(ABC):
             boxes: For each image (N, 4) xyxy boxes in its pixels, or None to detect.
 
         Returns:
-            One entry an image.
+            One entry per image.
         """
 
     def least_score(self, score_thr: float) -> AbstractContextManager[None]:

@@ -100,7 +100,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--save", nargs="+", default=["npz"], choices=SAVE_FORMATS, help="what is written"
     )
     parser.add_argument("--score-thr", type=float, default=0.3, help="leave out people at or below")
-    parser.add_argument("--batch-size", type=positive, default=1, help="pictures a forward pass")
+    parser.add_argument("--batch-size", type=positive, default=1, help="pictures per forward pass")
     parser.add_argument("--workers", type=positive, default=2, help="threads that read pictures")
     parser.add_argument("--preset", default="overlay", choices=sorted(PRESETS), help="of 'charts'")
     parser.add_argument(

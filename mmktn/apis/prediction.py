@@ -49,7 +49,7 @@ class ImagePrediction:
             other fields are empty.
         image: (H, W, 3) uint8 RGB picture that was looked at; None if it could not be read.
         further: What else the heads of the model said, by the name of mmdet's or mmpose's field
-            ('keypoints', 'keypoint_scores', 'masks', 'parts' ...), each with one entry a person.
+            ('keypoints', 'keypoint_scores', 'masks', 'parts' ...), each with one entry per person.
         picture: (H', W', 3) uint8 RGB of boxes, charts, U and V side by side, if asked for.
         surface: The body that the model's charts are of, as its config names it; what
             `load_surface` takes.

@@ -32,7 +32,7 @@ _BLOCK = 64
 
 
 def parquet_schema() -> Any:
-    """Columns of the files: a row is a picture, its people are lists in it."""
+    """Columns of the files: one row per picture, whose people are lists in it."""
     pa = require("pyarrow", "ray")
     return pa.schema(
         [
@@ -159,8 +159,8 @@ def predict_with_ray(
         out: Folder for Parquet files, likewise.
         make_inferencer: Makes an inferencer on an actor.
         actors: How many actors.
-        gpus: GPUs an actor takes (a part of one is allowed).
-        batch_size: Pictures a forward pass.
+        gpus: GPUs per actor (a part of one is allowed).
+        batch_size: Pictures per forward pass.
         score_thr: People at or below are left out.
         overwrite: Whether the folder's Parquet files may be replaced.
 
@@ -268,7 +268,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--address", help="of a cluster ('auto': the one this machine is part of)")
     parser.add_argument("--actors", type=positive, default=1, help="processes that hold the model")
     parser.add_argument("--gpus", type=float, default=0.0, help="GPUs of each (0.5: two share one)")
-    parser.add_argument("--batch-size", type=positive, default=8, help="pictures a forward pass")
+    parser.add_argument("--batch-size", type=positive, default=8, help="pictures per forward pass")
     parser.add_argument("--score-thr", type=float, default=0.3, help="leave out people at or below")
     parser.add_argument("--model", default=DEFAULT, help="published model, or a config")
     parser.add_argument("--checkpoint", help="weights, for a config")

@@ -16,7 +16,7 @@ class FoundPeople:
         boxes_xyxy: (N, 4) float32, image pixels.
         scores: (N,) float32.
         densepose: N results, `ChartResult` or `ChartArrays`; empty of a system of keypoints alone.
-        further: What else was found, by name, each with one entry a person.
+        further: What else was found, by name, each with one entry per person.
     """
 
     boxes_xyxy: np.ndarray

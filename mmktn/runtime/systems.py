@@ -59,7 +59,7 @@ class ExportedSystem(ABC):
                 people, if it is one that does.
 
         Returns:
-            One entry an image, in its own pixels.
+            One entry per image, in its own pixels.
 
         Raises:
             UserError: The system needs boxes, and there are none.

@@ -56,7 +56,7 @@ def contact_sheet(samples: list[Sample], *, columns: int = 8) -> NDArray[np.uint
 
     Args:
         samples: of one size; the last row is filled up with white.
-        columns: pictures a row.
+        columns: pictures per row.
 
     Returns:
         (H, W, 3) uint8 RGB.

@@ -52,7 +52,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sizes", nargs="+", default=["480x640"], metavar="HxW")
     parser.add_argument("--batches", nargs="+", type=int, default=[1])
     parser.add_argument("--types", nargs="+", choices=TYPES, default=["float32"])
-    parser.add_argument("--boxes", type=int, default=10, help="people an image")
+    parser.add_argument("--boxes", type=int, default=10, help="people per image")
     parser.add_argument("--rounds", type=int, default=2, help="timed calls of each form")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", help="also write the figures as JSON")

@@ -24,7 +24,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     plot.add_argument("--keys", nargs="+", default=["loss"], help="which values, e.g. loss loss_u")
     plot.add_argument("--out", type=Path, default=Path("curves.png"))
     plot.add_argument("--overwrite", action="store_true", help=OVERWRITE_HELP)
-    time = commands.add_parser("time", help="seconds an iteration")
+    time = commands.add_parser("time", help="seconds per iteration")
     time.add_argument("logs", nargs="+", type=Path)
     return parser.parse_args(argv)
 
@@ -111,7 +111,7 @@ def time_line(path: Path) -> str:
         raise UserError(f"{path}: no 'time' in the log")
     seconds = [value for _, value in values["time"]]
     return (
-        f"{path}: {len(seconds)} entries, median {statistics.median(seconds):.4f} s an iteration, "
+        f"{path}: {len(seconds)} entries, median {statistics.median(seconds):.4f} s per iteration, "
         f"fastest {min(seconds):.4f}, slowest {max(seconds):.4f}"
     )
 

@@ -118,7 +118,7 @@ def ablation_table() -> str:
     runs = [run for run in runs if "pointwise/AUC30" in run["metrics"]]
     lines = [
         "| arm | iterations | GPS AP | AP50 | GPSm AP | AUC10 | AUC30 | gain in AUC30 | parameters "
-        "| CPU ms an iteration | peak MB |",
+        "| CPU ms per iteration | peak MB |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for found, gain in arms(runs, "pointwise/AUC30"):
@@ -134,7 +134,7 @@ def tasks_table() -> str:
     """Make the table of the tasks in their own right, with and without MID."""
     runs = json.loads(ABLATION.read_text())["results"] if ABLATION.is_file() else []
     lines = [
-        "| task | iterations | metric | figure | gain | parameters | CPU ms an iteration "
+        "| task | iterations | metric | figure | gain | parameters | CPU ms per iteration "
         "| peak MB |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
