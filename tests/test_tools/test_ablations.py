@@ -102,7 +102,7 @@ def test_gains_are_paired_by_seed(capsys):
     densepose.show(runs, options(arms=["HRNet", "HRNet + KTM"], plot=None))
     (row,) = (line for line in capsys.readouterr().out.splitlines() if "HRNet + KTM" in line)
     assert "2.0 +- 1.4" in row
-    assert "200" in row  # milliseconds an iteration
+    assert "200" in row  # milliseconds per iteration
 
 
 def test_picture_is_drawn(tmp_path):

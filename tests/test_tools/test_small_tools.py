@@ -173,7 +173,7 @@ def test_log_values_come_with_their_steps(work_dir):
 
 def test_times_are_summed_up_in_a_line(work_dir, capsys):
     analyze_logs.main(["time", str(work_dir)])
-    assert "3 entries, median 0.2000 s an iteration, fastest 0.1000, slowest 0.3000" in (
+    assert "3 entries, median 0.2000 s per iteration, fastest 0.1000, slowest 0.3000" in (
         capsys.readouterr().out
     )
 

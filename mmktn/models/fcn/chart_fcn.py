@@ -43,8 +43,8 @@ class ChartFCN(BaseDetector):
     Without it, background is what lies outside all boxes.
 
     At test a sample gives, in pixels of its image: one result over the whole image; or, with
-    `given_boxes` in its meta information (`LoadGivenBoxes`), one per box, cut out of that result; or,
-    if `WarpToPerson` cropped a person, that person's.
+    `given_boxes` in its meta information (`LoadGivenBoxes`), one per box, cut out of that result;
+    or, if `WarpToPerson` cropped a person, that person's.
 
     Args:
         backbone: Config of a backbone whose last level has stride 8.
