@@ -228,8 +228,9 @@ def stored_views(name: str, count: int, args: argparse.Namespace, *, few: bool) 
             write_json(ann_file, content)
         views = make_views(str(ann_file), count, args)
         with replace_atomically(path) as handle:
-            torch.save(views, handle)
-    return torch.load(path, weights_only=False)  # this program's own file
+            torch.save([tuple(view) for view in views], handle)
+    # This program's own file.
+    return [View(*each) for each in torch.load(path, weights_only=False)]
 
 
 def batches(parts: Sequence[list[View]], seed: int, count: int) -> Iterator[list[View]]:
@@ -248,6 +249,16 @@ def batches(parts: Sequence[list[View]], seed: int, count: int) -> Iterator[list
             yield batch
 
 
+def one_box(view: View) -> View:
+    """The view with one of its boxes, drawn at random: more cost more than they teach."""
+    some = torch.randperm(len(view.rois_xyxy))[:1]
+    return view._replace(
+        rois_xyxy=view.rois_xyxy[some],
+        persons_xyxy=view.persons_xyxy[some],
+        annotations=view.annotations[some],
+    )
+
+
 def train(model: Any, parts: Sequence[list[View]], seed: int, iterations: int) -> None:
     """Train the dense branch on views."""
     trained = [p for key, p in model.named_parameters() if key.startswith(TRAINED)]
@@ -263,7 +274,8 @@ def train(model: Any, parts: Sequence[list[View]], seed: int, iterations: int) -
     schedule = torch.optim.lr_scheduler.SequentialLR(optimizer, [linear, cosine], [warm_up])
     head = model.roi_head
     model.train()
-    for batch in batches(parts, seed, iterations):
+    for views in batches(parts, seed, iterations):
+        batch = [one_box(view) for view in views]
         levels = tuple(
             torch.cat(each).float() for each in zip(*(v.levels for v in batch), strict=True)
         )

@@ -32,13 +32,18 @@ def load(name: str, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-@pytest.mark.parametrize("tool", ["densepose_ablation", "stip_ablation", "distillation_experiment"])
+@pytest.mark.parametrize(
+    "tool", ["densepose_ablation", "stip_ablation", "distillation_experiment", "head_twins"]
+)
 def test_experiments_go_on_with_files_of_their_own_alone(tool, kind, monkeypatch, tmp_path):
     main = load(f"projects/ablations/{tool}", monkeypatch).main
     file = tmp_path / "results.json"
     file.write_text(FOREIGN[kind])
-    place = ["--work-dir", tmp_path] if tool == "distillation_experiment" else ["--out", file]
-    refused(main, [*place, *(["--show"] if "ablation" in tool else [])], str(file))
+    place = {
+        "distillation_experiment": ["--work-dir", tmp_path],
+        "head_twins": ["--work-dir", tmp_path / "work", "--out", file, "--show"],
+    }.get(tool, ["--out", file, "--show"])
+    refused(main, place, str(file))
     assert file.read_text() == FOREIGN[kind]
 
 
