@@ -331,15 +331,18 @@ def _progress(total: int | None) -> Iterator[Callable[[FilmCounts], None]]:
 
 
 def _lines(total: int | None) -> Callable[[FilmCounts], None]:
-    begin = said = time.monotonic()
+    """Lines on stderr; the pace counts from the first frame, not from the opening of the model."""
+    begin, before, said = 0.0, -1, 0.0
 
     def say(counts: FilmCounts) -> None:
-        nonlocal said
+        nonlocal begin, before, said
         now = time.monotonic()
+        if before < 0:
+            begin, before, said = now, counts.made, now
         if now - said < _LINE_EVERY_S:
             return
         said = now
-        pace = counts.made / (now - begin)
+        pace = max(counts.made - before, 1) / (now - begin)
         done = counts.made + counts.found_before
         left = "" if total is None else f", {max(total - done, 0) / pace:.0f} s left"
         of = "" if total is None else f" of {total}"

@@ -19,7 +19,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 
 from mmktn.synthetic.clip import ClipOptions, make_clip
 from mmktn.utils.user_error import UserError, one_line_errors
@@ -41,7 +40,7 @@ def parse_args(argv=None):
 def make_film(path, count):
     """Code a clip and repeat its packets; people walk to and fro."""
     options = ClipOptions(seed=1, frames=CLIP_FRAMES, rate=RATE, size_hw=(120, 160))
-    pictures = [np.ascontiguousarray(frame.picture[..., ::-1]) for frame in make_clip(options)]
+    pictures = [frame.picture for frame in make_clip(options)]
     clip = path.with_name("clip.mp4")
     with av.open(clip, "w") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"bf": "0", "crf": "20"})
@@ -127,7 +126,7 @@ def main(argv=None):
         raise UserError(f"{drawn} exists; take it away, or give another folder")
     if not film.exists():
         make_film(film, round(args.hours * 3600 * RATE))
-    print(f"film: {looked_at(film)}, {film.stat().st_size / 1e6:.1f} MB", flush=True)
+        print(f"film: {looked_at(film)}, {film.stat().st_size / 1e6:.1f} MB", flush=True)
     command = [sys.executable, "-m", "mmktn", "video", str(film), "--out", str(drawn)]
     command += ["--every", str(args.every), "--piece", str(args.piece)]
     if not Path(f"{drawn}.parts").exists():

@@ -113,6 +113,16 @@ def test_an_interrupted_run_ends_with_the_same_film(batches, tmp_path):
     assert sorted(p.name for p in (tmp_path / "parts").iterdir()) == ["x.jsonl", "x.mkv", "x.mp4"]
 
 
+def test_the_time_left_counts_from_the_first_frame(monkeypatch, capsys):
+    """Opening the model takes no part in the pace, and frames of a run before are no pace."""
+    now = iter([100.0, 110.0, 121.0])  # the first frame comes 100 s after the start
+    monkeypatch.setattr(video_command.time, "monotonic", lambda: next(now))
+    say = video_command._lines(total=500)
+    for made in (1, 21, 43):
+        say(film_run.FilmCounts(made=made, found_before=300))
+    assert capsys.readouterr().err == "343 of 500 frames, 2.0 a second, 78 s left\n"
+
+
 def test_a_run_with_other_settings_does_not_go_on(batches, tmp_path):
     source, out = bright(tmp_path / "in.mp4", 12), tmp_path / "x.mp4"
     flags = [source, "--out", out, "--piece", "2"]
