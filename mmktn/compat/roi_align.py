@@ -5,8 +5,9 @@ each output cell is `row_weights @ map @ column_weights`, where a row of the wei
 averaged linear interpolation of one bin's samples. So a RoI costs two small matrix products on the
 part of the map that it touches, instead of a gather per sample, and the backward pass is the same
 with both matrices transposed. Departs from mmcv in accumulation order only (and computes half types
-in float32). On the CPU each RoI's part is multiplied where it lies; elsewhere a launch costs more
-than the product, and many RoIs are worked off together (roi_align_batched.py).
+in float32). On the CPU each RoI's part is multiplied where it lies, in the order that its layout
+asks for; elsewhere a launch costs more than the product, and many RoIs are worked off together
+(roi_align_batched.py).
 """
 
 from collections.abc import Iterator
@@ -117,6 +118,8 @@ def roi_align_forward(
             aligned=aligned,
         )
     output = features.new_zeros((rois.shape[0], features.shape[1], *bins_hw))
+    cells = features.permute(0, 2, 3, 1)
+    channels_last = cells.is_contiguous()
     for window in _windows(
         rois.to(dtype),
         (features.shape[2], features.shape[3]),
@@ -125,8 +128,13 @@ def roi_align_forward(
         sampling_ratio=sampling_ratio,
         aligned=aligned,
     ):
-        patch = features[window.batch, :, window.rows, window.columns].to(dtype)
-        output[window.index] = _sandwich(window.row_weights, patch, window.column_weights.T)
+        if channels_last:
+            patch = cells[window.batch, window.rows, window.columns].to(dtype)
+            pooled = _cell_sandwich(window.row_weights, patch, window.column_weights)
+        else:
+            patch = features[window.batch, :, window.rows, window.columns].to(dtype)
+            pooled = _sandwich(window.row_weights, patch, window.column_weights.T)
+        output[window.index] = pooled
     return output
 
 
@@ -175,6 +183,17 @@ def roi_align_backward(
             )
     if total is not grad_input:
         grad_input.copy_(total)
+
+
+def _cell_sandwich(rows: Tensor, patch: Tensor, columns: Tensor) -> Tensor:
+    """Return `rows @ patch[..., c] @ columns.T` for every c: (p, q), (q, r, C), (s, r).
+
+    Returns:
+        (C, p, s). Products run over whole cells: no channel is taken apart before the end.
+    """
+    across = torch.matmul(columns, patch)
+    pooled = torch.mm(rows, across.reshape(len(across), -1))
+    return pooled.view(len(rows), len(columns), -1).permute(2, 0, 1)
 
 
 def _sandwich(left: Tensor, middle: Tensor, right: Tensor) -> Tensor:

@@ -69,10 +69,13 @@ def test_border_rule_by_hand():
 @pytest.mark.parametrize("aligned", [True, False])
 @pytest.mark.parametrize("ratio", [0, 1, 2, 3])
 @pytest.mark.parametrize("bins_hw", [(2, 3), (7, 7)])
-def test_equals_one_sample_at_a_time(aligned, ratio, bins_hw):
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_equals_one_sample_at_a_time(aligned, ratio, bins_hw, layout):
     features, rois = random_case(seed=ratio)
+    features = features.contiguous(memory_format=layout)
     pooled = pool(features, rois, bins_hw, scale=0.25, ratio=ratio, aligned=aligned)
     slow = reference_ops.roi_align(features.numpy(), rois.tolist(), *bins_hw, 0.25, ratio, aligned)
+    assert pooled.is_contiguous()  # as mmcv's
     # Same sums in another order, float64.
     np.testing.assert_allclose(pooled.numpy(), slow, rtol=0, atol=1e-12)
 
