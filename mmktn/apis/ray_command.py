@@ -187,7 +187,8 @@ def predict_with_ray(
     if not rows:
         raise UserError("no pictures in what was given")
     _check_room(actors, gpus)
-    blocks = max(-(-len(rows) // _BLOCK), min(actors, len(rows)))
+    # Enough of them that no actor is left alone with the last ones.
+    blocks = min(max(-(-len(rows) // _BLOCK), 4 * actors), len(rows))
     writing = folder.resolve() / ".writing"
     shutil.rmtree(writing, ignore_errors=True)
     (
