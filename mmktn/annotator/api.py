@@ -1,4 +1,4 @@
-"""The HTTP side: JSON in and out, pictures, the page's own files; and who may ask.
+"""The HTTP server: JSON in and out, pictures, the page's own files, and a check of who may ask.
 
 Requests must name a host that the server is known by (a page of another site that points a name at
 this machine is refused), changes must come from the page itself (Origin) as JSON, and where the
@@ -60,7 +60,7 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True)
 class Access:
-    """Who may ask.
+    """Rules of who may ask.
 
     Attributes:
         hosts: Names of the server as a browser writes them, with or without port.
@@ -143,7 +143,7 @@ class _Door:
         return None
 
     def _login(self, request: Request) -> Response | None:
-        """None for who has the token; a cookie for who comes with the printed address."""
+        """Return None for a request with the token, a cookie for one with the printed address."""
         token = self._access.token
         if token is None:
             return None
@@ -368,7 +368,7 @@ class _Api:
         return JSONResponse({"file": self._out.name, "people": people, "problems": problems})
 
     def _picture(self, request: Request, content: bytes, kind: str) -> Response:
-        """Bytes; a browser may keep those whose address names this run."""
+        """Answer with bytes; a browser may keep those whose address names this run."""
         kept = request.query_params.get("run") == self._run
         headers = {"cache-control": "private, max-age=86400" if kept else "no-store"}
         return Response(content, media_type=kind, headers=headers)

@@ -1,4 +1,4 @@
-"""What can be done with a project: the rules between the page and the file.
+"""What annotators can do with a project: the rules between the page and the file.
 
 A person goes through the stages "parts", "points", "keypoints" and "done". Each method that changes
 something is one action of the store: saved when it returns, undone as a whole.
@@ -103,7 +103,7 @@ class Project:
     # -- reading
 
     def overview(self) -> dict[str, Any]:
-        """All that the list of photos shows: people and finished ones of each."""
+        """Return what the list of photos shows: for each, its people and how many are finished."""
         people = self.store.people()
         stages = {e.person: e.value for e in self.store.entries(kind="stage") if e.layer == MAIN}
         drawn = self.drawn_photos()
@@ -136,11 +136,11 @@ class Project:
         return {"photos": rows, "time": self.store.time_spent()}
 
     def drawn_photos(self) -> set[int]:
-        """Photos of which somebody has said that all their people have boxes."""
+        """Return the photos of which somebody has said that all their people have boxes."""
         return {-entry.person for entry in self.store.entries(kind="boxes")}
 
     def description(self) -> dict[str, Any]:
-        """What does not change while the server runs: parts, keypoints, views."""
+        """Return what does not change while the server runs: parts, keypoints, views."""
         scheme = self.body.scheme
         return {
             "subject": scheme.subject,
@@ -153,7 +153,7 @@ class Project:
         }
 
     def photo(self, photo: int, worker: Worker | None = None) -> dict[str, Any]:
-        """A photo and its people, as the worker may see them."""
+        """Return a photo and its people, as the worker may see them."""
         record = self._photo(photo)
         people = [self.person(p["id"], self._layer_of(p, worker)) for p in self.store.people(photo)]
         name = record["name"]
@@ -168,7 +168,7 @@ class Project:
         }
 
     def person(self, person: int, layer: str = MAIN) -> dict[str, Any]:
-        """A person as a layer sees it: box, parts, points, clicks, keypoints, stage."""
+        """Return a person as a layer has it: box, parts, points, clicks, keypoints, stage."""
         record = self.store.person(person)
         box, parts, points = (self.store.value(person, MAIN, k) for k in ("box", "parts", "points"))
         entries = self.store.entries(person, layer)
@@ -369,7 +369,7 @@ class Project:
         self.store.write(who, person, layer, changes, seconds=seconds)
 
     def preview(self, part: Any, view: Any, x: Any, y: Any) -> dict[str, Any] | None:
-        """What a click would hit; nothing is saved."""
+        """Find what a click would hit; nothing is saved."""
         if type(part) is not int or not 1 <= part <= len(self.body.scheme.parts):
             raise UserError(f"part {part!r}: there are 1 to {len(self.body.scheme.parts)}")
         if type(view) is not int or any(type(n) not in (int, float) for n in (x, y)):
@@ -408,7 +408,7 @@ class Project:
         }
 
     def placed(self, person: int, layer: str) -> tuple[list[int], PlacedPoints]:
-        """Ids and places of a person's points that have one."""
+        """Return the points of a person that have a place, with their ids."""
         box = self._box(person)
         points = {p["id"]: p for p in self.store.value(person, MAIN, "points") or []}
         clicks = {int(e.key): e.value for e in self.store.entries(person, layer, "click")}
@@ -468,7 +468,7 @@ class Project:
     # -- who works on what
 
     def open_person(self, who: Worker, person: int, layer: str | None = None) -> dict[str, Any]:
-        """Take the lease of a person and look at it."""
+        """Take the lease of a person and return the person."""
         record = self.store.person(person)
         own = self._layer_of(record, who)
         layer = layer or own
@@ -480,7 +480,7 @@ class Project:
         return self.person(person, layer)
 
     def next_task(self, who: Worker) -> dict[str, Any] | None:
-        """What the worker should do next: photo, person and layer; None when all is done."""
+        """Find what the worker should do next: photo, person and layer; None when all is done."""
         store = self.store
         photos = {photo["id"]: photo for photo in store.photos()}
         people = store.people()
@@ -777,7 +777,7 @@ def _cell(point: dict[str, Any]) -> tuple[int, int]:
 
 
 def _moved(point: dict[str, Any], old: Box, new: Box) -> dict[str, float]:
-    """Where a point of the old box's grid lies on the new one's."""
+    """Move a point from the grid of the old box to that of the new one."""
     x = (old[0] + point["x"] * old[2] / GRID - new[0]) * GRID / new[2]
     y = (old[1] + point["y"] * old[3] / GRID - new[1]) * GRID / new[3]
     return {"x": round(x, 3), "y": round(y, 3)}

@@ -1,4 +1,4 @@
-"""Everything that annotators do, in one SQLite file: saved at once, with who, when, how long.
+"""Everything that annotators do is saved at once in one SQLite file: who, when, how long.
 
 An *entry* is a value under (person, layer, kind, key): the box, the map of parts, a click, a
 keypoint. Each change is one transaction that also writes a line of the journal with the value
@@ -72,7 +72,7 @@ class NothingToUndoError(UserError):
 
 @dataclass(frozen=True)
 class Worker:
-    """Who is at work, in which tab of which browser."""
+    """An annotator at work in one tab of a browser."""
 
     annotator: str
     tab: str
@@ -80,11 +80,11 @@ class Worker:
 
 @dataclass(frozen=True)
 class Entry:
-    """A value with where it came from.
+    """A value, who set it and when.
 
     Attributes:
         person: Id of the person.
-        layer: Whose say.
+        layer: Layer that it belongs to.
         kind: "box", "parts", "points", "click", "keypoint" or "stage".
         key: Number of the point, name of the keypoint; else "".
         value: JSON value.
@@ -104,7 +104,7 @@ class Entry:
 
 
 class Store:
-    """The file.
+    """The SQLite file of a project.
 
     Args:
         path: SQLite file; made if missing.
@@ -295,7 +295,7 @@ class Store:
             who: The worker, whose lease is checked and renewed; or a name that needs none (the
                 model, an import).
             person: Id of the person, or minus that of a photo.
-            layer: Whose say.
+            layer: Layer that it belongs to.
             changes: Kind, key and new value each; None takes the entry away.
             seconds: How long it took; cut at `MAX_SECONDS`.
 

@@ -42,7 +42,7 @@ _WEAK_SCORE = 0.1
 
 @dataclass(frozen=True)
 class FilmOutputs:
-    """What is written.
+    """Files that a run writes.
 
     Attributes:
         film: The drawn film, mp4.
@@ -76,7 +76,7 @@ class FilmOutputs:
 
 @dataclass
 class FilmCounts:
-    """What became of the frames."""
+    """Numbers of frames by what became of them."""
 
     made: int = 0
     found_before: int = 0
@@ -86,7 +86,7 @@ class FilmCounts:
 
 @dataclass(frozen=True)
 class FilmSettings:
-    """How it is done.
+    """Settings of a run.
 
     Attributes:
         selection: Which frames.
@@ -234,7 +234,7 @@ class FilmRun:
             self._in_piece = 0
 
     def _seconds_since(self, frame: Frame) -> float:
-        """Time since the frame before."""
+        """Return the time since the frame before."""
         if not self._window:
             return float(1 / self.film.info.rate)
         return float((frame.pts - self._window[-1].frame.pts) * self.film.info.time_base)
@@ -282,7 +282,7 @@ class FilmRun:
         self.on_frame(self.counts)
 
     def _state(self) -> dict[str, Any]:
-        """From which a later run goes on behind the piece that is being closed."""
+        """Return the state from which a later run goes on behind the piece that is being closed."""
         first = self._window[0].frame
         return {
             **{f"tracker_{name}": array for name, array in self._tracker.state().items()},
@@ -373,7 +373,7 @@ class _Pieces:
             self._people = self.journal.file("people", ".jsonl").open("w", encoding="utf-8")
 
     def film_format(self) -> FilmFormat:
-        """Of the drawn film, whose pixels lie as those of the film that was read."""
+        """Format of the drawn film, whose pixels lie as those of the film that was read."""
         info = self.film.info
         height, width = info.size_hw
         stored = (width, height) if info.rotation % 180 else (height, width)
@@ -382,7 +382,7 @@ class _Pieces:
         )
 
     def iuv_format(self) -> FilmFormat:
-        """Of the IUV film, which is upright."""
+        """Format of the IUV film, which is upright."""
         return replace(
             self.film_format(), lossless=True, size_hw=self.film.info.size_hw, rotation=0
         )
@@ -490,7 +490,7 @@ def _json_line(
 
 
 def rate_of(text: str) -> Fraction:
-    """Frames a second of a command line: 25, 29.97, 30000/1001.
+    """Read the frames per second of a command line: 25, 29.97, 30000/1001.
 
     Raises:
         ValueError: It is no number above 0.

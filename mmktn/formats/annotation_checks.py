@@ -23,7 +23,7 @@ from mmktn.utils.user_error import UserError, one_line
 POINT_FIELDS = ("dp_x", "dp_y", "dp_I", "dp_U", "dp_V")
 DENSEPOSE_FIELDS = (*POINT_FIELDS, "dp_masks")
 VERTEX_FIELDS = ("dp_vertex", "ref_model")
-"""Of continuous surface embeddings: the vertex of each point, and the mesh that has it."""
+"""Fields of continuous surface embeddings: the vertex of each point, and the mesh with it."""
 PER_POINT_FIELDS = (*POINT_FIELDS, "dp_vertex")
 """Lists with one entry per point."""
 REQUIRED_FIELDS = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
@@ -318,7 +318,7 @@ def has_vertices(annotation: dict[str, Any]) -> bool:
 
 
 def _needed_fields(annotation: dict[str, Any], *, scoring: bool) -> Sequence[str]:
-    """Fields that have to be there, as others are."""
+    """Name the fields that have to be there because others are."""
     if not any(annotation.get(field) is not None for field in VERTEX_FIELDS):
         return POINT_FIELDS if scoring else DENSEPOSE_FIELDS
     charts = POINT_FIELDS[2:] if has_charts(annotation) else ()

@@ -80,7 +80,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which frames are wanted.
+    """A choice of frames.
 
     Attributes:
         first: Number of the first one.
@@ -106,7 +106,7 @@ class Selection:
         return past or (self.last is not None and index >= self.last)
 
     def total(self, info: FilmInfo) -> int | None:
-        """How many frames that are, as far as it is known."""
+        """Number of frames that are chosen, as far as it is known."""
         ends = [self.last, info.count]
         if self.end_s is not None:
             ends.append(round(self.end_s * float(info.rate)))
@@ -447,7 +447,7 @@ class CameraFilm:
         )
 
     def digest(self) -> str:
-        """No camera shows the same again."""
+        """Return nothing: no camera shows the same frames again."""
         return f"{self.name} at {time.time_ns()}"
 
     def frames(self, *, index: int = 0, pts: int | None = None) -> Iterator[Frame]:
