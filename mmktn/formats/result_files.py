@@ -5,7 +5,7 @@ Formats: the official DensePose JSON (PNG-coded ``uv_data``; also the older dete
 official example does. Maps stay coded until they are asked for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -277,23 +277,19 @@ def read_keypoint_results(path: str | Path) -> list[dict[str, Any]]:
     return result_list(entries, str(path))
 
 
-def check_maps(
-    detections: DenseDetections, decode: Callable[[int], IuvMap] | None = None
-) -> list[tuple[int, str]]:
+def check_maps(detections: DenseDetections) -> list[tuple[int, str]]:
     """Decode every map and list those that cannot be read.
 
     Args:
         detections: Results.
-        decode: How to load one; by default ``detections.iuv``.
 
     Returns:
         (position, sentence) for each of them.
     """
-    load = decode or detections.iuv
     found = []
     for k in range(len(detections)):
         try:
-            load(k)
+            detections.iuv(k)
         except ValueError as error:  # noqa: PERF203 - one message per broken map
             found.append((k, str(error)))
     return found

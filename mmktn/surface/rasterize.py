@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _CANDIDATES_PER_PASS = 1_500_000
+_NEAR = 1e-3
 
 
 @dataclass
@@ -73,18 +74,16 @@ def rasterize(
     height: int,
     width: int,
     cull_back: bool = True,
-    near: float = 1e-3,
 ) -> RasterResult:
     """Find the nearest face behind every pixel centre.
 
     Args:
         points: `(V, 3)` projected vertices: x, y in pixels (0 is the left or upper edge of the
-            image), depth.
+            image), depth; faces with a corner nearer than 0.001 are left out.
         faces: `(F, 3)` vertex ids. Seen from outside, corners run counter-clockwise in a y-up view.
         height: rows of the image.
         width: columns of the image.
         cull_back: leave out faces seen from behind (right for closed bodies, and twice as fast).
-        near: faces with a corner nearer than this are left out.
 
     Returns:
         The visible face, its barycentric weights and the depth of every pixel.
@@ -97,7 +96,7 @@ def rasterize(
             f"rasterize needs points (V, 3) and faces (F, 3), got {points.shape} and {faces.shape}"
         )
     raster = empty_raster(height, width)
-    kept, edges = _facing_faces(points, faces, cull_back, near)
+    kept, edges = _facing_faces(points, faces, cull_back)
     kept, edges, boxes = _pixel_boxes(points, faces, kept, edges, height, width)
     counts = boxes[:, 2] * boxes[:, 3]
     for start, stop in _passes(counts):
@@ -107,13 +106,13 @@ def rasterize(
 
 
 def _facing_faces(
-    points: NDArray[np.float64], faces: NDArray[np.int64], cull_back: bool, near: float
+    points: NDArray[np.float64], faces: NDArray[np.int64], cull_back: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Drawable faces and their doubled signed area in the y-down image (negative: facing)."""
     corners = points[faces]
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    drawable = (corners[..., 2] > near).all(axis=1)
+    drawable = (corners[..., 2] > _NEAR).all(axis=1)
     drawable &= area < -1e-12 if cull_back else np.abs(area) > 1e-12
     kept = np.nonzero(drawable)[0]
     return kept, area[kept]

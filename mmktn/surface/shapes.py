@@ -78,8 +78,12 @@ class BodyShapes:
         return coefficients, dict(zip(self.trait_names, values.tolist(), strict=True))
 
 
+_CARRIERS = 60
+"""Nearest vertices that carry a point."""
+
+
 def point_weights(
-    vertices: NDArray[np.float64], points: NDArray[np.float64], *, count: int = 60
+    vertices: NDArray[np.float64], points: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Weights by which vertices carry points that lie inside the body, such as keypoints.
 
@@ -89,14 +93,13 @@ def point_weights(
     Args:
         vertices: (V, 3) rest positions, metres.
         points: (K, 3) rest positions, metres.
-        count: Nearest vertices that carry each point.
 
     Returns:
         (K, V), zero off the nearest vertices.
     """
     weights = np.zeros((len(points), len(vertices)))
     for row, point in zip(weights, points, strict=True):
-        near = np.argsort(np.linalg.norm(vertices - point, axis=1), kind="stable")[:count]
+        near = np.argsort(np.linalg.norm(vertices - point, axis=1), kind="stable")[:_CARRIERS]
         system = np.concatenate([np.ones((1, len(near))), (vertices[near] - point).T])
         row[near] = np.linalg.lstsq(system, np.array([1.0, 0.0, 0.0, 0.0]), rcond=None)[0]
     return weights

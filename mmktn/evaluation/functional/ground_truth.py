@@ -362,15 +362,19 @@ def _leaves(box: NDArray[np.float64], image: ImageInfo) -> bool:
     return min(x, y) < -slack or x + w > image.width + slack or y + h > image.height + slack
 
 
-def listed(persons: Sequence[PersonTruth], limit: int = 8) -> str:
+_SHOWN_IDS = 8
+
+
+def listed(persons: Sequence[PersonTruth]) -> str:
     """Name annotations in a sentence.
 
     Args:
-        persons: The persons.
-        limit: How many ids to write out.
+        persons: The persons; eight of them are written out.
 
     Returns:
         For example ``"ids 3, 8, 12 and 4 more"``.
     """
-    ids = ", ".join(str(p.annotation_id) for p in persons[:limit])
-    return f"ids {ids}" + (f" and {len(persons) - limit} more" if len(persons) > limit else "")
+    ids = ", ".join(str(p.annotation_id) for p in persons[:_SHOWN_IDS])
+    return f"ids {ids}" + (
+        f" and {len(persons) - _SHOWN_IDS} more" if len(persons) > _SHOWN_IDS else ""
+    )

@@ -77,7 +77,6 @@ def recall_table(
     labelled: NDArray[np.bool_],
     *,
     crowd_index: NDArray[np.float64] | None = None,
-    thresholds: Sequence[float] | NDArray[np.float64] = RECALL_THRESHOLDS,
 ) -> dict[str, float]:
     """Recall at every threshold, over all persons and by crowdIndex.
 
@@ -85,12 +84,11 @@ def recall_table(
         scores: (N, K) score of each keypoint of each person.
         labelled: (N, K) whether the ground truth has it.
         crowd_index: (N,) crowdIndex of the person's image; splits are left out without it.
-        thresholds: (T,) thresholds.
 
     Returns:
         ``"recall@0.1"`` ..., ``"recall@0.1_easy_code0.2-0.8"`` ...; -1 where undefined.
     """
-    limits = np.asarray(thresholds, dtype=np.float64)
+    limits = np.asarray(RECALL_THRESHOLDS, dtype=np.float64)
     groups: dict[str, NDArray[np.bool_]] = {"": np.ones(len(scores), dtype=bool)}
     if crowd_index is not None:
         index = np.asarray(crowd_index)

@@ -39,22 +39,18 @@ def duplicate_sigmas(num_keypoints: int) -> NDArray[np.float64]:
 
 
 def instance_scores(
-    keypoint_scores: NDArray[np.float64],
-    box_scores: NDArray[np.float64],
-    *,
-    limit: float = KEYPOINT_SCORE_LIMIT,
+    keypoint_scores: NDArray[np.float64], box_scores: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Score results by their box and their confident keypoints.
 
     Args:
-        keypoint_scores: (N, K) heat-map maxima.
+        keypoint_scores: (N, K) heat-map maxima; those up to 0.2 do not count.
         box_scores: (N,) scores of the detector.
-        limit: Keypoints at or below do not count.
 
     Returns:
         (N,) scores; 0 where no keypoint is confident.
     """
-    confident = keypoint_scores > limit
+    confident = keypoint_scores > KEYPOINT_SCORE_LIMIT
     counts = confident.sum(axis=1)
     sums = np.where(confident, keypoint_scores, 0).sum(axis=1)
     return box_scores * np.divide(sums, counts, out=np.zeros(len(sums)), where=counts > 0)
@@ -66,7 +62,6 @@ def remove_duplicates(
     areas: NDArray[np.float64],
     *,
     sigmas: NDArray[np.float64],
-    limit: float = NMS_OKS,
 ) -> NDArray[np.int64]:
     """Keep the best of results that show the same person.
 
@@ -75,7 +70,6 @@ def remove_duplicates(
         scores: (N,) scores.
         areas: (N,) areas of the crops in pixels; a pair is compared with the mean of both.
         sigmas: (K,) per-keypoint constants.
-        limit: Results more alike than this are duplicates.
 
     Returns:
         Positions kept, best first.
@@ -95,5 +89,5 @@ def remove_duplicates(
             boxes_xywh=np.zeros((count, 4)),
             sigmas=sigmas,
         )
-        order = rest[alike <= limit]
+        order = rest[alike <= NMS_OKS]
     return np.array(kept, dtype=np.int64)

@@ -7,6 +7,7 @@ small matrices, not maps.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ class DensePoseMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         if format_only and outfile_prefix is None:
             raise ValueError("format_only=True needs outfile_prefix, the path of the result file")
-        self.ann_file = existing_file(ann_file, "ann_file")
+        self.ann_file = existing_file(ann_file)
         self.surface = LazySurface(surface)
         self.metric_names = (metric,) if isinstance(metric, str) else tuple(metric)
         self.normalisers = (normaliser,) if isinstance(normaliser, str) else tuple(normaliser)
@@ -91,18 +92,14 @@ class DensePoseMetric(BaseMetric):
         self.min_threshold = min_threshold
         self.format_only = format_only
         self.outfile_prefix = outfile_prefix
-        self._truth: DensePoseTruth | None = None
-        self._scorer: PairScorer | None = None
         check_names(self.metric_names, METRIC_NAMES, "metric")
         check_names(self.normalisers, NORMALISERS, "normaliser")
         densepose_protocol(protocol)
 
-    @property
+    @cached_property
     def truth(self) -> DensePoseTruth:
         """Ground truth, read at first use."""
-        if self._truth is None:
-            self._truth = DensePoseTruth.from_file(self.ann_file)
-        return self._truth
+        return DensePoseTruth.from_file(self.ann_file)
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
         """Score the predictions of a batch.
@@ -128,19 +125,17 @@ class DensePoseMetric(BaseMetric):
                 record["entries"] = [official_entry(detections, k) for k in range(len(detections))]
             self.results.append(record)
 
-    @property
+    @cached_property
     def scorer(self) -> PairScorer:
         """Scores one image after the other; made at first use, with the surface if needed."""
-        if self._scorer is None:
-            needs_surface = {"gps", "gpsm"} & set(self.metric_names)
-            self._scorer = chart_scorer(
-                self.truth,
-                self.surface.get() if needs_surface else None,
-                metrics=self.metric_names,
-                normalisers=self.normalisers,
-                protocol=self.protocol,
-            )
-        return self._scorer
+        needs_surface = {"gps", "gpsm"} & set(self.metric_names)
+        return chart_scorer(
+            self.truth,
+            self.surface.get() if needs_surface else None,
+            metrics=self.metric_names,
+            normalisers=self.normalisers,
+            protocol=self.protocol,
+        )
 
     def _score(self, detections: DenseDetections, image_id: int) -> dict[str, Any]:
         scorer = self.scorer

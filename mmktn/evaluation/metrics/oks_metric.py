@@ -5,6 +5,7 @@ of top-down systems, STIP's recall table.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -107,22 +108,19 @@ class OKSMetric(BaseMetric):
             raise ValueError(f"score_by must be 'box_and_keypoints' or 'box', got {score_by!r}")
         if format_only and outfile_prefix is None:
             raise ValueError("format_only=True needs outfile_prefix, the path of the result file")
-        self.ann_file = existing_file(ann_file, "ann_file")
+        self.ann_file = existing_file(ann_file)
         self.protocol = keypoint_protocol(protocol)
         self.score_by = score_by
         self.nms = nms
         self.with_recall = with_recall
         self.format_only = format_only
         self.outfile_prefix = outfile_prefix
-        self._truth: KeypointTruth | None = None
         self._batch = 0
 
-    @property
+    @cached_property
     def truth(self) -> KeypointTruth:
         """Ground truth, read at first use."""
-        if self._truth is None:
-            self._truth = KeypointTruth.from_file(self.ann_file)
-        return self._truth
+        return KeypointTruth.from_file(self.ann_file)
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
         """Keep the keypoints of a batch.

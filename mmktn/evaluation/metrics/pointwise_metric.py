@@ -5,6 +5,7 @@ Per image only the errors of its points are kept.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class PointwiseDensePoseMetric(BaseMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        self.ann_file = existing_file(ann_file, "ann_file")
+        self.ann_file = existing_file(ann_file)
         self.surface = LazySurface(surface)
         self.protocol = densepose_protocol(protocol)
         self.min_score = min_score
@@ -88,18 +89,15 @@ class PointwiseDensePoseMetric(BaseMetric):
         self.min_visible_keypoints = min_visible_keypoints
         self.with_iou = with_iou
         self.outfile_prefix = outfile_prefix
-        self._truth: DensePoseTruth | None = None
         self._file_names: dict[int, str] = {}
 
-    @property
+    @cached_property
     def truth(self) -> DensePoseTruth:
         """Ground truth, read at first use."""
-        if self._truth is None:
-            data = read_json(self.ann_file, "ann_file")
-            data = dict(data, annotations=[self._reduced(a) for a in data["annotations"]])
-            self._truth = DensePoseTruth.from_coco(data, name=str(self.ann_file))
-            self._file_names = {i["id"]: i.get("file_name", "") for i in data["images"]}
-        return self._truth
+        data = read_json(self.ann_file, "ann_file")
+        data = dict(data, annotations=[self._reduced(a) for a in data["annotations"]])
+        self._file_names = {i["id"]: i.get("file_name", "") for i in data["images"]}
+        return DensePoseTruth.from_coco(data, name=str(self.ann_file))
 
     def _reduced(self, annotation: Mapping[str, Any]) -> Mapping[str, Any]:
         """The annotation, without its points if too few of its keypoints are visible."""

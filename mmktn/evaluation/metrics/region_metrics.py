@@ -5,6 +5,7 @@ is kept and gathered per image are small matrices, not maps.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +48,13 @@ class RegionMetric(BaseMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        self.ann_file = existing_file(ann_file, "ann_file")
+        self.ann_file = existing_file(ann_file)
         self.field = field
-        self._truth: DensePoseTruth | None = None
 
-    @property
+    @cached_property
     def truth(self) -> DensePoseTruth:
         """Ground truth, read at first use."""
-        if self._truth is None:
-            self._truth = DensePoseTruth.from_file(self.ann_file)
-        return self._truth
+        return DensePoseTruth.from_file(self.ann_file)
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
         """Compare the predictions of a batch.

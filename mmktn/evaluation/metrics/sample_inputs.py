@@ -36,12 +36,11 @@ def to_numpy(values: Any, dtype: type) -> NDArray[Any]:
     return np.asarray(values, dtype=dtype)
 
 
-def existing_file(path: str | Path, argument: str) -> Path:
+def existing_file(path: str | Path) -> Path:
     """Check early that an annotation file is there, under any of its names in circulation.
 
     Args:
-        path: The file.
-        argument: Argument of the metric, for the message.
+        path: Argument ``ann_file`` of a metric.
 
     Returns:
         The path of the existing file.
@@ -53,7 +52,7 @@ def existing_file(path: str | Path, argument: str) -> Path:
     if file is None:
         names = " or ".join(names_in_circulation(str(path)))
         raise FileNotFoundError(
-            f"{argument}: no file {names}; name the annotations (JSON) of the evaluated split"
+            f"ann_file: no file {names}; name the annotations (JSON) of the evaluated split"
         )
     return file
 

@@ -62,7 +62,7 @@ class VertexMetric(BaseMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        self.ann_file = existing_file(ann_file, "ann_file")
+        self.ann_file = existing_file(ann_file)
         self.mesh_folder = mesh_folder
         self.metric_names = (metric,) if isinstance(metric, str) else tuple(metric)
         check_names(self.metric_names, METRIC_NAMES, "metric")
