@@ -27,7 +27,7 @@ BUDGETS = {
     "densepose/ktn1_r18_fpn_cpu_dp-synth": (91, 31, 1250),
     "densepose/ktn2_r18_fpn_cpu_dp-synth": (92, 31, 1336),
     "cascade/densepose-cascade-kpt_r18_fpn_cpu_dp-synth": (144, 41, 1444),
-    "hosts/ama-net_r18_fpn_ktm1_cpu_dp-synth": (108, 37, 2028),
+    "systems/ama-net_r18_fpn_ktm1_cpu_dp-synth": (108, 37, 2028),
     "fcn/dp-fcn_r18_cpu_dp-synth": (14, 8, 478),
     "topdown/densepose-td_r18_ktm2_cpu_dp-synth": (9, 6, 307),
 }

@@ -1,7 +1,7 @@
 """Train the systems of the papers' ablations on synthetic people; print mean and spread over seeds.
 
 Usage: python projects/ablations/densepose_ablation.py
-           [--groups components forms switches hosts systems fcn tasks alone pretrained]
+           [--groups components forms switches with_ktm systems fcn tasks alone pretrained]
            [--seeds 0 1 2] [--iterations N] [--data-root DIR] [--workers 2] [--out FILE.json]
 
 All arms have the same data, optimizer, schedule and seeds; they are the CPU-size twins of the
@@ -91,7 +91,7 @@ GROUPS: dict[str, dict[str, Arm]] = {
         "cascade + masks": Arm("densepose-cascade-mask_r18_fpn_cpu_dp-synth", "+ masks"),
         "cascade + keypoints": Arm("densepose-cascade-kpt_r18_fpn_cpu_dp-synth", "+ keypoints"),
     },
-    "hosts": {
+    "with_ktm": {
         "DensePose R-CNN": Arm("densepose-rcnn-legacy_r18_fpn_cpu_dp-synth"),
         "DensePose R-CNN + KTM": Arm(
             "densepose-rcnn-legacy_r18_fpn_ktm1_cpu_dp-synth", "DensePose R-CNN"

@@ -20,7 +20,7 @@ from mmktn.utils.user_error import one_line_errors
 ROOT = Path(__file__).resolve().parents[2]
 ABLATION = ROOT / "docs/results/densepose_ablation_synthetic.json"
 RESULTS = ROOT / "docs/results.md"
-FAMILIES = ("densepose", "cascade", "fcn", "distill", "hosts", "topdown", "tasks")
+FAMILIES = ("densepose", "cascade", "fcn", "distill", "systems", "topdown", "tasks")
 ABLATION_COLUMNS = (
     "densepose/gps/AP",
     "densepose/gps/AP50",

@@ -16,8 +16,8 @@ OTHERS = [
     "cascade/densepose-cascade-mask_r18_fpn",
     "densepose/densepose-rcnn_r18_fpn",
     "densepose/ktn1_r18_fpn",
-    "hosts/ama-net_r18_fpn",
-    "hosts/parsing-rcnn-k1_r18_fpn-mid1",
+    "systems/ama-net_r18_fpn",
+    "systems/parsing-rcnn-k1_r18_fpn-mid1",
     "tasks/body-seg_r18_fpn-mid1",
 ]
 
