@@ -47,7 +47,7 @@ CONFIGS = sorted(
     # Embeddings learn from vertices: tests/test_cse_configs.py.
     and not path.stem.startswith("densepose-cse")
 )
-IMAGE_HW = (80, 96)  # no smaller: stride 64 of HRFPN
+IMAGE_HW = (96, 128)
 BATCH = 2  # batch norm needs more than one value where a map is pooled to one cell
 
 
@@ -79,8 +79,8 @@ def walk(node: Any):
 
 SMALL = {
     "surface": "human",  # instead of the user's own official files
-    "crop_size": (64, 64),
-    "longer_side": 64,
+    "crop_size": (96, 96),
+    "longer_side": 96,
     "input_size": (96, 128),
 }
 # The machines of KTM have 134 and 210 million weights. One config of each version steps them.

@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from fractions import Fraction
@@ -21,6 +22,7 @@ from pathlib import Path
 import av
 
 from mmktn.synthetic.clip import ClipOptions, make_clip
+from mmktn.utils.output_files import replace_atomically_by_name
 from mmktn.utils.user_error import UserError, one_line_errors
 
 RATE = 25
@@ -41,7 +43,14 @@ def make_film(path, count):
     """Code a clip and repeat its packets; people walk to and fro."""
     options = ClipOptions(seed=1, frames=CLIP_FRAMES, rate=RATE, size_hw=(120, 160))
     pictures = [frame.picture for frame in make_clip(options)]
-    clip = path.with_name("clip.mp4")
+    with tempfile.TemporaryDirectory() as folder, replace_atomically_by_name(path) as part:
+        clip = Path(folder, "clip.mp4")
+        code_clip(clip, pictures)
+        repeat_packets(clip, part, count)
+
+
+def code_clip(clip, pictures):
+    """Code pictures, forwards and backwards."""
     with av.open(clip, "w") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"bf": "0", "crf": "20"})
         stream.height, stream.width = pictures[0].shape[:2]
@@ -50,6 +59,10 @@ def make_film(path, count):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+
+
+def repeat_packets(clip, path, count):
+    """Write so many frames of a clip that is played again and again."""
     length = 2 * CLIP_FRAMES
     with av.open(path, "w") as film:
         written, out = 0, None

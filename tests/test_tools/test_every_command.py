@@ -24,6 +24,8 @@ GROWING = (
     "mmktn/apis/run_record.py",  # lines are added
     "mmktn/utils/file_lock.py",  # empty
     "mmktn/utils/partial_download.py",  # goes on where it stopped
+    "projects/benchmark/bench_ray.py",  # a line per batch, in a folder of its own
+    "projects/film/long_film.py",  # a film under another name, until it is whole
 )
 WRITER = ROOT / "mmktn/utils/output_files.py"
 

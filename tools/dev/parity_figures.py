@@ -8,12 +8,14 @@ of the gradients, the median and the largest relative difference. Differences of
 rectifier's corner are rounding (tests/test_reference_models.py).
 """
 
+import argparse
 import statistics
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
 
+from mmktn.utils.user_error import one_line_errors
 from tests import test_reference_confidence, test_reference_cse
 from tests.test_reference_cse import CseReference
 from tests.test_reference_models import (
@@ -95,8 +97,15 @@ def report(paths: Iterable[Path], figures: object) -> None:
         )
 
 
-if __name__ == "__main__":
+@one_line_errors("parity_figures")
+def main(argv: list[str] | None = None) -> None:
+    """Print the figures of all files; there are no options."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args(argv)
     torch.set_num_threads(1)
     report(with_losses([p for p in FILES if "d2_" in p.stem]), chart_figures)
     report(test_reference_confidence.FILES, chart_figures)
     report(test_reference_cse.FILES, embedding_figures)
+
+
+if __name__ == "__main__":
+    main()
