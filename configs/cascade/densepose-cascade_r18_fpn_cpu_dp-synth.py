@@ -1,29 +1,9 @@
 # CPU-size twin of densepose-cascade_r50_fpn_230k_dp-coco.py.
-_base_ = [
-    "../_base_/models/densepose-rcnn-legacy_r18_fpn.py",
-    "../_base_/datasets/densepose_synthetic.py",
-    "../_base_/schedules/cpu.py",
-]
+_base_ = "../_base_/cpu_twin.py"
+from mmktn.utils.config_parts import narrow, scores_of
 
-model = dict(
-    roi_head=dict(
-        type="mmktn.CascadeDensePoseRoIHead",
-        fusion=dict(
-            type="mmktn.CrossTaskFusion",
-            in_channels=64,
-            prediction_channels=90,
-            channels=64,
-        ),
-    ),
+model = narrow("{{fileDirname}}/densepose-cascade_r50_fpn_230k_dp-coco.py")
+val_evaluator = scores_of(
+    "{{fileDirname}}/densepose-cascade_r50_fpn_230k_dp-coco.py", _base_.val_evaluator
 )
-
-val_evaluator = [
-    dict(
-        type="mmktn.DensePoseMetric",
-        ann_file={{_base_.val_evaluator.ann_file}},
-        surface={{_base_.surface}},
-        metric=("gps", "gpsm"),
-        normaliser=("per_part", "global"),
-    ),
-]
 test_evaluator = val_evaluator

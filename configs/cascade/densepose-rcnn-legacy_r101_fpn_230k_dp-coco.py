@@ -1,9 +1,5 @@
 # Row "Single task, R101" of table 1.
 _base_ = "densepose-rcnn-legacy_r50_fpn_230k_dp-coco.py"
+from mmktn.utils.config_parts import resnet101
 
-model = dict(
-    backbone=dict(
-        depth=101,
-        init_cfg=dict(type="Pretrained", checkpoint="open-mmlab://detectron2/resnet101_caffe"),
-    )
-)
+model = resnet101()

@@ -1,10 +1,6 @@
 # Row "Multi-task: + masks, R50": Mask R-CNN's mask branch beside the DensePose branch.
-_base_ = [
-    "../_base_/models/densepose-rcnn-legacy_r50_fpn_multitask.py",
-    "../_base_/datasets/densepose_coco_masks.py",
-    "../_base_/schedules/multitask_230k.py",
-    "../_base_/default_runtime.py",
-]
+_base_ = "densepose-rcnn-legacy_r50_fpn_230k_dp-coco.py"
+from mmktn.utils.config_parts import each_file, with_step
 
 model = dict(
     roi_head=dict(
@@ -27,28 +23,15 @@ model = dict(
     test_cfg=dict(rcnn=dict(mask_thr_binary=0.5)),
 )
 
+train_pipeline = with_step(_base_.train_pipeline, "mmdet.LoadAnnotations", with_mask=True)
+train_dataloader = dict(dataset=each_file(_base_.train_dataloader, pipeline=train_pipeline))
+
 val_evaluator = [
-    dict(
-        type="mmktn.DensePoseMetric",
-        ann_file={{_base_.val_evaluator.ann_file}},
-        surface={{_base_.surface}},
-        metric=("gps", "gpsm"),
-        normaliser=("per_part", "global"),
-    ),
+    *_base_.val_evaluator,
     dict(
         type="mmdet.CocoMetric",
-        ann_file={{_base_.val_evaluator.ann_file}},
+        ann_file=_base_.pointwise_evaluator.ann_file,
         metric=["bbox", "segm"],
     ),
 ]
-test_evaluator = [
-    *val_evaluator,
-    # Fig. 11 gives areas under the ratio of correct points.
-    dict(
-        type="mmktn.PointwiseDensePoseMetric",
-        ann_file={{_base_.val_evaluator.ann_file}},
-        surface={{_base_.surface}},
-    ),
-]
-
-train_dataloader = dict(batch_size=1)
+test_evaluator = [*val_evaluator, _base_.pointwise_evaluator]

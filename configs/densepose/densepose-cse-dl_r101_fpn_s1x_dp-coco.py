@@ -1,9 +1,5 @@
 # Row "CSE DL, R101".
 _base_ = "densepose-cse-dl_r50_fpn_s1x_dp-coco.py"
+from mmktn.utils.config_parts import resnet101
 
-model = dict(
-    backbone=dict(
-        depth=101,
-        init_cfg=dict(type="Pretrained", checkpoint="open-mmlab://detectron2/resnet101_caffe"),
-    )
-)
+model = resnet101()

@@ -1,16 +1,5 @@
 # CPU-size twin of densepose-rcnn-dl_r50_fpn_s1x_dp-coco.py.
-_base_ = "densepose-rcnn_r18_fpn_cpu_dp-synth.py"
+_base_ = "../_base_/cpu_twin.py"
+from mmktn.utils.config_parts import narrow
 
-model = dict(
-    roi_head=dict(
-        densepose_head=dict(
-            trunk=dict(
-                _delete_=True,
-                type="mmktn.DeepLabTrunk",
-                in_channels=64,
-                channels=64,
-                num_convs=4,
-            )
-        )
-    )
-)
+model = narrow("{{fileDirname}}/densepose-rcnn-dl_r50_fpn_s1x_dp-coco.py")

@@ -1,12 +1,5 @@
 # CPU-size twin of densepose-rcnn-star_r50_fpn_260k_dp-coco.py.
-_base_ = "densepose-rcnn-legacy_r18_fpn_cpu_dp-synth.py"
+_base_ = "../_base_/cpu_twin.py"
+from mmktn.utils.config_parts import narrow
 
-model = dict(
-    roi_head=dict(
-        densepose_head=dict(
-            predictor=dict(coarse_channels=0, with_body_mask=True),
-            loss=dict(weights=dict(coarse_segm=0.0, body_mask=2.0)),
-            decoder=dict(mask_source="body_mask", mask_threshold=0.1),
-        )
-    )
-)
+model = narrow("{{fileDirname}}/densepose-rcnn-star_r50_fpn_260k_dp-coco.py")

@@ -1,11 +1,5 @@
 # CPU-size twin of densepose-rcnn-star_r50_fpn_ktm1_260k_dp-coco.py.
-_base_ = "densepose-rcnn-star_r18_fpn_cpu_dp-synth.py"
+_base_ = "../_base_/cpu_twin.py"
+from mmktn.utils.config_parts import narrow
 
-model = dict(
-    roi_head=dict(
-        densepose_head=dict(
-            predictor=dict(type="mmktn.KTMv1ChartPredictor", graph=dict(trainable=False), mlp=True),
-            loss=dict(weights=dict(keypoint_heatmaps=0.5)),
-        )
-    )
-)
+model = narrow("{{fileDirname}}/densepose-rcnn-star_r50_fpn_ktm1_260k_dp-coco.py")

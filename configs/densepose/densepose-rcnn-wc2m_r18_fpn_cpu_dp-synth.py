@@ -1,18 +1,5 @@
 # CPU-size twin of densepose-rcnn-wc2m_r50_fpn_s1x_dp-coco.py.
-_base_ = "densepose-rcnn_r18_fpn_cpu_dp-synth.py"
+_base_ = "../_base_/cpu_twin.py"
+from mmktn.utils.config_parts import narrow
 
-model = dict(
-    roi_head=dict(
-        densepose_head=dict(
-            predictor=dict(
-                extra_maps=[
-                    "sigma_2",
-                    "kappa_u",
-                    "kappa_v",
-                    "fine_segm_confidence",
-                    "coarse_segm_confidence",
-                ]
-            )
-        )
-    )
-)
+model = narrow("{{fileDirname}}/densepose-rcnn-wc2m_r50_fpn_s1x_dp-coco.py")

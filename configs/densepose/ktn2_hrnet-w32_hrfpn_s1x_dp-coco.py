@@ -2,20 +2,14 @@
 # built, so this is the one of KTN v2 R50. Starts from ImageNet, where the paper's
 # keypoint-pretrained detector was never released.
 _base_ = "densepose-rcnn_hrnet-w32_hrfpn_s1x_dp-coco.py"
+from mmktn.utils.config_parts import ktm2, ktn_trunk, mid2
 
 model = dict(
     roi_head=dict(
-        densepose_neck=dict(
-            _delete_=True, type="mmktn.MultiInstanceDecoderV2", channels=256, num_levels=5
-        ),
+        densepose_neck=mid2(levels=5),
         densepose_head=dict(
-            trunk=dict(_delete_=True, type="mmktn.KTNTrunk", in_channels=256, channels=512),
-            predictor=dict(
-                _delete_=True,
-                type="mmktn.KTMv2ChartPredictor",
-                in_channels=512,
-                box_dim=1024,
-            ),
+            trunk=ktn_trunk(),
+            predictor=ktm2(),
             loss=dict(
                 weights=dict(
                     fine_segm=1.0,

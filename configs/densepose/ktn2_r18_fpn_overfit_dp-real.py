@@ -1,16 +1,18 @@
 # The small KTN v2 on the three people in the folder named by MMKTN_REAL_DATA: every link of the
 # chain on real photographs.
 _base_ = [
-    "../_base_/models/ktn2_r18_fpn.py",
     "../_base_/datasets/densepose_real.py",
     "../_base_/schedules/cpu.py",
+    "../_base_/tta_synthetic.py",
 ]
+from mmktn.utils.config_parts import narrow
 
 max_iters = 500
 
 # GPS near 1 is asked for: maps of the official size, points sampled where decoding puts the cell
 # centres, and a mask that reaches the outermost cell, where many of the points lie.
-model = dict(
+model = narrow(
+    "{{fileDirname}}/ktn2_r50_fpn_s1x_dp-coco.py",
     roi_head=dict(
         densepose_roi_extractor=dict(roi_layer=dict(output_size=28)),
         densepose_head=dict(

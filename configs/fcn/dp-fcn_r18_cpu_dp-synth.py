@@ -1,6 +1,5 @@
 # CPU-size twin of dp-fcn_r101_40k_dp-coco.py.
-_base_ = [
-    "../_base_/models/dp-fcn_r18.py",
-    "../_base_/datasets/densepose_synthetic_fcn.py",
-    "../_base_/schedules/cpu.py",
-]
+_base_ = ["../_base_/datasets/densepose_synthetic_fcn.py", "../_base_/schedules/cpu.py"]
+from mmktn.utils.config_parts import narrow
+
+model = narrow("{{fileDirname}}/dp-fcn_r101_40k_dp-coco.py")

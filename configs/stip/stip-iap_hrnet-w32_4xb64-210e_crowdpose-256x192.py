@@ -1,17 +1,5 @@
 # HRNet-W32, CrowdPose 256x192: the ablation row with instance-adaptive parsing only (paper: AP
 # 73.6).
-_base_ = [
-    "../_base_/models/stip_hrnet-w32.py",
-    "../_base_/datasets/crowdpose_256x192_stip.py",
-    "../_base_/schedules/stip_210e.py",
-    "../_base_/schedules/stip_runtime_crowdpose.py",
-]
+_base_ = "stip_hrnet-w32_4xb64-210e_crowdpose-256x192.py"
 
-model = dict(
-    head=dict(
-        semantic_transfer=None,
-        instance_parsing=dict(with_coords=True),
-    ),
-)
-train_dataloader = dict(batch_size=64)
-auto_scale_lr = dict(base_batch_size=256)
+model = dict(head=dict(semantic_transfer=None, instance_parsing=dict(with_coords=True)))

@@ -1,17 +1,4 @@
 # HRNet-W32, COCO 256x192: the ablation row with instance-adaptive parsing only (paper: AP 75.6).
-_base_ = [
-    "../_base_/models/stip_hrnet-w32.py",
-    "../_base_/datasets/coco_keypoints_256x192_stip.py",
-    "../_base_/schedules/stip_210e.py",
-    "../_base_/schedules/stip_runtime_coco.py",
-]
+_base_ = "stip_hrnet-w32_8xb48-210e_coco-256x192.py"
 
-model = dict(
-    head=dict(
-        out_channels=17,
-        semantic_transfer=None,
-        instance_parsing=dict(with_coords=True),
-    ),
-)
-train_dataloader = dict(batch_size=48)
-auto_scale_lr = dict(base_batch_size=384)
+model = dict(head=dict(semantic_transfer=None, instance_parsing=dict(with_coords=True)))

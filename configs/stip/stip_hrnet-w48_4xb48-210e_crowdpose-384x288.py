@@ -1,11 +1,5 @@
 # HRNet-W48, CrowdPose 384x288: the STIP row (paper: AP 75.2).
-_base_ = [
-    "../_base_/models/stip_hrnet-w48.py",
-    "../_base_/datasets/crowdpose_384x288_stip.py",
-    "../_base_/schedules/stip_210e.py",
-    "../_base_/schedules/stip_runtime_crowdpose.py",
-]
+_base_ = "stip_hrnet-w48_4xb48-210e_crowdpose-256x192.py"
+from mmktn.utils.config_parts import at_384x288
 
-model = dict(head=dict(decoder=dict(input_size=(288, 384), heatmap_size=(144, 192), sigma=4)))
-train_dataloader = dict(batch_size=48)
-auto_scale_lr = dict(base_batch_size=192)
+globals().update(at_384x288(_base_))

@@ -1,11 +1,8 @@
 # CPU-size twin of ama-net_r50_fpn_ktm1_260k_dp-coco.py.
-_base_ = "ama-net_r18_fpn_cpu_dp-synth.py"
+_base_ = "../_base_/cpu_twin.py"
+from mmktn.utils.config_parts import narrow
 
-model = dict(
-    roi_head=dict(
-        densepose_head=dict(
-            predictor=dict(type="mmktn.ConvKTMv1ChartPredictor"),
-            loss=dict(weights=dict(keypoint_heatmaps=0.5)),
-        )
-    )
+model = narrow(
+    "{{fileDirname}}/ama-net_r50_fpn_ktm1_260k_dp-coco.py",
+    roi_head=dict(densepose_roi_extractor=dict(output_sizes=[16, 8, 8, 4])),
 )

@@ -2,13 +2,7 @@
 # argmax), its surface classifier generated from the keypoint classifier. Which config the paper's
 # row had is not known.
 _base_ = "densepose-rcnn-legacy_r50_fpn_260k_dp-coco.py"
+from mmktn.utils.config_parts import ktm1
 
-model = dict(
-    roi_head=dict(
-        densepose_head=dict(
-            # Keypoints on 56 x 56 cells, as in all rows of KTM v1.
-            predictor=dict(type="mmktn.KTMv1ChartPredictor", keypoint_upscale=2),
-            loss=dict(weights=dict(keypoint_heatmaps=0.5)),
-        ),
-    ),
-)
+# Keypoints on 56 x 56 cells, as in all rows of KTM v1.
+model = dict(roi_head=dict(densepose_head=ktm1(keypoint_upscale=2)))

@@ -1,11 +1,5 @@
 # CPU-size twin of parsing-rcnn-k1_r50_fpn-mid1_ktm1_260k_dp-coco.py.
-_base_ = "parsing-rcnn-k1_r18_fpn-mid1_cpu_dp-synth.py"
+_base_ = "../_base_/cpu_twin.py"
+from mmktn.utils.config_parts import narrow
 
-model = dict(
-    roi_head=dict(
-        densepose_head=dict(
-            predictor=dict(type="mmktn.KTMv1ChartPredictor"),
-            loss=dict(weights=dict(keypoint_heatmaps=0.5)),
-        )
-    )
-)
+model = narrow("{{fileDirname}}/parsing-rcnn-k1_r50_fpn-mid1_ktm1_260k_dp-coco.py")

@@ -6,12 +6,11 @@ _base_ = [
     "../_base_/schedules/260k.py",
     "../_base_/default_runtime.py",
 ]
+from mmktn.utils.config_parts import mid1
 
 model = dict(
     roi_head=dict(
-        densepose_neck=dict(
-            _delete_=True, type="mmktn.MultiInstanceDecoderV1", channels=256, mode="code"
-        ),
+        densepose_neck=mid1(),
         densepose_head=dict(
             trunk=dict(_delete_=True, type="mmktn.DeepLabTrunk", in_channels=256, channels=512),
             predictor=dict(coarse_channels=15),

@@ -1,11 +1,5 @@
 # CPU-size twin of parsing-rcnn_r50_fpn_ktm1_s1x_dp-coco.py.
-_base_ = "parsing-rcnn_r18_fpn_cpu_dp-synth.py"
+_base_ = "../_base_/cpu_twin.py"
+from mmktn.utils.config_parts import narrow
 
-model = dict(
-    roi_head=dict(
-        densepose_head=dict(
-            predictor=dict(type="mmktn.KTMv1ChartPredictor"),
-            loss=dict(weights=dict(keypoint_heatmaps=0.5)),
-        )
-    )
-)
+model = narrow("{{fileDirname}}/parsing-rcnn_r50_fpn_ktm1_s1x_dp-coco.py")

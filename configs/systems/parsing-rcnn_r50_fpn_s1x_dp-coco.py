@@ -6,6 +6,7 @@ _base_ = [
     "../_base_/schedules/s1x.py",
     "../_base_/default_runtime.py",
 ]
+from mmktn.utils.config_parts import each_file, with_step
 
 model = dict(
     data_preprocessor=dict(mean=[102.9801, 115.9465, 122.7717]),
@@ -22,36 +23,12 @@ model = dict(
     test_cfg=dict(rcnn=dict(max_per_img=20)),
 )
 
-train_pipeline = [
-    dict(type="mmktn.LoadImageFromFile", backend_args={{_base_.backend_args}}),
-    dict(type="mmdet.LoadAnnotations", with_bbox=True),
-    dict(type="mmktn.LoadDensePoseAnnotations"),
-    dict(
-        type="RandomChoiceResize",
-        resize_type="mmdet.Resize",
-        scales=[(1400, 512), (1400, 640), (1400, 704), (1400, 768), (1400, 800), (1400, 864)],
-        keep_ratio=True,
-        backend="pillow",
-    ),
-    dict(type="mmktn.DensePoseRandomFlip", prob=0.5, surface={{_base_.surface}}),
-    dict(type="mmktn.PackDensePoseInputs"),
-]
-train_dataloader = dict(
-    dataset=dict(
-        datasets=[
-            dict(
-                type="mmktn.DensePoseCocoDataset",
-                data_root={{_base_.data_root}},
-                ann_file=f"annotations/densepose_coco_2014_{split}.json",
-                data_prefix=dict(img=""),
-                only_densepose_images=True,
-                pipeline=train_pipeline,
-                backend_args={{_base_.backend_args}},
-            )
-            for split in ("train", "valminusminival")
-        ]
-    )
+train_pipeline = with_step(
+    _base_.train_pipeline,
+    "RandomChoiceResize",
+    scales=[(1400, 512), (1400, 640), (1400, 704), (1400, 768), (1400, 800), (1400, 864)],
 )
+train_dataloader = dict(dataset=each_file(_base_.train_dataloader, pipeline=train_pipeline))
 
 # Learning rate 0.002 belongs to 16 images per iteration.
 optim_wrapper = dict(optimizer=dict(lr=0.002))

@@ -1,11 +1,5 @@
 # CPU-size twin of keypoints_r50_fpn-mid1_s1x_dp-coco.py.
 _base_ = "keypoints_r18_fpn_cpu_dp-synth.py"
+from mmktn.utils.config_parts import narrow
 
-model = dict(
-    roi_head=dict(
-        densepose_neck=dict(
-            _delete_=True, type="mmktn.MultiInstanceDecoderV1", channels=64, mode="code"
-        ),
-        densepose_roi_extractor=dict(featmap_strides=[4]),
-    ),
-)
+model = dict(_delete_=True, **narrow("{{fileDirname}}/keypoints_r50_fpn-mid1_s1x_dp-coco.py"))

@@ -1,26 +1,7 @@
 # CPU-size twin of keypoints_r50_fpn_s1x_dp-coco.py.
-_base_ = [
-    "../_base_/models/densepose-rcnn-legacy_r18_fpn.py",
-    "../_base_/datasets/densepose_synthetic.py",
-    "../_base_/schedules/cpu.py",
-]
+_base_ = "../_base_/cpu_twin.py"
+from mmktn.utils.config_parts import narrow, scores_of
 
-model = dict(
-    roi_head=dict(
-        densepose_head=dict(
-            predictor=dict(coarse_channels=0, num_keypoints=17, with_charts=False),
-            loss=dict(weights=dict(keypoint_heatmaps=1.0)),
-            decoder=None,
-            task_decoders=[dict(type="mmktn.KeypointDecoder", num_keypoints=17)],
-        )
-    )
-)
-
-val_evaluator = dict(
-    _delete_=True,
-    type="mmktn.OKSMetric",
-    score_by="box",
-    nms=False,
-    ann_file={{_base_.val_evaluator.ann_file}},
-)
+model = narrow("{{fileDirname}}/keypoints_r50_fpn_s1x_dp-coco.py")
+val_evaluator = scores_of("{{fileDirname}}/keypoints_r50_fpn_s1x_dp-coco.py", _base_.val_evaluator)
 test_evaluator = val_evaluator

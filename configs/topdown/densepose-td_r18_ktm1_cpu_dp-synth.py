@@ -1,11 +1,8 @@
 # CPU-size twin of densepose-td_r50_ktm1_4xb32-140e_dp-coco-256x192.py, crops 128x96.
-_base_ = "densepose-td_r18_cpu_dp-synth.py"
+_base_ = [
+    "../_base_/datasets/topdown_densepose_synthetic_128x96.py",
+    "../_base_/schedules/topdown_cpu.py",
+]
+from mmktn.utils.config_parts import narrow
 
-model = dict(
-    head=dict(
-        densepose_head=dict(
-            predictor=dict(type="mmktn.ConvKTMv1ChartPredictor", num_keypoints=17),
-            loss=dict(weights=dict(keypoint_heatmaps=0.5)),
-        )
-    )
-)
+model = narrow("{{fileDirname}}/densepose-td_r50_ktm1_4xb32-140e_dp-coco-256x192.py")

@@ -1,72 +1,33 @@
 # CrowdPose trainval -> test at 256x192, targets 64x48. Boxes at test: the detections that mmpose
 # publishes (STIP's own were never released): compare only results of the same boxes, and no test
 # with a validation, whose boxes are the annotated ones.
+_base_ = "coco_keypoints_256x192.py"
+
 # Read by mmpose's inferencers.
 dataset_type = "mmktn.CheckedCrowdPoseDataset"
-data_mode = "topdown"
 data_root = "data/crowdpose/"
-codec = dict(type="mmpose.MSRAHeatmap", input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
 
-augmentation = [
-    dict(type="mmpose.LoadImage"),
-    dict(type="mmktn.ReleasedBoxCenterScale"),
-    dict(type="mmpose.RandomFlip", direction="horizontal"),
-    # The official code takes the upper body where a standard normal is below 0.5.
-    dict(type="mmpose.RandomHalfBody", upper_prioritized_prob=0.69),
-    dict(type="mmktn.ClippedBoxJitter", scale_deviation=0.35, rotation_deviation=45),
-]
-train_pipeline = [
-    *augmentation,
-    dict(type="mmpose.TopdownAffine", input_size=codec["input_size"]),
-    dict(type="mmpose.GenerateTarget", encoder=codec),
-    dict(type="mmpose.PackPoseInputs"),
-]
-val_pipeline = [
-    dict(type="mmpose.LoadImage"),
-    dict(type="mmktn.ReleasedBoxCenterScale"),
-    dict(type="mmpose.TopdownAffine", input_size=codec["input_size"]),
-    dict(type="mmpose.PackPoseInputs"),
-]
-
-# Workers that start anew each epoch make a resumed run exact.
 train_dataloader = dict(
-    batch_size=32,
-    num_workers=2,
-    persistent_workers=False,
-    sampler=dict(type="DefaultSampler", shuffle=True),
     dataset=dict(
-        type="mmktn.CheckedCrowdPoseDataset",
+        type=dataset_type,
         data_root=data_root,
         ann_file="annotations/mmpose_crowdpose_trainval.json",
         data_prefix=dict(img="images/"),
-        pipeline=train_pipeline,
-    ),
+    )
 )
-# Validation during training: annotated boxes, as the official code. Test: a detector's.
 val_dataloader = dict(
-    batch_size=32,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type="DefaultSampler", shuffle=False, round_up=False),
-    dataset=dict(
-        type="mmktn.CheckedCrowdPoseDataset",
-        data_root=data_root,
-        ann_file="annotations/mmpose_crowdpose_test.json",
-        data_prefix=dict(img="images/"),
-        test_mode=True,
-        pipeline=val_pipeline,
-    ),
+    dataset=dict(train_dataloader["dataset"], ann_file="annotations/mmpose_crowdpose_test.json")
 )
 test_dataloader = dict(
-    val_dataloader,
     dataset=dict(
         val_dataloader["dataset"],
         bbox_file=data_root + "annotations/det_for_crowd_test_0.1_0.5.json",
-    ),
+    )
 )
 
 val_evaluator = dict(
-    type="mmktn.CrowdPoseMetric", ann_file=data_root + "annotations/mmpose_crowdpose_test.json"
+    _delete_=True,
+    type="mmktn.CrowdPoseMetric",
+    ann_file=data_root + "annotations/mmpose_crowdpose_test.json",
 )
 test_evaluator = val_evaluator

@@ -43,21 +43,13 @@ train_dataloader = dict(
             dict(
                 type="mmktn.DensePoseCocoDataset",
                 data_root=data_root,
-                ann_file="annotations/densepose_coco_2014_train.json",
+                ann_file=f"annotations/densepose_coco_2014_{split}.json",
                 data_prefix=dict(img=""),
                 only_densepose_images=True,
                 pipeline=train_pipeline,
                 backend_args=backend_args,
-            ),
-            dict(
-                type="mmktn.DensePoseCocoDataset",
-                data_root=data_root,
-                ann_file="annotations/densepose_coco_2014_valminusminival.json",
-                data_prefix=dict(img=""),
-                only_densepose_images=True,
-                pipeline=train_pipeline,
-                backend_args=backend_args,
-            ),
+            )
+            for split in ("train", "valminusminival")
         ],
     ),
 )

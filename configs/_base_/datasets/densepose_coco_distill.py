@@ -1,15 +1,11 @@
 # DensePose-COCO with the dense labels of a teacher; docs/distillation.md says how to write them.
 _base_ = "densepose_coco.py"
+from mmktn.utils.config_parts import each_file
 
 # Any RoI config becomes a student by this: each of the joined files takes the labels.
 dense_labels = "data/coco/dense_labels"
 train_dataloader = dict(
-    dataset=dict(
-        datasets=[
-            dict(item, dense_labels=dense_labels)
-            for item in _base_.train_dataloader.dataset.datasets
-        ]
-    )
+    dataset=each_file(_base_.train_dataloader, dense_labels=dense_labels),
 )
 
 # The paper's figures of distillation are areas under the ratio of correct points.

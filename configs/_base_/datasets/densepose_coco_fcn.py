@@ -1,5 +1,6 @@
 # DensePose-COCO for fully convolutional systems: whole images, warped at random.
 _base_ = "densepose_coco.py"
+from mmktn.utils.config_parts import each_file
 
 train_pipeline = [
     dict(type="mmktn.LoadImageFromFile"),
@@ -22,11 +23,7 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_sampler=None,
-    dataset=dict(
-        datasets=[
-            dict(item, pipeline=train_pipeline) for item in _base_.train_dataloader.dataset.datasets
-        ]
-    ),
+    dataset=each_file(_base_.train_dataloader, pipeline=train_pipeline),
 )
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -1,6 +1,7 @@
 # DensePose-COCO, one annotated person per item: the box times 1.2, its longer side 320 pixels.
 # Single-person setting of DensePose, section 3.1.
-_base_ = "densepose_coco.py"
+_base_ = ["densepose_coco.py", "person_steps.py"]
+from mmktn.utils.config_parts import each_file
 
 augmentation = [
     dict(
@@ -14,40 +15,17 @@ augmentation = [
     dict(type="mmktn.DensePoseRandomFlip", prob=0.5, surface=_base_.surface),
     dict(type="mmktn.PackDensePoseInputs"),
 ]
-loading = [
-    dict(type="mmktn.LoadImageFromFile"),
-    dict(type="mmdet.LoadAnnotations", with_bbox=True),
-    dict(type="mmktn.LoadDensePoseAnnotations"),
-    dict(type="mmktn.LoadPersonMap"),
-]
-packing = dict(
-    type="mmktn.PackDensePoseInputs",
-    meta_keys=(
-        "img_id",
-        "id",
-        "ann_id",
-        "img_path",
-        "ori_shape",
-        "img_shape",
-        "crop_region",
-        "person_box",
-        "person_score",
-    ),
-)
-train_pipeline = [*loading, *augmentation]
+train_pipeline = [*_base_.loading, *augmentation]
 test_pipeline = [
     dict(type="mmktn.LoadImageFromFile"),
     dict(type="mmktn.WarpToPerson", longer_side=320, expand=1.2),
-    packing,
+    _base_.packing,
 ]
 
 train_dataloader = dict(
     batch_sampler=None,
-    dataset=dict(
-        datasets=[
-            dict(item, type="mmktn.DensePosePersonDataset", pipeline=train_pipeline)
-            for item in _base_.train_dataloader.dataset.datasets
-        ]
+    dataset=each_file(
+        _base_.train_dataloader, type="mmktn.DensePosePersonDataset", pipeline=train_pipeline
     ),
 )
 val_dataloader = dict(

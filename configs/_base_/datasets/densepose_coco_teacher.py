@@ -1,6 +1,7 @@
 # One annotated person per item, all but the person painted grey, in training and at test: the
 # teacher and the figure-ground oracle.
 _base_ = "densepose_coco_person.py"
+from mmktn.utils.config_parts import each_file
 
 painting = dict(type="mmktn.PaintBackground", color=(103.53, 116.28, 123.675))
 train_pipeline = [
@@ -25,11 +26,7 @@ test_pipeline = [
 ]
 
 train_dataloader = dict(
-    dataset=dict(
-        datasets=[
-            dict(item, pipeline=train_pipeline) for item in _base_.train_dataloader.dataset.datasets
-        ]
-    )
+    dataset=each_file(_base_.train_dataloader, pipeline=train_pipeline),
 )
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

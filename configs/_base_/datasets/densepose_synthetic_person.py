@@ -1,5 +1,5 @@
 # The synthetic set, one person per item, its longer side 128 pixels. Single-person setting.
-_base_ = "densepose_synthetic.py"
+_base_ = ["densepose_synthetic.py", "person_steps.py"]
 
 augmentation = [
     dict(
@@ -13,31 +13,11 @@ augmentation = [
     dict(type="mmktn.DensePoseRandomFlip", prob=0.5, surface=_base_.surface),
     dict(type="mmktn.PackDensePoseInputs"),
 ]
-loading = [
-    dict(type="mmktn.LoadImageFromFile"),
-    dict(type="mmdet.LoadAnnotations", with_bbox=True),
-    dict(type="mmktn.LoadDensePoseAnnotations"),
-    dict(type="mmktn.LoadPersonMap"),
-]
-packing = dict(
-    type="mmktn.PackDensePoseInputs",
-    meta_keys=(
-        "img_id",
-        "id",
-        "ann_id",
-        "img_path",
-        "ori_shape",
-        "img_shape",
-        "crop_region",
-        "person_box",
-        "person_score",
-    ),
-)
-train_pipeline = [*loading, *augmentation]
+train_pipeline = [*_base_.loading, *augmentation]
 test_pipeline = [
     dict(type="mmktn.LoadImageFromFile"),
     dict(type="mmktn.WarpToPerson", longer_side=128, expand=1.2),
-    packing,
+    _base_.packing,
 ]
 
 train_dataloader = dict(

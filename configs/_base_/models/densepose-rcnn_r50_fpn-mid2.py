@@ -1,16 +1,12 @@
 # MIDv2 and the KTN trunk, ordinary predictors, no keypoints.
 _base_ = "densepose-rcnn_r50_fpn.py"
+from mmktn.utils.config_parts import ktn_trunk, mid2
 
 model = dict(
     roi_head=dict(
-        densepose_neck=dict(
-            _delete_=True,
-            type="mmktn.MultiInstanceDecoderV2",
-            channels=256,
-            num_levels=4,
-        ),
+        densepose_neck=mid2(),
         densepose_head=dict(
-            trunk=dict(_delete_=True, type="mmktn.KTNTrunk", in_channels=256, channels=512),
+            trunk=ktn_trunk(),
             predictor=dict(coarse_channels=15, with_body_mask=True),
             # The weights of U and V belong to 4 images per GPU in the KTN configs.
             loss=dict(

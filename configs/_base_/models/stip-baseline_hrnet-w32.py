@@ -1,5 +1,8 @@
 # HRNet-W32 with a plain heat-map head: the baseline of every STIP row. 256x192, 14 keypoints,
 # quarter-pixel decoding.
+_base_ = []
+from mmktn.utils.config_parts import hrnet_stages
+
 model = dict(
     type="mmpose.TopdownPoseEstimator",
     data_preprocessor=dict(
@@ -14,36 +17,7 @@ model = dict(
             type="Pretrained",
             checkpoint="https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth",
         ),
-        extra=dict(
-            stage1=dict(
-                num_modules=1,
-                num_branches=1,
-                block="BOTTLENECK",
-                num_blocks=(4,),
-                num_channels=(64,),
-            ),
-            stage2=dict(
-                num_modules=1,
-                num_branches=2,
-                block="BASIC",
-                num_blocks=(4, 4),
-                num_channels=(32, 64),
-            ),
-            stage3=dict(
-                num_modules=4,
-                num_branches=3,
-                block="BASIC",
-                num_blocks=(4, 4, 4),
-                num_channels=(32, 64, 128),
-            ),
-            stage4=dict(
-                num_modules=3,
-                num_branches=4,
-                block="BASIC",
-                num_blocks=(4, 4, 4, 4),
-                num_channels=(32, 64, 128, 256),
-            ),
-        ),
+        extra=hrnet_stages(32),
     ),
     head=dict(
         type="mmpose.HeatmapHead",

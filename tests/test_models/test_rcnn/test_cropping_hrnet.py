@@ -10,7 +10,9 @@ from mmktn.models.necks import KTNHRFPN
 from mmktn.models.rcnn import CroppingHRNet
 
 SIZES = [(250, 310), (96, 131), (129, 97)]
-CONFIG = Config.fromfile("configs/_base_/models/densepose-rcnn_hrnet-w16n_hrfpn.py").model.backbone
+CONFIG = Config.fromfile(
+    "configs/densepose/densepose-rcnn_hrnet-w16n_hrfpn_cpu_dp-synth.py"
+).model.backbone
 
 
 def small_hrnet(kind=CroppingHRNet):
