@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from mmktn.compat import active_fixes, mmcv_ext, real_spec, stand_in_mode
+from mmktn.compat.backend import INSTALL_COMPILED, ops_backend
 from mmktn.compat.host_versions import HOSTS, Host, installed_version, version_key
 from mmktn.formats.annotation_names import local_annotation_file
 from mmktn.utils.startup_hook import hook_file
@@ -195,7 +196,6 @@ def check_operators() -> Iterator[Finding]:
         return
     import torch
 
-    from mmktn.compat.backend import ops_backend
     from mmktn.compat.mmcv_ops import roi_align_backend
 
     cpu, cuda = (roi_align_backend(torch.device(kind)) for kind in ("cpu", "cuda"))
@@ -207,7 +207,7 @@ def check_operators() -> Iterator[Finding]:
         NOTE if slow else OK,
         f"{cpu} on the CPU, {cuda} on CUDA",
         "on CUDA a stand-in of some hundred launches a call; a torchvision that fits torch, or "
-        f"{mmcv_ext.INSTALL_COMPILED}"
+        f"{INSTALL_COMPILED}"
         if slow
         else "",
     )
@@ -218,7 +218,7 @@ def check_operators() -> Iterator[Finding]:
         "all others",
         NOTE,
         "not available, not needed by mmktn",
-        f"for other models: {mmcv_ext.INSTALL_COMPILED}",
+        f"for other models: {INSTALL_COMPILED}",
     )
     yield from _try_roi_align()
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -33,11 +34,12 @@ MAY_IMPORT = {
     "version": set(),
     "registry": set(),
     "utils": set(),
+    "checkpoints": set(),
     # Called, not imported at start: what stands behind mmengine's loaders and inferencers.
     "compat": {"utils.checkpoint_files", "utils.output_files", "utils.user_error", "zoo"},
-    "zoo": set(),
+    "zoo": {"checkpoints"},
     # Called where STIP's published weights are converted.
-    "zoo.conversion": {"zoo", "stip"},
+    "zoo.conversion": {"zoo", "checkpoints", "stip"},
     "formats": set(),
     "surface": set(),
     "runtime": {"formats"},
@@ -184,6 +186,18 @@ def own_imports(path):
             yield line, name.removeprefix("mmktn.")
 
 
+def imports_of_functions(path):
+    """Modules of ours that functions of a file import."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    nodes = [node for function in functions for node in ast.walk(function)]
+    return {
+        node.module.removeprefix("mmktn.")
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mmktn.")
+    }
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_of_ours_point_down(path):
     me = part_of(path)
@@ -195,6 +209,105 @@ def test_imports_of_ours_point_down(path):
     for line, name in own_imports(path):
         fine = longest(name, allowed) is not None or name.startswith("__version__")
         assert fine, f"{path.relative_to(ROOT)}:{line}: {home} must not import mmktn.{name}"
+
+
+def test_no_module_is_imported_by_what_it_imports():
+    """Circles, those that imports inside functions or for types close included."""
+    modules = {part_of(path) for path in FILES}
+    graph = {
+        part_of(path): {longest(name, modules) for _, name in own_imports(path)} - {part_of(path)}
+        for path in FILES
+    }
+    order = TopologicalSorter({me: others - {None} for me, others in graph.items()})
+    try:
+        order.prepare()
+    except CycleError as error:
+        pytest.fail(" - ".join(error.args[1]))
+
+
+# Module -> what its functions import: to start faster, to need a package or a machine only where a
+# command asks for it, or because the host must be repaired before.
+IMPORTED_IN_FUNCTIONS = {
+    "__main__": {"utils.tool_scripts"},
+    "annotator.command": {"annotator.api"},
+    "annotator.proposals": {"apis"},
+    "apis.bootstrap_command": {"apis.model_loading", "video.film"},
+    "apis.detect_command": {"formats.detection_files", "formats.file_layout", "formats.json_files"},
+    "apis.predict_command": {"apis.exported", "runtime.manifest"},
+    "apis.prediction": {"structures"},
+    "apis.query_command": {
+        "datasets",
+        "formats.picture_writing",
+        "utils.setup_env",
+        "visualization.annotation_drawing",
+    },
+    "app.analysis": {"apis.exported", "apis.topdown_inferencer"},
+    "app.command": {"app.page"},
+    "compat.mmcv_ext": {"compat"},
+    "compat.safe_checkpoints": {"utils.checkpoint_files", "zoo.named_weights", "zoo.table"},
+    "compat.unpublished_weights": {"utils.user_error"},
+    "compat.whole_files": {"utils.output_files"},
+    "compat.xtcocotools_stand_in": {"compat.xtcocotools_coco", "compat.xtcocotools_eval"},
+    "doctor_checks": {"compat.mmcv_ops", "surface.file_cache"},
+    "evaluation.cli": {"evaluation.report"},
+    "export.command": {
+        "apis.model_loading",
+        "apis.pose_estimator",
+        "apis.test_pipeline",
+        "export.exporting",
+        "utils.user_error",
+        "zoo.named_weights",
+    },
+    "label_doctor.command": {"apis"},
+    "utils.setup_env": {"registry"},
+    "visualization.field_panels": {"structures.map_table"},
+    "zoo.conversion": {"stip"},
+    "zoo.named_weights": {"zoo.conversion"},
+}
+
+
+def test_imports_inside_functions_are_known():
+    found = {part_of(path): imports_of_functions(path) for path in FILES}
+    assert {me: names for me, names in found.items() if names} == IMPORTED_IN_FUNCTIONS
+
+
+# Module -> names that its code looks up in a registry, with the module that registers each: arrows
+# that no import shows. Configs name everything else.
+NAMED_THROUGH_REGISTRIES = {
+    "models.heads.densepose_head": {
+        "ChartDecoder": "models.postprocess.chart_decoder",
+        "ChartLoss": "models.losses.chart_loss",
+        "EmbeddingLoss": "models.embedding.embedding_loss",
+    },
+    "models.layers.conv_trunk": {"WinogradConv2d": "models.layers.winograd"},
+    "stip.head": {"STIPLoss": "stip.losses"},
+    "apis.query_command": {
+        "LoadDensePoseAnnotations": "datasets.transforms.loading",
+        "LoadImageFromFile": "datasets.transforms.loading",
+        "PackDensePoseInputs": "datasets.transforms.packing",
+    },
+}
+
+
+def test_what_goes_through_a_registry_is_known():
+    trees = {part_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+    registered = {
+        node.name: me
+        for me, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        if any("register_module" in ast.unparse(mark) for mark in node.decorator_list)
+    }
+    found = {
+        me: {
+            name: registered[name]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and str(node.value).startswith("mmktn.")
+            if (name := str(node.value).removeprefix("mmktn.")) in registered
+        }
+        for me, tree in trees.items()
+    }
+    assert {me: names for me, names in found.items() if names} == NAMED_THROUGH_REGISTRIES
 
 
 @pytest.mark.parametrize("host", HOST_IMPORTERS)

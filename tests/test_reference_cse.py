@@ -13,12 +13,12 @@ import pytest
 import torch
 from mmdet.structures.mask import BitmapMasks
 
+from mmktn.checkpoints.keys import convert_densepose_keys
 from mmktn.models.rcnn.matched_rois import MatchedRoIs
 from mmktn.models.targets import build_chart_targets, sample_maps_at_points
 from mmktn.registry import MODELS
 from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations
 from mmktn.surface.reference_mesh import ReferenceMesh
-from mmktn.utils.checkpoint_keys import convert_densepose_keys
 from tests.reference_files import COPIES
 from tests.test_reference_models import (
     GRADIENT_FLOOR,

@@ -14,10 +14,10 @@ import torch
 from mmcv.ops import RoIAlign
 from torch import nn
 
+from mmktn.checkpoints.keys import convert_densepose_keys
 from mmktn.models.targets import build_chart_targets
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput, DensePoseAnnotation, DensePoseAnnotations
-from mmktn.utils.checkpoint_keys import convert_densepose_keys
 from tests.reference_files import FOLDER, files
 
 FILES = files("branch")

@@ -86,8 +86,8 @@ def test_results_fit_the_metrics(path):
         "mmktn.DensePoseMetric": "densepose",
         "mmdet.CocoMetric": "masks",
         "mmktn.OKSMetric": "keypoints",
-        "mmktn.BodyMaskMetric": "body_regions",
-        "mmktn.PartSegmentationMetric": "part_regions",
+        "mmktn.BodyMaskMetric": "body_segmentation",
+        "mmktn.PartSegmentationMetric": "part_segmentation",
     }
     evaluators = cfg.val_evaluator if isinstance(cfg.val_evaluator, list) else [cfg.val_evaluator]
     assert {needs[e.type] for e in evaluators} == fields - {"keypoint_scores"}

@@ -122,7 +122,7 @@ def draw_overview(runner: object, path: Path, num_images: int = 6) -> Path:
     import numpy as np
 
     from mmktn.apis import DensePoseInferencer
-    from mmktn.formats.dense_maps import UV_STEPS, read_dense_maps
+    from mmktn.formats.dense_truth import UV_STEPS, read_dense_truth
     from mmktn.visualization import ChartCanvas, make_overview, render_preset, write_image
 
     dataset = runner.test_dataloader.dataset
@@ -135,7 +135,7 @@ def draw_overview(runner: object, path: Path, num_images: int = 6) -> Path:
         folder = Path(file).parent
         path = folder.parent / "dense" / folder.name / f"{Path(file).stem}.npz"
         names = ("instance", "chart", "u", "v")
-        dense = read_dense_maps(path, image.shape[:2], names, what="dense truth")
+        dense = read_dense_truth(path, image.shape[:2], names, what="dense truth")
         uv = [(dense[name].astype(np.int64) * 255 // UV_STEPS).astype(np.uint8) for name in "uv"]
         canvas = ChartCanvas(np.stack([dense["chart"], *uv]), dense["instance"])
         truth = render_preset(canvas, "overlay", image=image)

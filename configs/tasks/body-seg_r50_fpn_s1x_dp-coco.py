@@ -15,9 +15,9 @@ model = dict(
             decoder=None,
             task_decoders=[
                 dict(
-                    type="mmktn.RegionDecoder",
+                    type="mmktn.SegmentationDecoder",
                     source="body_mask",
-                    name="body_regions",
+                    name="body_segmentation",
                     mask_threshold=0.3,
                 )
             ],

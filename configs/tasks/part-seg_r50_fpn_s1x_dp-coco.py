@@ -13,7 +13,9 @@ model = dict(
             loss=dict(weights=dict(coarse_segm=2.0)),
             decoder=None,
             task_decoders=[
-                dict(type="mmktn.RegionDecoder", source="coarse_segm", name="part_regions")
+                dict(
+                    type="mmktn.SegmentationDecoder", source="coarse_segm", name="part_segmentation"
+                )
             ],
         )
     )

@@ -25,6 +25,7 @@ from mmktn.apis.person_crops import predict_crops
 from mmktn.apis.picture_predictor import PicturePredictor, checked_call
 from mmktn.apis.prediction import charts_of
 from mmktn.apis.test_pipeline import find_test_pipeline, type_name
+from mmktn.datasets.transforms import WarpToPerson
 from mmktn.engine.compiled_parts import begin_step, compile_static_parts
 from mmktn.models.layers.cpu_inference import prepare_for_cpu
 from mmktn.runtime.found import FoundPeople
@@ -86,7 +87,7 @@ class DensePoseInferencer(PicturePredictor):
         Raises:
             ValueError: A top-down config here, or another one in the top-down inferencer.
         """
-        crops = self._has_step("GetBBoxCenterScale")
+        crops = getattr(self.model, "looks_at", "image") == "person"
         if crops and not self.crops_persons:
             raise ValueError(
                 "this is a top-down config, which needs boxes: use TopdownDensePoseInferencer, or "
@@ -94,16 +95,13 @@ class DensePoseInferencer(PicturePredictor):
             )
         if self.crops_persons and not crops:
             raise ValueError(
-                "this is not a top-down config (its test pipeline has no GetBBoxCenterScale): use "
+                "this is not a top-down config (its model looks at whole images): use "
                 "DensePoseInferencer"
             )
 
     def warn(self, text: str) -> None:
         """Put a line into mmengine's log."""
         MMLogger.get_current_instance().warning(text)
-
-    def _has_step(self, name: str) -> bool:
-        return any(type(step).__name__ == name for step in self.pipeline.transforms)
 
     def predict(
         self,
@@ -129,7 +127,9 @@ class DensePoseInferencer(PicturePredictor):
         images, boxes = checked_call(images, boxes, channel_order)
         init_default_scope(self.model.cfg.get("default_scope") or "mmdet")
         begin_step()
-        if boxes is not None and self._has_step("WarpToPerson"):
+        if boxes is not None and any(
+            isinstance(step, WarpToPerson) for step in self.pipeline.transforms
+        ):
             return [
                 predict_crops(self.model, self.pipeline, image, _as_people(given))
                 for image, given in zip(images, boxes, strict=True)

@@ -51,6 +51,12 @@ def load_config(config: str | Path | Config) -> Config:
     return cfg
 
 
+def model_class(cfg: Config) -> Any:
+    """Look up the class of a config's model; None where nothing is registered under its name."""
+    kind = cfg.model.type
+    return kind if isinstance(kind, type) else MODELS.get(kind)
+
+
 def build_model(cfg: Config) -> nn.Module:
     """Build the model of a config without downloading pretrained weights.
 

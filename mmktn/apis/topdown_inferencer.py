@@ -18,7 +18,7 @@ from mmengine.structures import InstanceData
 from torch import nn
 
 from mmktn.apis.inferencer import DensePoseInferencer
-from mmktn.apis.model_loading import load_config
+from mmktn.apis.model_loading import load_config, model_class
 from mmktn.apis.person_crops import predict_crops
 from mmktn.apis.picture_predictor import checked_call
 from mmktn.apis.test_pipeline import type_name
@@ -145,12 +145,12 @@ def open_inferencer(
     """
     config, checkpoint = resolve_names(config, checkpoint)
     cfg = load_config(config)
-    if _model_type(cfg) == "TopdownPoseEstimator":
+    if type_name(cfg.model) == "TopdownPoseEstimator":
         raise ValueError(
             f"{config}: a pose config, which makes no charts: use demo/pose_demo.py, or "
             "mmktn.apis.pose_estimator.PoseEstimator"
         )
-    if not _crops_persons(cfg):
+    if getattr(model_class(cfg), "looks_at", "image") != "person":
         if detector is not None:
             raise ValueError(f"{config}: finds people itself, so detector={detector} has no use")
         return DensePoseInferencer(
@@ -169,12 +169,3 @@ def open_inferencer(
         cfg_options=cfg_options,
         compile=compile,
     )
-
-
-def _crops_persons(cfg: Config) -> bool:
-    return _model_type(cfg) == "TopdownDensePoseEstimator"
-
-
-def _model_type(cfg: Config) -> str:
-    """Type of the model without its scope."""
-    return type_name(cfg.model)

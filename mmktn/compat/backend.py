@@ -4,6 +4,11 @@ import functools
 
 from mmktn.compat.fix import stand_in_mode
 
+INSTALL_COMPILED = (
+    "pip install --no-cache-dir --force-reinstall --no-deps --no-build-isolation "
+    "--no-binary onedl-mmcv onedl-mmcv"
+)
+
 
 @functools.cache
 def ops_backend() -> str:

@@ -13,13 +13,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NoReturn
 
+from mmktn.compat.backend import INSTALL_COMPILED
 from mmktn.compat.fix import Fix, stand_in_mode
 from mmktn.compat.import_hooks import StandInFinder, real_spec
-
-INSTALL_COMPILED = (
-    "pip install --no-cache-dir --force-reinstall --no-deps --no-build-isolation "
-    "--no-binary onedl-mmcv onedl-mmcv"
-)
 
 # What mmcv calls the operators of mmcv_ops.py.
 SERVED = (

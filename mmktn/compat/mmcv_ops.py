@@ -12,7 +12,7 @@ from torch import Tensor
 from mmktn.compat import nms as torch_nms
 from mmktn.compat import roi_align as torch_roi_align
 from mmktn.compat import suppression
-from mmktn.compat.backend import ops_backend
+from mmktn.compat.backend import INSTALL_COMPILED, ops_backend
 from mmktn.compat.deform_conv import (
     deform_conv_backward_input,
     deform_conv_backward_parameters,
@@ -338,8 +338,6 @@ def roi_align_backward(
 
 def _require_average(pool_mode: int) -> None:
     if pool_mode != _AVERAGE:
-        from mmktn.compat.mmcv_ext import INSTALL_COMPILED
-
         raise NotImplementedError(
             "RoIAlign with pool_mode='max' needs mmcv's compiled operator 'roi_align_forward'; use "
             f"pool_mode='avg' or install the compiled package with: {INSTALL_COMPILED}"

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmktn.formats.annotation_checks import AnnotationError, file_problems
-from mmktn.formats.dense_maps import read_dense_maps
+from mmktn.formats.dense_truth import read_dense_truth
 from mmktn.formats.json_files import read_json
 from mmktn.structures.box_grid import ANNOTATION_GRID
-from mmktn.synthetic.annotate import DenseMaps
+from mmktn.synthetic.annotate import DenseTruth
 
 _MAPS = ("instance", "chart", "u", "v")
 
 
-def dense_map_of_truth(
-    maps: DenseMaps, instance: int, box_xywh: Sequence[float]
+def labels_of_truth(
+    maps: DenseTruth, instance: int, box_xywh: Sequence[float]
 ) -> NDArray[np.uint8]:
     """Labels of one person on the grid of its box; a cell shows the pixel under its centre.
 
@@ -73,7 +73,7 @@ def read_truth(
     for image in content["images"]:
         path = Path(dense_dir) / f"{Path(image['file_name']).stem}.npz"
         image_hw, what = (image["height"], image["width"]), f"dense truth of image {image['id']}"
-        maps = DenseMaps(**read_dense_maps(path, image_hw, _MAPS, what=what))
+        maps = DenseTruth(**read_dense_truth(path, image_hw, _MAPS, what=what))
         for number, record in enumerate(people[image["id"]], start=1):
             if "dp_I" in record:
-                yield record, dense_map_of_truth(maps, number, record["bbox"])
+                yield record, labels_of_truth(maps, number, record["bbox"])

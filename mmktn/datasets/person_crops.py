@@ -11,12 +11,12 @@ from typing import Any
 from mmktn.datasets.topdown_densepose import TopdownDensePoseDataset
 from mmktn.registry import DATASETS
 
-_REGION_FIELDS = ("ann_id", "bbox", "mask", "ignore_flag")
+_OUTLINE_FIELDS = ("ann_id", "bbox", "mask", "ignore_flag")
 
 
 @DATASETS.register_module()
 class DensePosePersonDataset(TopdownDensePoseDataset):
-    """Items of `TopdownDensePoseDataset` with `person_regions`: all persons of the image.
+    """Items of `TopdownDensePoseDataset` with `all_persons`: all persons of the image.
 
     Arguments as `TopdownDensePoseDataset`.
     """
@@ -24,8 +24,8 @@ class DensePosePersonDataset(TopdownDensePoseDataset):
     def _add_instances(self, data: dict[str, Any], items: dict[Any, dict[str, Any]]) -> None:
         super()._add_instances(data, items)
         for item in items.values():
-            item["person_regions"] = [
-                {field: instance[field] for field in _REGION_FIELDS if field in instance}
+            item["all_persons"] = [
+                {field: instance[field] for field in _OUTLINE_FIELDS if field in instance}
                 for instance in item["instances"]
             ]
 

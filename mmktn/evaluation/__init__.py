@@ -11,7 +11,7 @@ from mmktn.evaluation.functional.keypoint_data import KeypointDetections, Keypoi
 from mmktn.evaluation.functional.oks import object_keypoint_similarity
 from mmktn.evaluation.functional.part_segmentation import evaluate_parts
 from mmktn.evaluation.functional.pointwise import PointwiseScores, evaluate_pointwise
-from mmktn.evaluation.functional.regions import RegionDetections
+from mmktn.evaluation.functional.segmentation import SegmentationDetections
 from mmktn.evaluation.scoring import evaluate
 from mmktn.formats.dense_detections import DenseDetections
 from mmktn.formats.result_files import read_keypoint_results, read_results
@@ -24,7 +24,7 @@ __all__ = [
     "KeypointScores",
     "KeypointTruth",
     "PointwiseScores",
-    "RegionDetections",
+    "SegmentationDetections",
     "evaluate",
     "evaluate_body_masks",
     "evaluate_densepose",

@@ -88,7 +88,6 @@ def export_system(
     trained: bool = True,
     overwrite: bool = False,
     least_agreement: float | None = None,
-    calibration_pictures: int = CALIBRATION_PICTURES,
     say: Callable[[str], None] = lambda text: None,
 ) -> ExportReport:
     """Export a model.
@@ -106,7 +105,6 @@ def export_system(
         overwrite: Whether an exported folder that exists may be replaced.
         least_agreement: Share of the people's pixels, 0 to 1, whose chart has to be that of torch;
             None: `LABEL_LIMIT` of the precision.
-        calibration_pictures: Rendered pictures that int8 takes its ranges from.
         say: Receives a line when something begins.
 
     Returns:
@@ -134,7 +132,7 @@ def export_system(
     try:
         job = _Job(model, estimator, system, place, kind, precision, name, trained, agreement, say)
         with named_errors(target):
-            report = job.run(calibration_pictures if precision == "int8" else 0)
+            report = job.run(CALIBRATION_PICTURES if precision == "int8" else 0)
             _move(place, target)
     finally:
         shutil.rmtree(place, ignore_errors=True)

@@ -68,7 +68,7 @@ class DenseLabelWriter:
     def add(
         self,
         annotation_id: int,
-        dense_map: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
         *,
         image_id: int,
         box_xyxy: Sequence[float],
@@ -77,7 +77,7 @@ class DenseLabelWriter:
 
         Args:
             annotation_id: Of the annotation file.
-            dense_map: (4, 256, 256) uint8: chart, U, V, confidence.
+            labels: (4, 256, 256) uint8: chart, U, V, confidence.
             image_id: Its image.
             box_xyxy: (4,) the person's box, in pixels of the image.
 
@@ -88,12 +88,12 @@ class DenseLabelWriter:
             ValueError: Another shape, or a chart above 24.
         """
         name = f"{annotation_id % 1000:03d}/{annotation_id}.png"
-        _check_map(dense_map, f"annotation {annotation_id}")
+        _check_map(labels, f"annotation {annotation_id}")
         path = self.folder / name
-        pixels = np.ascontiguousarray(dense_map.transpose(1, 2, 0))
+        pixels = np.ascontiguousarray(labels.transpose(1, 2, 0))
         with replace_atomically(path) as handle:
             Image.fromarray(pixels, mode="RGBA").save(handle, format="png", compress_level=6)
-        labelled = dense_map[0] > 0
+        labelled = labels[0] > 0
         x1, y1, x2, y2 = (float(value) for value in box_xyxy)
         self._records.append(
             {
@@ -102,7 +102,7 @@ class DenseLabelWriter:
                 "bbox": [x1, y1, x2 - x1, y2 - y1],
                 "file": name,
                 "labelled_cells": int(labelled.sum()),
-                "mean_confidence": round(float(dense_map[3][labelled].mean()) / 255, 4)
+                "mean_confidence": round(float(labels[3][labelled].mean()) / 255, 4)
                 if labelled.any()
                 else 0.0,
             }
@@ -208,9 +208,9 @@ class DenseLabelFolder:
             pixels = read_pixels(path, modes=("RGBA",), max_pixels=MASK_SIDE**2)
         except PictureError as error:
             raise UserError(f"{path} {error}; labels are RGBA: I, U, V, confidence") from error
-        dense_map = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-        _check_map(dense_map, str(path))
-        return dense_map
+        labels = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        _check_map(labels, str(path))
+        return labels
 
     def _read_index(self) -> dict[str, Any]:
         if not self._index_file.is_file():
@@ -248,14 +248,14 @@ class DenseLabelFolder:
             raise ValueError(f"{place}: field file: {shown(name)} is no name in this folder")
 
 
-def _check_map(dense_map: NDArray[np.uint8], place: str) -> None:
+def _check_map(labels: NDArray[np.uint8], place: str) -> None:
     """Check shape and charts.
 
     Raises:
         ValueError: They are not those of dense labels.
     """
     shape = (len(DENSE_CHANNELS), MASK_SIDE, MASK_SIDE)
-    if dense_map.shape != shape or dense_map.dtype != np.uint8:
-        raise ValueError(f"{place}: {dense_map.dtype} {dense_map.shape}, not uint8 {shape}")
-    if dense_map[0].max() > LAST_CHART:
-        raise ValueError(f"{place}: chart {dense_map[0].max()} in the red channel, the last is 24")
+    if labels.shape != shape or labels.dtype != np.uint8:
+        raise ValueError(f"{place}: {labels.dtype} {labels.shape}, not uint8 {shape}")
+    if labels[0].max() > LAST_CHART:
+        raise ValueError(f"{place}: chart {labels[0].max()} in the red channel, the last is 24")

@@ -65,7 +65,7 @@ def decode_charts(
     maps: Mapping[str, np.ndarray],
     box_xyxy: np.ndarray,
     settings: Mapping[str, Any],
-    region_xyxy: np.ndarray | None = None,
+    window_xyxy: np.ndarray | None = None,
 ) -> ChartArrays:
     """Decode the maps of one box.
 
@@ -73,14 +73,14 @@ def decode_charts(
         maps: Name -> (C, rows, columns) float32: `fine_segm`, `u`, `v` and the mask map.
         box_xyxy: (4,) float32 box in the pixels the result shall have.
         settings: `charts` of the manifest.
-        region_xyxy: (4,) what the maps cover, in the same pixels; None: the box.
+        window_xyxy: (4,) what the maps cover, in the same pixels; None: the box.
 
     Returns:
         The result, of the integer size of the box.
     """
     x1, y1, x2, y2 = box_xyxy
     size_hw = (max(int(y2 - y1), 1), max(int(x2 - x1), 1))
-    span = _WHOLE if region_xyxy is None else _share(box_xyxy, region_xyxy)
+    span = _WHOLE if window_xyxy is None else _share(box_xyxy, window_xyxy)
     grids = {
         shape: _Grid(size_hw, shape, span)
         for shape in {(item.shape[1], item.shape[2]) for item in maps.values()}
@@ -173,12 +173,12 @@ def _matrix(low: np.ndarray, high: np.ndarray, share: np.ndarray, cells: int) ->
     return weights
 
 
-def _share(box_xyxy: np.ndarray, region_xyxy: np.ndarray) -> tuple[float, ...]:
-    """The box in shares of the region."""
-    box, region = box_xyxy.astype(np.float64), region_xyxy.astype(np.float64)
-    if (box == region).all():
+def _share(box_xyxy: np.ndarray, window_xyxy: np.ndarray) -> tuple[float, ...]:
+    """The box in shares of the window."""
+    box, window = box_xyxy.astype(np.float64), window_xyxy.astype(np.float64)
+    if (box == window).all():
         return _WHOLE
-    corner, extent = np.tile(region[:2], 2), np.tile(region[2:] - region[:2], 2)
+    corner, extent = np.tile(window[:2], 2), np.tile(window[2:] - window[:2], 2)
     return tuple(((box - corner) / extent).tolist())
 
 

@@ -218,9 +218,9 @@ class TopdownSystem(_CropSystem):
         for part, places, raw in self._crops(image, boxes):
             for row, (box, (centre, scale)) in enumerate(zip(boxes[part], places, strict=True)):
                 middle, half = centre.astype(np.float64), scale.astype(np.float64) / 2
-                region = np.concatenate([middle - half, middle + half])
+                window = np.concatenate([middle - half, middle + half])
                 own = {name: values[row] for name, values in raw.items()}
-                people.densepose.append(decode_charts(own, box, self.settings["charts"], region))
+                people.densepose.append(decode_charts(own, box, self.settings["charts"], window))
         return people
 
 

@@ -25,10 +25,10 @@ _PYRAMID = (
     (r"\.project\.1\.", r".project.bn."),
 )
 _TRANSFER = (
-    (r"context_head\.0\.conv_norm_relus\.0\.", "region_context.conv.conv."),
-    (r"context_head\.0\.conv_norm_relus\.1\.", "region_context.conv.bn."),
-    (r"context_head\.2\.", "region_context.linear."),
-    (r"context_head\.3\.", "region_context.norm."),
+    (r"context_head\.0\.conv_norm_relus\.0\.", "context_head.conv.conv."),
+    (r"context_head\.0\.conv_norm_relus\.1\.", "context_head.conv.bn."),
+    (r"context_head\.2\.", "context_head.linear."),
+    (r"context_head\.3\.", "context_head.norm."),
     (r"context_predictor\.0\.", "keypoint_classifier."),
     (r"spatial_encoder_head\.conv_norm_relus\.0\.", "semantic_encoder.conv."),
     (r"spatial_encoder_head\.conv_norm_relus\.1\.", "semantic_encoder.bn."),

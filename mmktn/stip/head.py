@@ -208,10 +208,10 @@ class STIPHead(HeatmapHead):
         found = super().predict(feats, batch_data_samples, test_cfg=test_cfg)
         if self.semantic_transfer is not None:
             flipped = test_cfg.get("flip_test", False)
-            regions: list[Any] = [view[-1] for view in feats] if flipped else [feats[-1]]
-            presence = self.semantic_transfer.presence(regions[0])
+            wholes: list[Any] = [view[-1] for view in feats] if flipped else [feats[-1]]
+            presence = self.semantic_transfer.presence(wholes[0])
             if flipped:
-                mirrored = self.semantic_transfer.presence(regions[1])
+                mirrored = self.semantic_transfer.presence(wholes[1])
                 presence = (presence + mirrored[:, flip_indices]) / 2
             instances = found[0] if isinstance(found, tuple) else found
             for instance, row in zip(instances, to_numpy(presence), strict=True):
@@ -223,12 +223,12 @@ class STIPHead(HeatmapHead):
         return features, upsample(self.final_layer(features), self.scale)
 
     def _enhance(
-        self, features: Tensor, region: Tensor, initial: Tensor
+        self, features: Tensor, whole: Tensor, initial: Tensor
     ) -> tuple[TransferResult | None, Tensor]:
         """Enrich and enlarge the features; without transfer they are only enlarged and refined."""
         if self.semantic_transfer is None:
             return None, self.refine(upsample(features, self.scale))
-        transfer = self.semantic_transfer(features, region, initial)
+        transfer = self.semantic_transfer(features, whole, initial)
         return transfer, self.refine(upsample(transfer.features, self.scale))
 
     @staticmethod

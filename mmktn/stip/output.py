@@ -17,7 +17,7 @@ class STIPOutput:
         kernel: Kernel ("parameter") maps ``(B, K, h, w)`` (instance-adaptive parsing).
         spatial: Heat-maps of the stage-3 auxiliary head ``(B, K, h, w)``.
         mask_logits: Person mask logits of the stage-2 auxiliary head ``(B, 1, h, w)``.
-        context: Region context embedding ``(B, D)`` (semantic-aware transfer, as the next three).
+        context: Embedding of the crop ``(B, D)`` (semantic-aware transfer, as the next three).
         semantics_logits: Keypoint-wise presence logits ``(B, K)``.
         graph: Global-local graph ``(B, 1, h/s, w/s)`` in [0, 1], at feature resolution.
         transfer_matrix: Instance-specific transfer matrix ``(B, K, h/s, w/s)``.

@@ -1,4 +1,4 @@
-"""Semantic-aware transfer (SaT): enrich region features with what each keypoint means.
+"""Semantic-aware transfer (SaT): enrich the features of a crop with what each keypoint means.
 
 Source: STIP (MM'21), slides and official STIPNet / GPEmbNet. The figure adds the global-local graph
 to the initial heat-maps, the code multiplies: `fuse`.
@@ -20,7 +20,7 @@ class TransferResult:
     Attributes:
         features: Semantic-aware features ``(B, D, h, w)``.
         semantic_map: Keypoint embeddings mapped softly to the pixels ``(B, D, h, w)``.
-        context: Region context embedding ``(B, D)``.
+        context: Context embedding of the crop ``(B, D)``.
         semantics_logits: Keypoint-wise presence logits ``(B, K)``.
         transfer_matrix: Instance-specific transfer matrix ``(B, K, h, w)``.
         graph: Global-local graph ``(B, 1, h, w)`` in [0, 1], or None.
@@ -34,8 +34,8 @@ class TransferResult:
     graph: Tensor | None
 
 
-class RegionContext(nn.Module):
-    """Summarise a region in one vector: convolution, average pooling, linear layer.
+class ContextHead(nn.Module):
+    """Summarise a crop in one vector: convolution, average pooling, linear layer.
 
     Args:
         channels: Width D of the map and of the embedding.
@@ -53,7 +53,7 @@ class RegionContext(nn.Module):
 
 
 class SemanticTransfer(nn.Module):
-    """Transfer the classifier's keypoint semantics to the pixels of the region features.
+    """Transfer the classifier's keypoint semantics to the pixels of the features.
 
     Args:
         channels: Width D of the features.
@@ -74,24 +74,24 @@ class SemanticTransfer(nn.Module):
             raise ValueError(f"semantic_transfer.fuse must be 'mul' or 'add', got {fuse!r}")
         self.fuse = fuse
         self.with_graph = with_graph
-        self.region_context = RegionContext(channels)
+        self.context_head = ContextHead(channels)
         self.keypoint_classifier = nn.Linear(channels, num_keypoints)
         self.semantic_encoder = ConvBlock(channels, channels, kernel_size=3)
         self.projector = ConvBlock(2 * channels, channels, kernel_size=1)
         self.pyramid = ContextPyramid(channels)
 
-    def forward(self, features: Tensor, region: Tensor, initial: Tensor) -> TransferResult:
+    def forward(self, features: Tensor, whole: Tensor, initial: Tensor) -> TransferResult:
         """Run the transfer.
 
         Args:
-            features: Initial region features F ``(B, D, h, w)``.
-            region: Map the context embedding is taken from ``(B, D, h', w')``; F itself for HRNet.
+            features: Initial features F of the crop ``(B, D, h, w)``.
+            whole: Map the context embedding is taken from ``(B, D, h', w')``; F itself for HRNet.
             initial: Initial heat-maps H0 ``(B, K, any size)``.
 
         Returns:
             The enriched features and everything on the way.
         """
-        context = self.region_context(region)  # (B, D)
+        context = self.context_head(whole)  # (B, D)
         transfer_matrix = resize_to(initial, features)  # (B, K, h, w)
         graph = None
         if self.with_graph:
@@ -110,13 +110,13 @@ class SemanticTransfer(nn.Module):
             graph=graph,
         )
 
-    def presence(self, region: Tensor) -> Tensor:
+    def presence(self, whole: Tensor) -> Tensor:
         """Predict which keypoints are to be found, without the transfer.
 
         Args:
-            region: Map the context embedding is taken from ``(B, D, h', w')``.
+            whole: Map the context embedding is taken from ``(B, D, h', w')``.
 
         Returns:
             Keypoint-wise probabilities ``(B, K)``.
         """
-        return self.keypoint_classifier(self.region_context(region)).float().sigmoid()
+        return self.keypoint_classifier(self.context_head(whole)).float().sigmoid()

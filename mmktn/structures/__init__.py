@@ -3,14 +3,11 @@
 from mmktn.formats.chart_arrays import decode_png, encode_png
 from mmktn.structures.chart_output import ChartOutput
 from mmktn.structures.chart_result import ChartResult, ChartResults
-from mmktn.structures.dense_map import decode_unit_bytes, encode_dense_map
-from mmktn.structures.densepose_annotation import (
-    DensePoseAnnotation,
-    DensePoseAnnotations,
-    FlipRules,
-)
+from mmktn.structures.dense_labels import decode_unit_bytes, encode_dense_labels
+from mmktn.structures.densepose_annotation import DensePoseAnnotation, DensePoseAnnotations
+from mmktn.structures.flip_rules import FlipRules
 from mmktn.structures.map_table import DenseMap, declare_map, declared_map
-from mmktn.structures.region_result import RegionResult, RegionResults
+from mmktn.structures.segmentation_result import SegmentationResult, SegmentationResults
 from mmktn.structures.vertex_result import VertexResult, VertexResults
 
 __all__ = [
@@ -21,14 +18,14 @@ __all__ = [
     "DensePoseAnnotation",
     "DensePoseAnnotations",
     "FlipRules",
-    "RegionResult",
-    "RegionResults",
+    "SegmentationResult",
+    "SegmentationResults",
     "VertexResult",
     "VertexResults",
     "declare_map",
     "declared_map",
     "decode_png",
     "decode_unit_bytes",
-    "encode_dense_map",
+    "encode_dense_labels",
     "encode_png",
 ]

@@ -12,7 +12,7 @@ from typing import Any, overload
 from torch import Tensor, cat
 from torch.jit import is_tracing
 
-from mmktn.structures.densepose_annotation import FlipRules
+from mmktn.structures.flip_rules import FlipRules
 from mmktn.structures.instance_list import move_tensor
 from mmktn.structures.map_table import declared_map
 

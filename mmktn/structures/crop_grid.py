@@ -67,21 +67,21 @@ def upright_box(box_xyxy: Tensor, matrix: Tensor) -> Tensor:
     return torch.cat((moved.amin(dim=-2), moved.amax(dim=-2)), dim=-1)
 
 
-def crop_region(center_xy: Tensor, scale_wh: Tensor) -> Tensor:
+def crop_window(center_xy: Tensor, scale_wh: Tensor) -> Tensor:
     """Part of the image (N, 4) xyxy that crops without rotation cover: centre -+ scale / 2."""
     return torch.cat((center_xy - scale_wh / 2, center_xy + scale_wh / 2), dim=-1)
 
 
-def box_in_region(boxes_xyxy: Tensor, regions_xyxy: Tensor) -> Tensor:
-    """Boxes (N, 4) as shares of their regions (N, 4), float64: (0, 0, 1, 1) is the whole region.
+def box_in_window(boxes_xyxy: Tensor, windows_xyxy: Tensor) -> Tensor:
+    """Boxes (N, 4) as shares of their windows (N, 4), float64: (0, 0, 1, 1) is the whole window.
 
     Raises:
-        ValueError: A region has no width or height where its box is another one.
+        ValueError: A window has no width or height where its box is another one.
     """
-    same = (boxes_xyxy == regions_xyxy).all(dim=-1)
+    same = (boxes_xyxy == windows_xyxy).all(dim=-1)
     whole = boxes_xyxy.new_tensor([0, 0, 1, 1], dtype=torch.float64).expand(len(boxes_xyxy), 4)
     if bool(same.all()):
         return whole
-    regions = torch.where(same[:, None], whole, regions_xyxy.double())
+    windows = torch.where(same[:, None], whole, windows_xyxy.double())
     corners = boxes_xyxy.double().view(-1, 2, 2)
-    return torch.where(same[:, None], whole, image_to_box_relative(corners, regions).view(-1, 4))
+    return torch.where(same[:, None], whole, image_to_box_relative(corners, windows).view(-1, 4))

@@ -8,9 +8,9 @@ and V on all 24 charts (DensePose's symmetry tables).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,33 +29,10 @@ from mmktn.structures.box_grid import (
     move_image_points,
     warp_box_map,
 )
-from mmktn.structures.dense_map import flip_dense_map
+from mmktn.structures.dense_labels import flip_dense_labels
+from mmktn.structures.flip_rules import FlipRules
 from mmktn.structures.instance_list import InstanceList
 from mmktn.structures.map_table import declared_map
-
-Values: TypeAlias = NDArray[Any]
-FlipUV: TypeAlias = Callable[[Values, Values, Values], tuple[Values, Values]]
-
-
-@dataclass(frozen=True)
-class FlipRules:
-    """What a left-right mirror does to labels; the tables come from `mmktn.surface.symmetry`.
-
-    Attributes:
-        chart_flip: (25,) chart -> chart of the mirrored person.
-        coarse_flip: (15,) coarse part -> mirrored part.
-        keypoint_flip: (K,) keypoint -> mirrored keypoint.
-        flip_uv: `(charts, u, v) -> (u', v')` with the charts *before* the swap; None where no table
-            is known, and then annotations with points cannot be flipped.
-        vertex_mirrors: Name of a mesh -> (K,) vertex of the mirrored body; for annotations that
-            name vertices.
-    """
-
-    chart_flip: NDArray[np.int64]
-    coarse_flip: NDArray[np.int64]
-    keypoint_flip: NDArray[np.int64]
-    flip_uv: FlipUV | None
-    vertex_mirrors: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
 @dataclass
@@ -70,8 +47,8 @@ class DensePoseAnnotation:
         keypoint_xy: (K, 2) float, box-relative, possibly outside [0, 1]; or None.
         keypoint_visible: (K,) int64, COCO v: 0 not labelled, 1 hidden, 2 visible; or None.
         valid: Whether the person carries a dense pose. Without one P is 0 and the maps are None.
-        dense_map: (4, 256, 256) uint8 over the box: chart, U, V and confidence of each cell
-            (mmktn/structures/dense_map.py), labels of a teacher; or None.
+        dense_labels: (4, 256, 256) uint8 over the box: chart, U, V and confidence of each cell
+            (mmktn/structures/dense_labels.py), labels of a teacher; or None.
         label_maps: Labels of further maps, by the name of the map: (256, 256) or (C, 256, 256) over
             the box. `DenseMap.flip_labels` mirrors them.
         mesh: Name of the mesh that `vertices` refer to (`ref_model`), or None.
@@ -86,7 +63,7 @@ class DensePoseAnnotation:
     keypoint_xy: Tensor | None = None
     keypoint_visible: Tensor | None = None
     valid: bool = True
-    dense_map: Tensor | None = None
+    dense_labels: Tensor | None = None
     label_maps: dict[str, Tensor] = field(default_factory=dict)
     mesh: str | None = None
     vertex_xy: Tensor | None = None
@@ -106,8 +83,8 @@ class DensePoseAnnotation:
         if self.coarse_map is not None and tuple(self.coarse_map.shape) != grid:
             raise ValueError(f"coarse_map: shape {tuple(self.coarse_map.shape)}, not {grid}")
         dense = (len(DENSE_CHANNELS), *grid)
-        if self.dense_map is not None and tuple(self.dense_map.shape) != dense:
-            raise ValueError(f"dense_map: shape {tuple(self.dense_map.shape)}, not {dense}")
+        if self.dense_labels is not None and tuple(self.dense_labels.shape) != dense:
+            raise ValueError(f"dense_labels: shape {tuple(self.dense_labels.shape)}, not {dense}")
         for name, labels in self.label_maps.items():
             if tuple(labels.shape[-2:]) != grid or labels.ndim not in (2, 3):
                 raise ValueError(f"label_maps[{name!r}]: shape {tuple(labels.shape)}, not {grid}")
@@ -117,11 +94,11 @@ class DensePoseAnnotation:
         if xy is not None and visible is not None and len(xy) != len(visible):
             raise ValueError(f"keypoint_visible: {len(visible)} values, keypoint_xy: {len(xy)}")
         self._check_vertices()
-        maps = (self.coarse_map, self.dense_map, *self.label_maps.values(), self.vertices)
+        maps = (self.coarse_map, self.dense_labels, *self.label_maps.values(), self.vertices)
         if not self.valid and (num_points or any(item is not None for item in maps)):
             raise ValueError(
                 "valid: a person without dense pose can have neither points nor maps "
-                "(coarse_map, dense_map, label_maps), nor vertices"
+                "(coarse_map, dense_labels, label_maps), nor vertices"
             )
 
     def _check_vertices(self) -> None:
@@ -185,8 +162,8 @@ class DensePoseAnnotation:
                 a mesh whose mirror is not known.
         """
         flipped = replace(self, point_xy=mirror_box_relative(self.point_xy))
-        if rules.flip_uv is None and (self.num_points or self.dense_map is not None):
-            name = "point_uv" if self.num_points else "dense_map"
+        if rules.flip_uv is None and (self.num_points or self.dense_labels is not None):
+            name = "point_uv" if self.num_points else "dense_labels"
             raise ValueError(f"{name}: cannot be flipped without the surface's UV symmetry tables")
         if self.num_points and rules.flip_uv is not None:
             charts = self.point_charts.cpu().numpy()
@@ -196,8 +173,10 @@ class DensePoseAnnotation:
             flipped.point_charts = _permuted(self.point_charts, rules.chart_flip)
         if self.coarse_map is not None:
             flipped.coarse_map = _permuted(self.coarse_map.flip(-1), rules.coarse_flip)
-        if self.dense_map is not None and rules.flip_uv is not None:
-            flipped.dense_map = flip_dense_map(self.dense_map, rules.chart_flip, rules.flip_uv)
+        if self.dense_labels is not None and rules.flip_uv is not None:
+            flipped.dense_labels = flip_dense_labels(
+                self.dense_labels, rules.chart_flip, rules.flip_uv
+            )
         if self.vertices is not None and self.vertex_xy is not None and self.mesh is not None:
             flipped.vertex_xy = mirror_box_relative(self.vertex_xy)
             flipped.vertices = _mirrored_vertices(self.vertices, self.mesh, rules)
@@ -227,8 +206,8 @@ class DensePoseAnnotation:
         rebased = replace(self, point_xy=box_relative_to_other_box(self.point_xy, *boxes))
         if self.coarse_map is not None:
             rebased.coarse_map = box_map_to_other_box(self.coarse_map, *boxes)
-        if self.dense_map is not None:
-            rebased.dense_map = box_map_to_other_box(self.dense_map, *boxes)
+        if self.dense_labels is not None:
+            rebased.dense_labels = box_map_to_other_box(self.dense_labels, *boxes)
         rebased.label_maps = self._mapped_labels(lambda m: box_map_to_other_box(m, *boxes))
         if self.keypoint_xy is not None:
             rebased.keypoint_xy = box_relative_to_other_box(self.keypoint_xy, *boxes)
@@ -271,8 +250,8 @@ class DensePoseAnnotation:
             warped.vertex_xy = moved(self.vertex_xy)
         if self.coarse_map is not None:
             warped.coarse_map = warp_box_map(self.coarse_map, matrix, *boxes)
-        if self.dense_map is not None:
-            warped.dense_map = warp_box_map(self.dense_map, matrix, *boxes)
+        if self.dense_labels is not None:
+            warped.dense_labels = warp_box_map(self.dense_labels, matrix, *boxes)
         warped.label_maps = self._mapped_labels(lambda m: warp_box_map(m, matrix, *boxes))
         return warped
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import torch
 from torch import Tensor
 
+from mmktn.structures.flip_rules import FlipRules
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from mmktn.structures.densepose_annotation import FlipRules
 
 Maps = Mapping[str, Tensor]
 """Name -> maps (N, C, h, w) of N boxes: `ChartOutput.as_dict()`."""

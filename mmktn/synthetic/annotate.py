@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from mmktn.annotation.points import GRID, sample_parts
-from mmktn.formats.dense_maps import UV_STEPS
+from mmktn.formats.dense_truth import UV_STEPS
 from mmktn.surface.body_surface import BodySurface
 from mmktn.surface.parts import CHART_TO_COARSE, NUM_COARSE
 from mmktn.surface.rasterize import RasterResult
@@ -29,7 +29,7 @@ from mmktn.utils.output_files import replace_atomically
 
 
 @dataclass
-class DenseMaps:
+class DenseTruth:
     """Per-pixel ground truth of one image, as kept in `dense/<image>.npz`.
 
     Attributes:
@@ -75,12 +75,12 @@ class DenseMaps:
             np.savez_compressed(handle, **vars(self))
 
 
-def dense_maps(
+def dense_truth(
     instance: NDArray[np.uint8],
     rasters: list[RasterResult],
     face_charts: NDArray[np.int64],
     face_uv: NDArray[np.float64],
-) -> DenseMaps:
+) -> DenseTruth:
     """Charts and coordinates of what is seen.
 
     Args:
@@ -100,7 +100,7 @@ def dense_maps(
         uv = np.clip(raster.interpolate(face_uv, mask), 0, 1)
         steps = np.round(uv * UV_STEPS).astype(np.uint16)
         u[mask], v[mask] = steps.T
-    return DenseMaps(instance, chart, u, v)
+    return DenseTruth(instance, chart, u, v)
 
 
 def tight_box(mask: NDArray[np.bool_]) -> list[float]:
@@ -156,7 +156,7 @@ def coarse_grid(
 
 
 def dense_pose_fields(
-    maps: DenseMaps, mask: NDArray[np.bool_], box: list[float], *, rng: np.random.Generator
+    maps: DenseTruth, mask: NDArray[np.bool_], box: list[float], *, rng: np.random.Generator
 ) -> dict[str, Any]:
     """The dp_ fields of one person.
 

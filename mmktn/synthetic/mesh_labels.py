@@ -21,10 +21,10 @@ from mmktn.surface.parts import COCO_KEYPOINT_NAMES
 from mmktn.surface.rasterize import RasterResult, rasterize
 from mmktn.surface.shapes import point_weights
 from mmktn.synthetic.annotate import (
-    DenseMaps,
+    DenseTruth,
     coco_fields,
-    dense_maps,
     dense_pose_fields,
+    dense_truth,
     tight_box,
 )
 from mmktn.synthetic.render import VISIBLE_WITHIN_M
@@ -149,7 +149,7 @@ class MeshLabels:
             outside the image.
     """
 
-    maps: DenseMaps
+    maps: DenseTruth
     keypoints: NDArray[np.float64]
 
     @cached_property
@@ -215,7 +215,7 @@ def label_meshes(people: Sequence[FittedPerson], mesh: ChartedMesh) -> MeshLabel
         nearest = np.where(nearer, raster.depth, nearest)
         rasters.append(raster)
         bodies.append(vertices)
-    maps = dense_maps(instance, rasters, mesh.face_charts, mesh.face_uv)
+    maps = dense_truth(instance, rasters, mesh.face_charts, mesh.face_uv)
     keypoints = [
         _keypoints(person, vertices, mesh, raster, instance == k + 1)
         for k, (person, vertices, raster) in enumerate(zip(people, bodies, rasters, strict=True))

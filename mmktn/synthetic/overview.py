@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mmktn.annotation.points import GRID
 from mmktn.surface.parts import NUM_CHARTS
-from mmktn.synthetic.annotate import DenseMaps
+from mmktn.synthetic.annotate import DenseTruth
 from mmktn.synthetic.sample import COCO_SKELETON, Sample
 
 _TITLES = ("image", "charts", "U", "V", "points", "keypoints")
@@ -70,7 +70,7 @@ def contact_sheet(samples: list[Sample], *, columns: int = 8) -> NDArray[np.uint
     return sheet.astype(np.uint8)
 
 
-def _colored(values: NDArray[np.floating], maps: DenseMaps, palette: int) -> NDArray[np.uint8]:
+def _colored(values: NDArray[np.floating], maps: DenseTruth, palette: int) -> NDArray[np.uint8]:
     """Colour-mapped labels on a dark ground."""
     colors = cv2.applyColorMap(values.astype(np.uint8), palette)
     picture = np.array(colors[..., ::-1], np.uint8)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mmktn.surface.parts import COCO_KEYPOINT_NAMES
 from mmktn.surface.rasterize import RasterResult, rasterize
-from mmktn.synthetic.annotate import DenseMaps, dense_maps
+from mmktn.synthetic.annotate import DenseTruth, dense_truth
 from mmktn.synthetic.background import random_background
 from mmktn.synthetic.body import Figure, Template
 from mmktn.synthetic.camera import Camera
@@ -56,7 +56,7 @@ class Labels:
         full_areas: (N,) pixels that each would cover if nothing stood in front.
     """
 
-    maps: DenseMaps
+    maps: DenseTruth
     outline: NDArray[np.uint8]
     people: list[Person]
     rasters: list[RasterResult]
@@ -105,7 +105,7 @@ def render_labels(scene: Scene, template: Template, *, min_pixels: int) -> Label
         worst = min(useless, key=lambda k: areas[k])
         del people[worst], rasters[worst], covers[worst]
     return Labels(
-        maps=dense_maps(instance, rasters, template.face_charts, template.face_uv),
+        maps=dense_truth(instance, rasters, template.face_charts, template.face_uv),
         outline=outline,
         people=people,
         rasters=rasters,
@@ -281,12 +281,12 @@ def _draw_person(
     low = np.clip(np.floor(points[:, :2].min(axis=0)), 0, limit).astype(int)
     high = np.clip(np.ceil(points[:, :2].max(axis=0)), low, limit).astype(int)
     window = slice(low[1], high[1]), slice(low[0], high[0])
-    region = depth[window]
-    if region.size == 0:
+    behind = depth[window]
+    if behind.size == 0:
         return
     points[:, :2] -= low
-    raster = rasterize(points, faces, height=region.shape[0], width=region.shape[1])
-    mask = raster.depth < region
+    raster = rasterize(points, faces, height=behind.shape[0], width=behind.shape[1])
+    mask = raster.depth < behind
     normals = np.concatenate([figure.normals, *(layer.normals for layer in layers)])
     places = np.concatenate([template.garment, *(layer.places for layer in layers)])
     seen = raster.face_ids[mask]
@@ -317,7 +317,7 @@ def _draw_person(
     shade = light.shade(normal, lit)
     crease = _creases(raster, scene.camera.focal * SUPERSAMPLING)[mask]
     canvas[window][mask] = colors * shade * crease[:, None]
-    region[mask] = raster.depth[mask]
+    behind[mask] = raster.depth[mask]
 
 
 def _lit(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.surface.body_surface import load_surface
+from mmktn.surface.io import load_surface
 from mmktn.surface.parts import COCO_KEYPOINT_NAMES
 from mmktn.surface.reference_mesh import BODY, body_mesh_name
 from mmktn.synthetic.annotate import (

@@ -8,8 +8,8 @@ is left out where the folder is. Any other import error surfaces.
 import importlib
 from importlib.util import find_spec
 
-from mmktn.compat import real_spec
 from mmktn.compat.host_versions import HOSTS
+from mmktn.compat.import_hooks import real_spec
 
 _REGISTERING = (
     "mmktn.models",

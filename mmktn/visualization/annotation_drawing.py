@@ -53,10 +53,10 @@ def draw_coarse_map(
         return drawn
     cell_ids = np.ix_(rows[inside_y].astype(np.int64), columns[inside_x].astype(np.int64))
     parts = coarse_map[cell_ids]
-    region = drawn[np.ix_(inside_y, inside_x)]
-    mixed = (1 - alpha) * region + alpha * coarse_colours()[parts]
-    region = np.where((parts > 0)[..., None], mixed, region).astype(np.uint8)
-    drawn[np.ix_(inside_y, inside_x)] = region
+    window = drawn[np.ix_(inside_y, inside_x)]
+    mixed = (1 - alpha) * window + alpha * coarse_colours()[parts]
+    window = np.where((parts > 0)[..., None], mixed, window).astype(np.uint8)
+    drawn[np.ix_(inside_y, inside_x)] = window
     return drawn
 
 

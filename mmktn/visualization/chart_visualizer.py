@@ -105,7 +105,7 @@ class ChartVisualizer(DetLocalVisualizer):
     def draw_predictions(self, image: np.ndarray, instances: InstanceData) -> np.ndarray:
         """Boxes, charts, U and V of an image side by side; boxes alone without `densepose`.
 
-        Keypoints, masks and regions, where there are any, are drawn with the boxes.
+        Keypoints, masks and segmentations, where there are any, are drawn with the boxes.
 
         Args:
             image: (H, W, 3) uint8 RGB.

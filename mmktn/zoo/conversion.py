@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmktn.utils.checkpoint_files import load_weights
-from mmktn.utils.checkpoints import (
+from mmktn.checkpoints import (
     check_constants,
     check_parts,
     convert_detector,
@@ -21,6 +20,7 @@ from mmktn.utils.checkpoints import (
     model_shapes,
     read_official_checkpoint,
 )
+from mmktn.utils.checkpoint_files import load_weights
 from mmktn.utils.config_path import read_config
 from mmktn.utils.download import Fetched, home_folder, say
 from mmktn.utils.output_files import replace_atomically

@@ -20,7 +20,7 @@ from mmktn.zoo.trust import trust, trusted_sha256
 
 _PACKAGE = Path(__file__).parents[1]
 # What decides how a published file becomes ours.
-_CONVERTER = ("utils/checkpoint_keys.py", "stip/checkpoint_keys.py", "utils/checkpoints")
+_CONVERTER = ("checkpoints", "stip/checkpoint_keys.py")
 _Given = TypeVar("_Given")
 
 

@@ -55,7 +55,7 @@ def measure(
         persons, cells; shares: labelled (of the true cells), chart_right (of the labelled true
         cells), extra (labelled cells that are background in truth, of the true cells); of the
         labelled cells mean and median error in metres; over all true cells AUC10 and AUC30; groups:
-        the same by body region.
+        the same by group of charts.
 
     Raises:
         ValueError: The folders have no person in common.
@@ -100,7 +100,7 @@ def report(figures: dict[str, Any]) -> str:
         f"{100 * figures['median_m']:.2f} cm",
         f"AUC10, AUC30  {figures['AUC10']:.4f}, {figures['AUC30']:.4f}",
         "",
-        f"{'region':<12} {'cells':>8} {'missed':>7} {'mean cm':>8} {'median':>7} {'AUC10':>6}",
+        f"{'group':<12} {'cells':>8} {'missed':>7} {'mean cm':>8} {'median':>7} {'AUC10':>6}",
     ]
     for name, row in figures["groups"].items():
         lines.append(

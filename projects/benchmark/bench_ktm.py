@@ -4,7 +4,7 @@ Usage: python projects/benchmark/bench_ktm.py [--out FILE.json] [--variants NAME
 
 One step is forward, backward and SGD with momentum of the full-size predictor of KTN v2 on random
 features; the weights of the box head are given. Every variant runs in a process of its own.
-'dense' is the original and the baseline of the ratios, 'plain' the same maps without any KTM.
+'full' is the original and the baseline of the ratios, 'plain' the same maps without any KTM.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from mmktn.utils.user_error import one_line_errors
 
 MAPS = {"coarse_channels": 15, "with_body_mask": True, "num_keypoints": 17}
 VARIANTS: dict[str, dict[str, Any] | None] = {
-    "dense": {"kind": "dense"},
+    "full": {"kind": "full"},
     "low_rank-256": {"kind": "low_rank", "rank": 256},
     "low_rank-64": {"kind": "low_rank", "rank": 64},
     "grouped-16": {"kind": "grouped", "groups": 16},
     "plain": None,
 }
-BASELINE = "dense"
+BASELINE = "full"
 BOX_DIM = 1024
 
 
@@ -124,7 +124,7 @@ def add_parameter_ratios(report: dict[str, Any]) -> None:
 def show(report: dict[str, Any]) -> None:
     """Print the report."""
     table = Table(title="Training step of the KTM predictor (median) and peak MB of the process")
-    for column in ("variant", "M params", "s", "MB", "params / dense", "s / dense", "MB / dense"):
+    for column in ("variant", "M params", "s", "MB", "params / full", "s / full", "MB / full"):
         table.add_column(column, justify="left" if column == "variant" else "right")
     for row in report["results"]:
         ratios = ("ratio_parameters", "ratio_seconds", "ratio_peak_rss")

@@ -54,7 +54,7 @@ def direct_forward_maps(head: Any, feats: Sequence[Tensor]) -> STIPOutput:
     initial = head.final_layer(enlarge(features))
     mask_logits = head.auxiliary.mask_layer(enlarge(early))
     spatial = head.auxiliary.spatial_layer(enlarge(middle))
-    context = sat.region_context(features)
+    context = sat.context_head(features)
     graph = torch.sigmoid((context[..., None, None] * features).sum(1, keepdim=True))
     matrix = F.interpolate(initial, size=features.shape[-2:], mode="bilinear", align_corners=False)
     matrix = matrix * graph

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from mmktn.datasets import DensePoseCocoDataset
-from mmktn.datasets.dense_truth import dense_map_of_truth, read_truth
+from mmktn.datasets.dense_truth import labels_of_truth, read_truth
 from mmktn.formats.dense_labels import DenseLabelFolder, DenseLabelWriter
-from mmktn.synthetic.annotate import DenseMaps
+from mmktn.synthetic.annotate import DenseTruth
 from tests.fake_annotations import fake_coco_file
 
 BOX = (10.0, 20.5, 60.0, 90.0)
@@ -140,7 +140,7 @@ def test_missing_picture_missing_person_other_box(tmp_path):
         labels.read(1007, (10.0, 20.5, 61.0, 90.0))
 
 
-def test_writer_refuses_what_is_no_dense_map(tmp_path):
+def test_writer_refuses_what_are_no_dense_labels(tmp_path):
     writer = DenseLabelWriter(tmp_path, {})
     with pytest.raises(ValueError, match=r"annotation 5: float64"):
         writer.add(5, np.zeros((4, 256, 256)), image_id=1, box_xyxy=BOX)
@@ -188,10 +188,10 @@ def test_data_set_hands_labels_to_their_persons(coco):
         info = built.get_data_info(index)
         assert sample.gt_instances.densepose.valid.any()
         for item, instance in zip(sample.gt_instances.densepose, info["instances"], strict=True):
-            assert (item.dense_map is not None) == (instance["ann_id"] in expected)
-            if item.dense_map is not None:
+            assert (item.dense_labels is not None) == (instance["ann_id"] in expected)
+            if item.dense_labels is not None:
                 found.add(instance["ann_id"])
-                np.testing.assert_array_equal(item.dense_map, random_map(instance["ann_id"]))
+                np.testing.assert_array_equal(item.dense_labels, random_map(instance["ann_id"]))
     assert found == expected
 
 
@@ -210,7 +210,7 @@ def test_truth_on_the_box_grid_by_hand():
     chart[15:, 8:24] = 9
     u = np.full((40, 60), 65535 // 2, np.uint16)
     v = np.tile(np.arange(60, dtype=np.uint16) * 1000, (40, 1))
-    labels = dense_map_of_truth(DenseMaps(instance, chart, u, v), 2, [8.0, 10.0, 16.0, 10.0])
+    labels = labels_of_truth(DenseTruth(instance, chart, u, v), 2, [8.0, 10.0, 16.0, 10.0])
     # 16 cells a column, 25.6 cells a row.
     assert labels[:, 0, 0].tolist() == [5, 127, int(8000 / 65535 * 255), 255]
     assert labels[0, 127, 100] == 5

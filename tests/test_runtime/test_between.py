@@ -143,18 +143,18 @@ def raw_maps(count, side=14, seed=5):
         ("body_mask", -1.0),
     ],
 )
-@pytest.mark.parametrize("regions", [None, BOXES + np.array([-3, -2, 5, 4], "f")])
-def test_charts_are_those_of_the_decoder(source, threshold, regions):
+@pytest.mark.parametrize("windows", [None, BOXES + np.array([-3, -2, 5, 4], "f")])
+def test_charts_are_those_of_the_decoder(source, threshold, windows):
     maps = raw_maps(len(BOXES))
     decoder = ChartDecoder(source, threshold, chart_confidence=True)
-    there = None if regions is None else torch.from_numpy(regions).double()
-    expected = decoder.decode(ChartOutput(maps), torch.from_numpy(BOXES), regions_xyxy=there)
+    there = None if windows is None else torch.from_numpy(windows).double()
+    expected = decoder.decode(ChartOutput(maps), torch.from_numpy(BOXES), windows_xyxy=there)
     settings = {"mask_source": source, "mask_threshold": threshold, "confidence": True}
     read = {"fine_segm", "u", "v", source}
     for index, result in enumerate(expected):
         own = {name: values[index].numpy() for name, values in maps.items() if name in read}
-        region = None if regions is None else regions[index]
-        found, wanted = decode_charts(own, BOXES[index], settings, region), result.arrays()
+        window = None if windows is None else windows[index]
+        found, wanted = decode_charts(own, BOXES[index], settings, window), result.arrays()
         assert found.xy == wanted.xy
         assert (found.labels == wanted.labels).mean() >= 0.999
         same = found.labels == wanted.labels

@@ -22,10 +22,10 @@ def halve(x):
 
 def test_context_embedding_by_hand():
     module, features, _, result = run()
-    region = module.region_context
-    conv = torch.nn.functional.conv2d(features, region.conv.conv.weight, padding=1)
+    head = module.context_head
+    conv = torch.nn.functional.conv2d(features, head.conv.conv.weight, padding=1)
     pooled = (conv / (1 + 1e-5) ** 0.5).relu().mean((2, 3))
-    expected = (pooled @ region.linear.weight.T / (1 + 1e-5) ** 0.5).relu()
+    expected = (pooled @ head.linear.weight.T / (1 + 1e-5) ** 0.5).relu()
     torch.testing.assert_close(result.context, expected)
 
 

@@ -7,21 +7,21 @@ import torch
 
 from mmktn.structures.box_grid import move_image_points
 from mmktn.structures.crop_grid import (
-    box_in_region,
+    box_in_window,
     crop_matrix,
-    crop_region,
+    crop_window,
     index_matrix,
     upright_box,
 )
 
 
-def test_centre_goes_to_the_middle_and_the_region_fills_the_crop():
+def test_centre_goes_to_the_middle_and_the_window_fills_the_crop():
     matrix = crop_matrix((50.5, 80.25), (60, 80), size_wh=(96, 128))
     points = torch.tensor([[50.5, 80.25], [20.5, 40.25], [80.5, 120.25]], dtype=torch.float64)
     expected = torch.tensor([[48, 64], [0, 0], [96, 128]], dtype=torch.float64)
     torch.testing.assert_close(move_image_points(points, matrix), expected)
-    region = crop_region(torch.tensor([50.5, 80.25]), torch.tensor([60.0, 80.0]))
-    assert region.tolist() == [20.5, 40.25, 80.5, 120.25]
+    window = crop_window(torch.tensor([50.5, 80.25]), torch.tensor([60.0, 80.0]))
+    assert window.tolist() == [20.5, 40.25, 80.5, 120.25]
 
 
 @pytest.mark.parametrize("rotation", [0.0, 30.0, -75.0])
@@ -66,17 +66,17 @@ def test_upright_box_holds_the_turned_one():
     torch.testing.assert_close(box, expected)
 
 
-def test_boxes_as_shares_of_their_regions():
+def test_boxes_as_shares_of_their_windows():
     boxes = torch.tensor([[2.0, 4.0, 6.0, 8.0], [1.0, 1.0, 3.0, 3.0]])
-    regions = torch.tensor([[0.0, 0.0, 8.0, 16.0], [1.0, 1.0, 3.0, 3.0]])
-    shares = box_in_region(boxes, regions)
+    windows = torch.tensor([[0.0, 0.0, 8.0, 16.0], [1.0, 1.0, 3.0, 3.0]])
+    shares = box_in_window(boxes, windows)
     assert shares.tolist() == [[0.25, 0.25, 0.75, 0.5], [0.0, 0.0, 1.0, 1.0]]
-    assert box_in_region(boxes[:0], regions[:0]).shape == (0, 4)
+    assert box_in_window(boxes[:0], windows[:0]).shape == (0, 4)
 
 
-def test_region_without_size_is_an_error():
+def test_window_without_size_is_an_error():
     with pytest.raises(ValueError, match="no width or height"):
-        box_in_region(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[0.0, 0.0, 0.0, 1.0]]))
+        box_in_window(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[0.0, 0.0, 0.0, 1.0]]))
 
 
 @pytest.mark.parametrize("scale", [(0, 4), (4, float("nan")), (-1, 4), (float("inf"), 4)])
@@ -86,12 +86,12 @@ def test_crop_without_size_is_an_error(scale):
 
 
 def test_training_and_decoding_see_the_box_in_the_same_place():
-    """The box in crop pixels over the crop's size is the box's share of the crop's region."""
+    """The box in crop pixels over the crop's size is the box's share of the crop's window."""
     center, scale, size = (50.5, 80.25), (60.0, 80.0), (96, 128)
     box = torch.tensor([33.0, 51.0, 71.5, 117.25], dtype=torch.float64)
     there = upright_box(box, crop_matrix(center, scale, size_wh=size))
-    region = crop_region(torch.tensor(center), torch.tensor(scale)).double()
-    shares = box_in_region(box[None], region[None])[0]
+    window = crop_window(torch.tensor(center), torch.tensor(scale)).double()
+    shares = box_in_window(box[None], window[None])[0]
     torch.testing.assert_close(there / torch.tensor([*size, *size]), shares)
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from mmktn.surface.compact_fields import compacted, expanded
-from mmktn.surface.human import DATA_FILE
-from mmktn.surface.io import load_surface_file
+from mmktn.surface.io import HUMAN_BODY, load_surface_file
 
 MIRROR = np.array([1, 0, 2, 4, 3])  # two pairs and a vertex on the middle
 
@@ -114,11 +113,11 @@ def test_fields_that_do_not_fit_are_named(changes, words):
 
 
 def test_first_version_is_read_and_equals_the_shipped_body(tmp_path):
-    with np.load(DATA_FILE) as archive:
+    with np.load(HUMAN_BODY) as archive:
         whole = expanded(dict(archive))
-    assert "faces" not in np.load(DATA_FILE).files
+    assert "faces" not in np.load(HUMAN_BODY).files
     np.savez(tmp_path / "first.npz", **{**whole, "format_version": 1})
-    first, shipped = load_surface_file(tmp_path / "first.npz"), load_surface_file(DATA_FILE)
+    first, shipped = load_surface_file(tmp_path / "first.npz"), load_surface_file(HUMAN_BODY)
     np.testing.assert_array_equal(first.shapes.basis, shipped.shapes.basis)
     np.testing.assert_array_equal(first.mesh.faces, shipped.mesh.faces)
     both = shipped.vertex_mirror

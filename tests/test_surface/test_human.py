@@ -4,7 +4,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from mmktn.surface import CHART_FLIP, load_surface
-from mmktn.surface.human import DATA_FILE
+from mmktn.surface.io import HUMAN_BODY
 from mmktn.surface.parts import CHART_NAMES, COCO_KEYPOINT_NAMES
 from tests.test_surface.conftest import is_closed_manifold
 
@@ -22,7 +22,7 @@ def _centroid(body, chart: int) -> np.ndarray:
 
 
 def test_file_is_small_and_loads_to_one_object():
-    assert DATA_FILE.stat().st_size < 1_500_000
+    assert HUMAN_BODY.stat().st_size < 1_500_000
     assert load_surface() is load_surface("human")
 
 

@@ -5,7 +5,7 @@ from pycocotools import mask as coco_mask
 from mmktn.surface.parts import CHART_TO_COARSE
 from mmktn.synthetic.annotate import (
     UV_STEPS,
-    DenseMaps,
+    DenseTruth,
     coarse_grid,
     coco_fields,
     crowd_index,
@@ -27,7 +27,7 @@ def painted():
     mask = chart > 0
     u = np.where(mask, x * 1300, 0).astype(np.uint16)
     v = np.where(mask, y * 1000, 0).astype(np.uint16)
-    return DenseMaps(mask.astype(np.uint8), chart, u, v)
+    return DenseTruth(mask.astype(np.uint8), chart, u, v)
 
 
 def test_convention_box_is_tight_around_visible_pixels(painted):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from mmktn.surface.body_surface import BodySurface, load_surface
+from mmktn.surface.body_surface import BodySurface
+from mmktn.surface.io import load_surface
 from mmktn.synthetic.body import Shape, Template, make_figure, random_shape
 from mmktn.synthetic.camera import rotation_about
 from mmktn.synthetic.pose import joint_rotations, random_pose

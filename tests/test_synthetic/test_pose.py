@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmktn.surface.body_surface import load_surface
+from mmktn.surface.io import load_surface
 from mmktn.synthetic.body import Shape, make_figure
 from mmktn.synthetic.pose import (
     POSE_STYLES,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmktn.surface.body_surface import load_surface
+from mmktn.surface.io import load_surface
 from mmktn.surface.parts import COCO_KEYPOINT_NAMES
 from mmktn.synthetic import render
 from mmktn.synthetic.annotate import UV_STEPS

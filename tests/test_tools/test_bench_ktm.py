@@ -21,12 +21,12 @@ def bench(monkeypatch):
 
 def test_forms_are_measured_beside_the_original(bench, tmp_path):
     out = tmp_path / "report.json"
-    arguments = ["--variants", "dense", "grouped-16", "--channels", "16", "--rois", "2"]
+    arguments = ["--variants", "full", "grouped-16", "--channels", "16", "--rois", "2"]
     arguments += ["--size", "4", "--repeats", "1", "--threads", "1", "--out", str(out)]
     assert bench.main(arguments) == 0
-    dense, grouped = json.loads(out.read_text())["results"]
-    assert dense["ratio_parameters"] == dense["ratio_seconds"] == 1
+    full, grouped = json.loads(out.read_text())["results"]
+    assert full["ratio_parameters"] == full["ratio_seconds"] == 1
     # Rows of 16 x 4 x 4 and boxes of 1024: the matrices shrink to a sixteenth, biases and plain
     # maps stay.
     matrices = (2 * 256 + 1024) * 256 + 256 * 256
-    assert grouped["parameters"] == dense["parameters"] - matrices * 15 // 16
+    assert grouped["parameters"] == full["parameters"] - matrices * 15 // 16

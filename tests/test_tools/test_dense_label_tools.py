@@ -176,7 +176,7 @@ def test_student_reads_what_the_teacher_wrote(root, teacher_labels):
         ],
     )
     people = built[0]["data_samples"].gt_instances.densepose
-    assert all(item.dense_map is not None for item in people)
+    assert all(item.dense_labels is not None for item in people)
 
 
 def test_errors_are_one_line(root, monkeypatch, capsys):

@@ -5,10 +5,10 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from mmktn.structures import RegionResult, RegionResults
+from mmktn.structures import SegmentationResult, SegmentationResults
 from mmktn.visualization.annotation_drawing import coarse_colours
 from mmktn.visualization.chart_visualizer import ChartVisualizer
-from mmktn.visualization.task_drawing import draw_regions, draw_tasks
+from mmktn.visualization.task_drawing import draw_segmentation, draw_tasks
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def people(**fields) -> InstanceData:
 def test_regions_cover_their_labels_alone(image):
     labels = np.zeros((20, 20), dtype=np.uint8)
     labels[:10] = 14
-    picture = draw_regions(image, labels, (10, 5))
+    picture = draw_segmentation(image, labels, (10, 5))
     expected = np.zeros((40, 60), dtype=bool)
     expected[5:15, 10:30] = True
     np.testing.assert_array_equal(changed(picture, image), expected)
@@ -39,14 +39,14 @@ def test_regions_cover_their_labels_alone(image):
 
 def test_regions_are_cut_at_the_border(image):
     labels = np.ones((20, 20), dtype=np.uint8)
-    assert changed(draw_regions(image, labels, (-15, 30)), image).sum() == 5 * 10
-    assert changed(draw_regions(image, labels, (55, -18)), image).sum() == 5 * 2
+    assert changed(draw_segmentation(image, labels, (-15, 30)), image).sum() == 5 * 10
+    assert changed(draw_segmentation(image, labels, (55, -18)), image).sum() == 5 * 2
 
 
 def test_every_task_is_drawn_and_nothing_else_leaves_the_photo_alone(image):
     assert not changed(draw_tasks(image, people()), image).any()
-    regions = RegionResults([RegionResult(torch.ones(20, 20, dtype=torch.uint8))])
-    assert changed(draw_tasks(image, people(body_regions=regions)), image).sum() == 400
+    regions = SegmentationResults([SegmentationResult(torch.ones(20, 20, dtype=torch.uint8))])
+    assert changed(draw_tasks(image, people(body_segmentation=regions)), image).sum() == 400
     masks = torch.zeros(1, 40, 60, dtype=torch.bool)
     masks[0, 30:, 50:] = True
     np.testing.assert_array_equal(
@@ -61,9 +61,9 @@ def test_every_task_is_drawn_and_nothing_else_leaves_the_photo_alone(image):
 
 
 def test_visualizer_draws_tasks_with_the_boxes(image):
-    regions = RegionResults([RegionResult(torch.full((20, 20), 3, dtype=torch.uint8))])
+    regions = SegmentationResults([SegmentationResult(torch.full((20, 20), 3, dtype=torch.uint8))])
     visualizer = ChartVisualizer()
     visualizer.dataset_meta = {"classes": ("person",)}
     plain = visualizer.draw_predictions(image, people())
-    drawn = visualizer.draw_predictions(image, people(part_regions=regions))
+    drawn = visualizer.draw_predictions(image, people(part_segmentation=regions))
     assert changed(drawn, plain)[15, 20]

@@ -19,8 +19,8 @@ from torch import nn
 from mmktn.apis import open_inferencer
 from mmktn.apis.model_loading import read_checkpoint
 from mmktn.apis.pose_estimator import PoseEstimator
+from mmktn.checkpoints import model_shapes
 from mmktn.utils.checkpoint_files import load_safely
-from mmktn.utils.checkpoints import model_shapes
 from mmktn.utils.config_path import read_config
 from mmktn.utils.user_error import UserError
 from mmktn.zoo import conversion
@@ -29,7 +29,7 @@ from mmktn.zoo.fetching import obtain
 from mmktn.zoo.named_weights import resolve_names, state_of, weights
 from mmktn.zoo.table import config_file, find_model
 from mmktn.zoo.trust import lock_file, trusted_sha256
-from tests.test_utils.test_checkpoints.official import official_weights
+from tests.test_checkpoints.official import official_weights
 
 ROOT = Path(__file__).parents[2]
 CONFIG = "td-hm_hrnet-w16n_cpu_synthcrowd-128x96"

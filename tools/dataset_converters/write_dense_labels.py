@@ -108,9 +108,9 @@ def label_with_teacher(args: argparse.Namespace) -> int:
         with torch.no_grad():
             data = model.data_preprocessor(batch, training=False)
             labels = model.label_persons(data["inputs"], data["data_samples"])
-        for sample, dense_map in zip(data["data_samples"], labels, strict=True):
+        for sample, found in zip(data["data_samples"], labels, strict=True):
             writer.add(
-                sample.ann_id, dense_map.numpy(),
+                sample.ann_id, found.numpy(),
                 image_id=sample.img_id, box_xyxy=sample.person_box,
             )  # fmt: skip
             done += 1
@@ -122,11 +122,9 @@ def label_with_truth(args: argparse.Namespace) -> int:
     """Write the truth of a synthetic split; returns the number of persons."""
     source = {"truth": Path(args.from_truth).name, "annotation_files": [Path(args.ann_file).name]}
     writer, done = DenseLabelWriter(args.out, source), 0
-    for record, dense_map in read_truth(args.ann_file, args.from_truth):
+    for record, labels in read_truth(args.ann_file, args.from_truth):
         x, y, w, h = record["bbox"]
-        writer.add(
-            record["id"], dense_map, image_id=record["image_id"], box_xyxy=(x, y, x + w, y + h)
-        )
+        writer.add(record["id"], labels, image_id=record["image_id"], box_xyxy=(x, y, x + w, y + h))
         done += 1
         if done == args.max_persons:
             break

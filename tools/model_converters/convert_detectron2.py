@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import torch
     from mmengine.config import Config
 
-    from mmktn.utils.checkpoints import DetectorConversion
+    from mmktn.checkpoints import DetectorConversion
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "densepose"
 # Parts of a detector, most specific first.
@@ -160,7 +160,7 @@ def save(outcome: Outcome, *, source: Path, target: Path) -> None:
 
 def report(outcome: Outcome, console: Console) -> None:
     """Print what became of every name."""
-    from mmktn.utils.checkpoints import describe
+    from mmktn.checkpoints import describe
 
     conversion = outcome.conversion
     console.print(f"{describe(conversion.state_dict)}\nconfig: {outcome.config_name}")

@@ -149,7 +149,7 @@ class LoadDensePoseAnnotations(BaseTransform):
             annotations.append(found)
         labels = results.get("dense_labels")
         if labels is not None:
-            _add_dense_maps(annotations, results["instances"], labels)
+            _add_dense_labels(annotations, results["instances"], labels)
         results["gt_densepose"] = DensePoseAnnotations(annotations)
         boxes = [instance["bbox"] for instance in results["instances"]]
         results["gt_densepose_boxes"] = np.array(boxes, dtype=np.float32).reshape(-1, 4)
@@ -225,7 +225,7 @@ def _columns(instance: dict[str, Any], fields: Sequence[str]) -> Tensor:
     return torch.from_numpy(columns)
 
 
-def _add_dense_maps(
+def _add_dense_labels(
     annotations: list[DensePoseAnnotation],
     instances: Sequence[dict[str, Any]],
     labels: DenseLabelFolder,
@@ -239,6 +239,6 @@ def _add_dense_maps(
         ann_id = instance.get("ann_id")
         if instance.get("ignore_flag", 0) or ann_id is None or ann_id not in labels:
             continue
-        dense_map = labels.read(ann_id, instance["bbox"])
-        item.dense_map = torch.from_numpy(dense_map)
+        found = labels.read(ann_id, instance["bbox"])
+        item.dense_labels = torch.from_numpy(found)
         item.valid = True

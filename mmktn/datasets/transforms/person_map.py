@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmktn.datasets.person_regions import PERSON, draw_person_map
+from mmktn.datasets.person_maps import PERSON, draw_person_map
 from mmktn.datasets.transforms.loading import UNKNOWN_FILE
 from mmktn.formats.annotation_checks import AnnotationError, Problem
 from mmktn.registry import TRANSFORMS
@@ -21,7 +21,7 @@ from mmktn.registry import TRANSFORMS
 class LoadPersonMap(BaseTransform):
     """Draw the persons into `gt_seg_map`, which mmdet's transforms move along with the image.
 
-    Required keys: img_shape, instances; used where there: person_regions
+    Required keys: img_shape, instances; used where there: all_persons
     (`DensePosePersonDataset`). Added keys: gt_seg_map (H, W) uint8: 0 background, 1 a person of the
     item, 2 another person of the image, 255 unknown (crowds, persons without an outline).
     """
@@ -34,7 +34,7 @@ class LoadPersonMap(BaseTransform):
         """
         own = results["instances"]
         ids = {instance.get("ann_id") for instance in own}
-        others = [item for item in results.get("person_regions", ()) if item["ann_id"] not in ids]
+        others = [item for item in results.get("all_persons", ()) if item["ann_id"] not in ids]
         try:
             results["gt_seg_map"] = draw_person_map(own, others, tuple(results["img_shape"][:2]))
         except ValueError as error:

@@ -137,7 +137,7 @@ class WarpToPerson(BaseTransform):
     """Crop the person out of the image: its box enlarged, the longer side brought to one length.
 
     Required keys: img; `bbox` (1, 4), the person's box, else the whole image is taken. Moved where
-    there: gt_seg_map, gt_bboxes, gt_densepose. Added keys without rotation: crop_region (4,),
+    there: gt_seg_map, gt_bboxes, gt_densepose. Added keys without rotation: crop_window (4,),
     person_box (4,), both in pixels of the image, and person_score, for results in the image.
 
     Args:
@@ -189,8 +189,8 @@ class WarpToPerson(BaseTransform):
         matrix = crop_matrix(center, covered, size_wh=size_wh, rotation=angle)
         warp_results(results, matrix, size_wh, pad_color=self.pad_color)
         if not angle:
-            region = np.concatenate((center - covered / 2, center + covered / 2))
-            results["crop_region"] = region.tolist()
+            window = np.concatenate((center - covered / 2, center + covered / 2))
+            results["crop_window"] = window.tolist()
             results["person_box"] = box.tolist()
             results["person_score"] = float(np.ravel(results.get("bbox_score", 1.0))[0])
         return results

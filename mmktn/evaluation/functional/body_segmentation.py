@@ -14,12 +14,12 @@ from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.mask_iou import mask_iou_matrix, paste_mask, person_mask
 from mmktn.evaluation.functional.matching import ImagePairs, MatchRules, match_images
 from mmktn.evaluation.functional.protocol import AREA_RANGES, similarity_thresholds
-from mmktn.evaluation.functional.regions import RegionDetections
+from mmktn.evaluation.functional.segmentation import SegmentationDetections
 
 MAX_MASKS = 100
 
 
-def body_mask_pairs(truth: DensePoseTruth, detections: RegionDetections) -> list[ImagePairs]:
+def body_mask_pairs(truth: DensePoseTruth, detections: SegmentationDetections) -> list[ImagePairs]:
     """Mask overlaps of one image.
 
     Args:
@@ -90,7 +90,7 @@ def summarize_body_masks(
 
 
 def evaluate_body_masks(
-    truth: DensePoseTruth, detections: Sequence[RegionDetections]
+    truth: DensePoseTruth, detections: Sequence[SegmentationDetections]
 ) -> dict[str, float]:
     """Score the detections of a set.
 

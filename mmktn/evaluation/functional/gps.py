@@ -1,8 +1,8 @@
 """Geodesic point similarity of detections with annotated persons.
 
 Source: DensePose paper section 2.3 (one kappa of 0.255 m) and the official evaluator (one kappa
-per body region). Detections read an exact table of the 256 x 256 possible U, V of a chart, and the
-pairs of many images are looked up together.
+per group of charts). Detections read an exact table of the 256 x 256 possible U, V of a chart, and
+the pairs of many images are looked up together.
 """
 
 from collections.abc import Sequence

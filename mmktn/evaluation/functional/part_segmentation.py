@@ -23,10 +23,10 @@ from mmktn.evaluation.functional.ground_truth import DensePoseTruth, PersonTruth
 from mmktn.evaluation.functional.mask_iou import box_iou_matrix
 from mmktn.evaluation.functional.matching import ImagePairs, MatchRules, match_images
 from mmktn.evaluation.functional.protocol import ANY_AREA, MAX_DETECTIONS, similarity_thresholds
-from mmktn.evaluation.functional.regions import (
+from mmktn.evaluation.functional.segmentation import (
     NUM_LABELS,
-    PlacedRegion,
-    RegionDetections,
+    PlacedLabels,
+    SegmentationDetections,
     joint_histogram,
     true_parts,
 )
@@ -56,7 +56,7 @@ class PartCounts:
     num_persons: int = 0
 
 
-def count_parts(truth: DensePoseTruth, detections: RegionDetections) -> PartCounts:
+def count_parts(truth: DensePoseTruth, detections: SegmentationDetections) -> PartCounts:
     """Compare the parts of one image.
 
     Args:
@@ -90,7 +90,7 @@ class _Comparison:
 
     def __init__(
         self,
-        detections: RegionDetections,
+        detections: SegmentationDetections,
         best: NDArray[np.int64],
         annotated: list[PersonTruth],
         others: list[PersonTruth],
@@ -107,7 +107,7 @@ class _Comparison:
         self.box_iou = box_iou_matrix(boxes, true_boxes, crowd)
         self.truths = [true_parts(p, name) for p in annotated]
         found = [
-            PlacedRegion.of_box(detections.maps[k], box)
+            PlacedLabels.of_box(detections.maps[k], box)
             for k, box in zip(best.tolist(), boxes, strict=True)
         ]
         self.areas_d = np.array([f.areas() for f in found]).reshape(-1, NUM_LABELS)
@@ -210,7 +210,7 @@ def summarize_parts(counts: Sequence[PartCounts]) -> dict[str, Column]:
 
 
 def evaluate_parts(
-    truth: DensePoseTruth, detections: Sequence[RegionDetections]
+    truth: DensePoseTruth, detections: Sequence[SegmentationDetections]
 ) -> dict[str, float]:
     """Score the detections of a set.
 

@@ -92,7 +92,7 @@ def part_errors(points: PointDistances, *, by: str = "chart") -> dict[str, dict[
 
     Args:
         points: Errors.
-        by: ``"chart"`` (24) or ``"group"`` (8 regions of the GPS normaliser).
+        by: ``"chart"`` (24) or ``"group"`` (the 8 groups of charts of the GPS normaliser).
 
     Returns:
         Part name to its number of points, share missed, mean and median error in metres of the

@@ -3,7 +3,7 @@
 from mmktn.evaluation.metrics.densepose_metric import DensePoseMetric
 from mmktn.evaluation.metrics.oks_metric import CrowdPoseMetric, OKSMetric
 from mmktn.evaluation.metrics.pointwise_metric import PointwiseDensePoseMetric
-from mmktn.evaluation.metrics.region_metrics import BodyMaskMetric, PartSegmentationMetric
+from mmktn.evaluation.metrics.segmentation_metrics import BodyMaskMetric, PartSegmentationMetric
 from mmktn.evaluation.metrics.topdown_densepose_metric import (
     TopdownDensePoseMetric,
     TopdownPointwiseMetric,

@@ -26,7 +26,7 @@ from mmktn.evaluation.metrics.sample_inputs import (
     label_to_category,
 )
 from mmktn.formats.dense_detections import DenseDetections
-from mmktn.formats.dense_maps import UV_STEPS, read_dense_maps
+from mmktn.formats.dense_truth import UV_STEPS, read_dense_truth
 from mmktn.formats.json_files import read_json
 from mmktn.registry import METRICS
 from mmktn.utils.output_files import write_json
@@ -146,7 +146,7 @@ class PointwiseDensePoseMetric(BaseMetric):
         file = self.dense_dir / Path(self._file_names[image_id]).with_suffix(".npz").name
         what = f"dense_dir, image {image_id}"
         image = self.truth.images[image_id]
-        maps = read_dense_maps(file, (image.height, image.width), what=what)
+        maps = read_dense_truth(file, (image.height, image.width), what=what)
         charts, uv = maps["chart"], np.stack([maps["u"], maps["v"]])
         if uv.dtype == np.uint16:
             uv = uv / UV_STEPS

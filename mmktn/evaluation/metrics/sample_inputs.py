@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.regions import RegionDetections
+from mmktn.evaluation.functional.segmentation import SegmentationDetections
 from mmktn.evaluation.functional.surface_like import SurfaceLike
 from mmktn.formats.annotation_names import local_annotation_file, names_in_circulation
 from mmktn.formats.dense_detections import DenseDetections
@@ -174,9 +174,9 @@ def vertex_detections(
     return detections, load
 
 
-def region_detections(
+def segmentation_detections(
     sample: Mapping[str, Any], field: str, categories: Sequence[int]
-) -> RegionDetections:
+) -> SegmentationDetections:
     """Read the label maps predicted for one image.
 
     Args:
@@ -194,7 +194,7 @@ def region_detections(
     where = f"prediction of image {sample['img_id']}"
     maps, columns = _instances(sample, field, categories, where)
     arrays = [to_numpy(result.labels, np.uint8) for result in maps]
-    return RegionDetections(
+    return SegmentationDetections(
         image_id=int(sample["img_id"]),
         boxes_xywh=_settled(columns.boxes_xywh, [labels.shape for labels in arrays]),
         scores=columns.scores,

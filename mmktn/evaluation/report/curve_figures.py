@@ -33,7 +33,7 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def correct_points_figure(points: PointDistances) -> Any:
-    """Ratio of correct points over distance, for all points and by body region.
+    """Ratio of correct points over distance, for all points and by group of charts.
 
     Args:
         points: Errors of all points.

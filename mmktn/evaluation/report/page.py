@@ -109,7 +109,7 @@ def _points_section(pointwise: PointwiseScores, surface: SurfaceLike) -> list[st
     parts = [
         "<h2>Points</h2>",
         _table(list(values), [[percent(column) for column in values.values()]]),
-        _picture(correct_points_figure(points), "Ratio of correct points by body region."),
+        _picture(correct_points_figure(points), "Ratio of correct points by group of charts."),
     ]
     mesh = getattr(surface, "mesh", None)
     if mesh is not None and len(points.distances_m):

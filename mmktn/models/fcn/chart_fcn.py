@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mmktn.models.fcn.person_views import (
     box_results,
-    covered_region,
+    covered_window,
     given_boxes,
     restrict_to_person,
 )
@@ -27,9 +27,9 @@ from mmktn.models.postprocess.box_resizing import resize, resize_axis
 from mmktn.models.postprocess.map_averaging import average_views
 from mmktn.models.targets import add_background_points, build_chart_targets
 from mmktn.registry import MODELS
-from mmktn.structures import ChartOutput, DensePoseAnnotations, encode_dense_map
+from mmktn.structures import ChartOutput, DensePoseAnnotations, encode_dense_labels
 from mmktn.structures.box_grid import ANNOTATION_GRID
-from mmktn.structures.crop_grid import box_in_region
+from mmktn.structures.crop_grid import box_in_window
 
 STRIDE = 8
 
@@ -144,10 +144,10 @@ class ChartFCN(BaseDetector):
         results = []
         for index, sample in enumerate(batch_data_samples):
             boxes, scores = given_boxes(sample, rescale=rescale)
-            region = covered_region(sample, maps.map_hw, rescale=rescale)
+            window = covered_window(sample, maps.map_hw, rescale=rescale)
             found = box_results(
                 self.chart_head.predict_by_feat, maps[index], sample,
-                boxes_xyxy=boxes, region_xyxy=region, rescale=rescale,
+                boxes_xyxy=boxes, window_xyxy=window, rescale=rescale,
             )  # fmt: skip
             results.append(
                 InstanceData(
@@ -176,18 +176,18 @@ class ChartFCN(BaseDetector):
         labels = []
         for index, sample in enumerate(batch_data_samples):
             box, _ = given_boxes(sample)
-            region = covered_region(sample, maps.map_hw)
-            # The region in the frame in which the person's box is the grid of 256.
+            window = covered_window(sample, maps.map_hw)
+            # The window in the frame in which the person's box is the grid of 256.
             extent = (box[0, 2:] - box[0, :2]).repeat(2)
-            moved = ((region - box[0, :2].repeat(2)) / extent * ANNOTATION_GRID).to(grid)
+            moved = ((window - box[0, :2].repeat(2)) / extent * ANNOTATION_GRID).to(grid)
             output = maps[index]
-            result = self.chart_head.predict_by_feat(output, grid, regions_xyxy=moved[None])[0]
+            result = self.chart_head.predict_by_feat(output, grid, windows_xyxy=moved[None])[0]
             sure = output["fine_segm"][0, 1:].softmax(dim=0).amax(dim=0)[..., None]
-            x1, y1, x2, y2 = box_in_region(grid, moved[None])[0].tolist()
+            x1, y1, x2, y2 = box_in_window(grid, moved[None])[0].tolist()
             rows = resize_axis(ANNOTATION_GRID, sure.shape[0], sure, span=(y1, y2))
             columns = resize_axis(ANNOTATION_GRID, sure.shape[1], sure, span=(x1, x2))
             confidence = resize(sure, rows, columns)[..., 0]
-            labels.append(encode_dense_map(result.labels, result.uv, confidence).cpu())
+            labels.append(encode_dense_labels(result.labels, result.uv, confidence).cpu())
         return labels
 
     def _maps(

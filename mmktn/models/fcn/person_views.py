@@ -1,7 +1,7 @@
 """From maps of an input to results of boxes: what the maps cover, which boxes are asked for.
 
 An input shows a whole image or, after `WarpToPerson`, the crop of one person, upright. Frames are
-those of docs/conventions.md; the part of an image that a map covers is a region (crop_grid.py).
+those of docs/conventions.md; the part of an image that a map covers is a window (crop_grid.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def given_boxes(sample: DetDataSample, *, rescale: bool = True) -> tuple[Tensor,
     """Boxes that results are asked for.
 
     Args:
-        sample: Its meta information holds `person_box` (4,) and `crop_region` after `WarpToPerson`,
+        sample: Its meta information holds `person_box` (4,) and `crop_window` after `WarpToPerson`,
             `given_boxes` (M, 4) and `given_scores` (M,) after `LoadGivenBoxes`, all in pixels of
             the original image; or none of them.
         rescale: Give them in pixels of the original image, else of the input.
@@ -50,7 +50,7 @@ def given_boxes(sample: DetDataSample, *, rescale: bool = True) -> tuple[Tensor,
     return (boxes - origin) * scale, scores
 
 
-def covered_region(
+def covered_window(
     sample: DetDataSample, input_hw: tuple[int, int], *, rescale: bool = True
 ) -> Tensor:
     """Part (4,) xyxy of the image that a padded input covers, possibly beyond the image.
@@ -61,18 +61,18 @@ def covered_region(
         rescale: In pixels of the original image, else of the input.
     """
     height, width = input_hw
-    region = torch.tensor([0.0, 0.0, width, height])
+    window = torch.tensor([0.0, 0.0, width, height])
     if not rescale:
-        return region
+        return window
     origin, scale = _image_to_input(sample)
-    return region / scale + origin
+    return window / scale + origin
 
 
 def _image_to_input(sample: DetDataSample) -> tuple[Tensor, Tensor]:
     """Corner of the input in the image and scale of the input, both (4,): x, y, x, y."""
     meta = sample.metainfo
-    if meta.get("crop_region") is not None:
-        x1, y1, x2, y2 = (float(value) for value in meta["crop_region"])
+    if meta.get("crop_window") is not None:
+        x1, y1, x2, y2 = (float(value) for value in meta["crop_window"])
         height, width = meta["img_shape"][:2]
         return torch.tensor([x1, y1] * 2), torch.tensor([width / (x2 - x1), height / (y2 - y1)] * 2)
     return torch.zeros(4), torch.tensor([float(s) for s in meta.get("scale_factor", (1, 1))] * 2)
@@ -110,7 +110,7 @@ def box_results(
     sample: DetDataSample,
     *,
     boxes_xyxy: Tensor,
-    region_xyxy: Tensor,
+    window_xyxy: Tensor,
     rescale: bool = True,
 ) -> ChartResults:
     """Decode the boxes of one input.
@@ -120,7 +120,7 @@ def box_results(
         maps: Maps of one input.
         sample: Its sample.
         boxes_xyxy: (M, 4) boxes, in the pixels that the results shall have.
-        region_xyxy: (4,) what the maps cover, same pixels.
+        window_xyxy: (4,) what the maps cover, same pixels.
         rescale: Whether these are pixels of the original image.
 
     Returns:
@@ -128,10 +128,10 @@ def box_results(
     """
     device = maps["u"].device
     if sample.metainfo.get("person_box") is not None:
-        return decode(maps, boxes_xyxy.to(device), regions_xyxy=region_xyxy[None].to(device))
+        return decode(maps, boxes_xyxy.to(device), windows_xyxy=window_xyxy[None].to(device))
     height, width = sample.metainfo["ori_shape" if rescale else "img_shape"][:2]
     whole = torch.tensor([[0.0, 0.0, width, height]], device=device)
-    image = decode(maps, whole, regions_xyxy=region_xyxy[None].to(device))[0]
+    image = decode(maps, whole, windows_xyxy=window_xyxy[None].to(device))[0]
     return ChartResults(cut_result(image, box) for box in boxes_xyxy)
 
 

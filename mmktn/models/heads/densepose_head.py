@@ -28,8 +28,8 @@ class DensePoseHead(BaseModule):
         loss: Config of the loss, `ChartLoss` by default.
         decoder: Config of the decoder of charts, `ChartDecoder` by default; ignored by predictors
             that make none.
-        task_decoders: Configs of decoders of other results: `RegionDecoder`, `KeypointDecoder`,
-            `VertexDecoder`.
+        task_decoders: Configs of decoders of other results: `SegmentationDecoder`,
+            `KeypointDecoder`, `VertexDecoder`.
         embedder: Config of the `SurfaceEmbedder`, for predictors that make the map `embedding`.
         embedding_loss: Config of its losses, `EmbeddingLoss` by default.
         chunk_size: Boxes that go through the branch at a time at inference; bounds memory, changes
@@ -213,20 +213,20 @@ class DensePoseHead(BaseModule):
         return losses
 
     def predict_by_feat(
-        self, output: ChartOutput, boxes_xyxy: Tensor, *, regions_xyxy: Tensor | None = None
+        self, output: ChartOutput, boxes_xyxy: Tensor, *, windows_xyxy: Tensor | None = None
     ) -> ChartResults:
         """Decode charts of N boxes (N, 4), given in the pixels the results shall have.
 
-        `regions_xyxy` (N, 4): what the maps cover, where it is more than the boxes.
+        `windows_xyxy` (N, 4): what the maps cover, where it is more than the boxes.
         """
-        return cast("Any", self.decoder).decode(output, boxes_xyxy, regions_xyxy=regions_xyxy)
+        return cast("Any", self.decoder).decode(output, boxes_xyxy, windows_xyxy=windows_xyxy)
 
     def decode(
         self,
         output: ChartOutput,
         boxes_xyxy: Tensor,
         *,
-        regions_xyxy: Tensor | None = None,
+        windows_xyxy: Tensor | None = None,
         labels: Tensor | None = None,
     ) -> dict[str, Any]:
         """Decode everything that has a decoder.
@@ -234,7 +234,7 @@ class DensePoseHead(BaseModule):
         Args:
             output: Maps of N boxes.
             boxes_xyxy: (N, 4) in the pixels the results shall have.
-            regions_xyxy: (N, 4) what the maps cover, in the same pixels: the crops of a top-down
+            windows_xyxy: (N, 4) what the maps cover, in the same pixels: the crops of a top-down
                 system. None: the boxes.
             labels: (N,) categories, for models of several meshes.
 
@@ -243,9 +243,9 @@ class DensePoseHead(BaseModule):
         """
         found: dict[str, Any] = {}
         if self.decoder is not None:
-            found["densepose"] = self.predict_by_feat(output, boxes_xyxy, regions_xyxy=regions_xyxy)
+            found["densepose"] = self.predict_by_feat(output, boxes_xyxy, windows_xyxy=windows_xyxy)
         for task_decoder in self.task_decoders:
-            options: dict[str, Any] = {"regions_xyxy": regions_xyxy}
+            options: dict[str, Any] = {"windows_xyxy": windows_xyxy}
             if hasattr(task_decoder, "bind"):
                 options["labels"] = labels
             found |= task_decoder.decode(output, boxes_xyxy, **options)

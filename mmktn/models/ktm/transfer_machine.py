@@ -31,7 +31,7 @@ class KnowledgeTransferMachine(BaseModule):
         mlp: Whether the perceptron follows; False (an ablation) needs a single source with rows of
             `out_dim`.
         transformer: Form of the perceptron, arguments of `build_transformer`, e.g.
-            `dict(kind='low_rank', rank=256)`; dense by default.
+            `dict(kind='low_rank', rank=256)`; full by default.
         init_cfg: As in `mmengine.model.BaseModule`.
 
     Raises:

@@ -1,9 +1,9 @@
-"""Perceptrons of the knowledge transfer machine: the dense one of the papers and two cheap ones.
+"""Perceptrons of the knowledge transfer machine: the full one of the papers and two cheap ones.
 
-The papers have two dense layers, 209.7 M weights in version 2, of which training needs gradient and
+The papers have two full layers, 209.7 M weights in version 2, of which training needs gradient and
 momentum as well. 'low_rank' writes each layer's matrix as a product of two thin ones; 'grouped'
 makes it block-diagonal over channels and shuffles between the layers. Both start with generated
-kernels of the same scale as the dense form, and fold like it.
+kernels of the same scale as the full form, and fold like it.
 """
 
 import math
@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 NEGATIVE_SLOPE = 0.02
-KINDS = ("dense", "low_rank", "grouped")
+KINDS = ("full", "low_rank", "grouped")
 
 
 def build_transformer(
     source_dims: Mapping[str, int],
     out_dim: int,
     *,
-    kind: str = "dense",
+    kind: str = "full",
     rank: int = 256,
     groups: int = 16,
 ) -> nn.Sequential:
@@ -29,7 +29,7 @@ def build_transformer(
     Args:
         source_dims: Source -> length of its rows; they stand side by side in this order.
         out_dim: Length of hidden and generated rows.
-        kind: 'dense', 'low_rank' or 'grouped'.
+        kind: 'full', 'low_rank' or 'grouped'.
         rank: Rank of both layers, for 'low_rank'.
         groups: Blocks of both layers, for 'grouped'; every row length has to be a multiple.
 
@@ -40,8 +40,8 @@ def build_transformer(
         ValueError: Unknown kind, or a rank or number of groups that does not fit.
     """
     dims = list(source_dims.values())
-    if kind == "dense":
-        layers: list[nn.Module] = [DenseLinear(sum(dims), out_dim), DenseLinear(out_dim, out_dim)]
+    if kind == "full":
+        layers: list[nn.Module] = [FullLinear(sum(dims), out_dim), FullLinear(out_dim, out_dim)]
     elif kind == "low_rank":
         layers = [LowRankLinear(size, out_dim, rank=rank) for size in (sum(dims), out_dim)]
     elif kind == "grouped":
@@ -54,7 +54,7 @@ def build_transformer(
     return nn.Sequential(layers[0], nn.LeakyReLU(NEGATIVE_SLOPE), layers[1])
 
 
-class DenseLinear(nn.Linear):
+class FullLinear(nn.Linear):
     """Linear layer with kaiming-out weights and zero bias.
 
     Args:
@@ -78,7 +78,7 @@ class LowRankLinear(nn.Module):
     """Linear layer whose matrix (out, in) is `up @ down`.
 
     `down` keeps the expected length of a row and `up` is kaiming-out, so entries of the product
-    have the variance 2 / out of the dense layer.
+    have the variance 2 / out of the full layer.
 
     Args:
         in_features: Length of the rows.
@@ -113,7 +113,7 @@ class GroupedLinear(nn.Module):
 
     A row is a flattened kernel (C, k, k), hence a slice holds neighbouring channels, the same of
     every source. Weights are kaiming-out in each block, whose inputs are 1 / groups of the row:
-    results have the scale of the dense layer.
+    results have the scale of the full layer.
 
     Args:
         in_parts: Lengths of the parts that stand side by side in a row.

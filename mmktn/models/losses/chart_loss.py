@@ -20,7 +20,7 @@ class ChartLoss(nn.Module):
     scaled by reference / actual number of images, so that the weight keeps its meaning with another
     batch size. None: the plain sum, as in the official code.
 
-    Persons with dense labels of a teacher (`DensePoseAnnotation.dense_map`) train the classifier at
+    Persons with labels of a teacher (`DensePoseAnnotation.dense_labels`) train the classifier at
     every labelled cell, U and V at `dense_uv_points` of them drawn anew each time, so that the sum
     keeps its scale; annotated points win over labels in the same cell. Large charts have most
     cells. With `dense_points_per_chart` all three learn instead from that many cells of each chart,

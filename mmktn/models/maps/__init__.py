@@ -16,9 +16,9 @@ from mmktn.models.maps.keypoints import KeypointHeatmaps
 from mmktn.models.maps.segmentation import (
     BodyMask,
     ClassMap,
+    CoarseMap,
     CoarseSegm,
     FineSegm,
-    RegionMap,
     require_class_map,
 )
 
@@ -33,6 +33,7 @@ __all__ = [
     "ChartU",
     "ChartV",
     "ClassMap",
+    "CoarseMap",
     "CoarseSegm",
     "CoarseSegmConfidence",
     "Embedding",
@@ -41,7 +42,6 @@ __all__ = [
     "KappaU",
     "KappaV",
     "KeypointHeatmaps",
-    "RegionMap",
     "SegmConfidence",
     "SigmaOne",
     "SigmaTwo",

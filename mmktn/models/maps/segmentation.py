@@ -57,8 +57,8 @@ class FineSegm(ClassMap):
         return {self.name: permuted(mirrored[self.name], rules.chart_flip)}
 
 
-class RegionMap(ClassMap):
-    """Regions of the body learned from the coarse masks, at every cell."""
+class CoarseMap(ClassMap):
+    """Body or parts, learned from the coarse masks, at every cell."""
 
     def loss(self, output: Maps, context: LossContext) -> Tensor:
         """Cross entropy, mean over all cells of annotated RoIs."""
@@ -76,7 +76,7 @@ class RegionMap(ClassMap):
 
 
 @declare_map
-class CoarseSegm(RegionMap):
+class CoarseSegm(CoarseMap):
     """Person or not (2 channels), or background and the 14 coarse parts (15): S."""
 
     name = "coarse_segm"
@@ -93,7 +93,7 @@ class CoarseSegm(RegionMap):
 
 
 @declare_map
-class BodyMask(RegionMap):
+class BodyMask(CoarseMap):
     """Person or not, where it is predicted beside 15-way parts: M of KTN."""
 
     name = "body_mask"

@@ -26,7 +26,7 @@ from mmktn.models.postprocess.uv_confidence import uv_confidence_fields
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput, ChartResult, ChartResults, declared_map
 from mmktn.structures.box_grid import result_box_hw, result_box_origin_xy
-from mmktn.structures.crop_grid import box_in_region
+from mmktn.structures.crop_grid import box_in_window
 
 
 @MODELS.register_module()
@@ -78,14 +78,14 @@ class ChartDecoder:
         return tuple(dict.fromkeys(("fine_segm", "u", "v", self.mask_source)))
 
     def decode(
-        self, output: ChartOutput, boxes_xyxy: Tensor, *, regions_xyxy: Tensor | None = None
+        self, output: ChartOutput, boxes_xyxy: Tensor, *, windows_xyxy: Tensor | None = None
     ) -> ChartResults:
         """Decode N boxes.
 
         Args:
             output: Maps of the N boxes.
             boxes_xyxy: (N, 4) boxes in the pixels the results shall have.
-            regions_xyxy: (N, 4) what the maps cover, in the same pixels: the crop of a top-down
+            windows_xyxy: (N, 4) what the maps cover, in the same pixels: the crop of a top-down
                 system around its box. None: the boxes. Beyond its edges a map goes on with its
                 border cells.
 
@@ -97,9 +97,9 @@ class ChartDecoder:
             ValueError: Numbers differ, the mask map is not predicted, or a threshold meets a
                 15-channel map, whose channel 1 is the torso.
         """
-        regions_xyxy = boxes_xyxy if regions_xyxy is None else regions_xyxy
-        if len(regions_xyxy) != len(boxes_xyxy):
-            raise ValueError(f"{len(regions_xyxy)} regions for {len(boxes_xyxy)} boxes")
+        windows_xyxy = boxes_xyxy if windows_xyxy is None else windows_xyxy
+        if len(windows_xyxy) != len(boxes_xyxy):
+            raise ValueError(f"{len(windows_xyxy)} windows for {len(boxes_xyxy)} boxes")
         if len(output) != len(boxes_xyxy):
             raise ValueError(f"maps of {len(output)} boxes, {len(boxes_xyxy)} boxes given")
         if self.mask_source != "fine_segm":
@@ -109,7 +109,7 @@ class ChartDecoder:
         places = zip(
             result_box_hw(boxes_xyxy).tolist(),
             result_box_origin_xy(boxes_xyxy).tolist(),
-            box_in_region(boxes_xyxy, regions_xyxy).tolist(),
+            box_in_window(boxes_xyxy, windows_xyxy).tolist(),
             strict=True,
         )
         return ChartResults(

@@ -31,14 +31,14 @@ class KeypointDecoder:
         self.num_keypoints = num_keypoints
 
     def decode(
-        self, output: ChartOutput, boxes_xyxy: Tensor, *, regions_xyxy: Tensor | None = None
+        self, output: ChartOutput, boxes_xyxy: Tensor, *, windows_xyxy: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Decode N boxes.
 
         Args:
             output: Maps of the N boxes.
             boxes_xyxy: (N, 4) boxes in the pixels the keypoints shall have.
-            regions_xyxy: (N, 4) what the maps cover; None: the boxes.
+            windows_xyxy: (N, 4) what the maps cover; None: the boxes.
 
         Returns:
             `keypoints` (N, K, 2) pixel indices, x before y, and `keypoint_scores` (N, K).
@@ -48,8 +48,8 @@ class KeypointDecoder:
         """
         maps = output["keypoint_heatmaps"]
         maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
-        regions = boxes_xyxy if regions_xyxy is None else regions_xyxy
-        found = [_best_pixels(*pair) for pair in zip(maps, regions, strict=True)]
+        windows = boxes_xyxy if windows_xyxy is None else windows_xyxy
+        found = [_best_pixels(*pair) for pair in zip(maps, windows, strict=True)]
         if not found:
             return self.no_results(boxes_xyxy)
         keypoints, scores = (torch.stack(side) for side in zip(*found, strict=True))

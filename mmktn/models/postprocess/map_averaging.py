@@ -77,16 +77,16 @@ def turn_back(
     Channels stay as they are: a turned person has the same charts, U, V and vertices.
 
     Args:
-        maps: Of N regions of the turned picture.
+        maps: Of N windows of the turned picture.
         boxes_xyxy: (N, 4) boxes in the upright picture.
-        turned_xyxy: (N, 4) the regions, in pixels of the turned picture: `upright_box` of the boxes
+        turned_xyxy: (N, 4) the windows, in pixels of the turned picture: `upright_box` of the boxes
             and the matrix.
         matrix: (2, 3) upright pixels -> turned pixels.
 
     Returns:
         Maps of the N boxes, of the same sizes, float32. Exact where a map is linear in the pixels.
     """
-    boxes, regions = boxes_xyxy.double(), turned_xyxy.double()
+    boxes, windows = boxes_xyxy.double(), turned_xyxy.double()
     matrix = matrix.to(boxes)
 
     def read(values: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ def turn_back(
         )
         shares = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1).flatten(0, 1)
         points = move_image_points(box_relative_to_image(shares, boxes), matrix)
-        there = image_to_box_relative(points, regions)
+        there = image_to_box_relative(points, windows)
         grid = (2 * there - 1).unflatten(1, (len(rows), len(columns)))
         values = values.float()
         return F.grid_sample(

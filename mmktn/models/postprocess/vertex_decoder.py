@@ -18,7 +18,7 @@ from mmktn.models.postprocess.box_resizing import (
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput, VertexResult, VertexResults
 from mmktn.structures.box_grid import result_box_hw, result_box_origin_xy
-from mmktn.structures.crop_grid import box_in_region
+from mmktn.structures.crop_grid import box_in_window
 from mmktn.utils.user_error import UserError
 
 
@@ -80,7 +80,7 @@ class VertexDecoder:
         output: ChartOutput,
         boxes_xyxy: Tensor,
         *,
-        regions_xyxy: Tensor | None = None,
+        windows_xyxy: Tensor | None = None,
         labels: Tensor | None = None,
     ) -> dict[str, VertexResults]:
         """Decode N boxes.
@@ -89,7 +89,7 @@ class VertexDecoder:
             output: Maps of the N boxes; the embedding may be a mean over mirrored views, which has
                 twice the channels.
             boxes_xyxy: (N, 4) boxes in the pixels the results shall have.
-            regions_xyxy: (N, 4) what the maps cover; None: the boxes.
+            windows_xyxy: (N, 4) what the maps cover; None: the boxes.
             labels: (N,) category of each; not needed where there is one mesh for all.
 
         Returns:
@@ -102,7 +102,7 @@ class VertexDecoder:
         assert self.embedder is not None, "bind first"
         if not len(boxes_xyxy):
             return self.no_results(boxes_xyxy)
-        regions = boxes_xyxy if regions_xyxy is None else regions_xyxy
+        windows = boxes_xyxy if windows_xyxy is None else windows_xyxy
         if len(self.class_meshes) == 1:
             classes = [0] * len(boxes_xyxy)
         elif labels is None:
@@ -128,7 +128,7 @@ class VertexDecoder:
             meshes,
             result_box_hw(boxes_xyxy).tolist(),
             result_box_origin_xy(boxes_xyxy).tolist(),
-            box_in_region(boxes_xyxy, regions).tolist(),
+            box_in_window(boxes_xyxy, windows).tolist(),
             strict=True,
         )
         return {self.name: VertexResults(self._decode_one(vectors, *each) for each in places)}

@@ -67,7 +67,7 @@ class ChartTargets:
         keypoint_xy: (N, K, 2) image pixels; None if no person carries keypoints.
         keypoint_labelled: (N, K) bool, v > 0; None if no person carries keypoints.
         dense_index: (M',) int64, RoI of each person with dense labels.
-        dense_maps: (M', 4, 256, 256) uint8 over the person's box; None if no person has any.
+        dense_labels: (M', 4, 256, 256) uint8 over the person's box; None if no person has any.
         dense_boxes_xyxy: (M', 4) that box.
         num_background: Number of points at the end that show background; they train the chart
             classifier alone.
@@ -92,7 +92,7 @@ class ChartTargets:
     keypoint_xy: Tensor | None = None
     keypoint_labelled: Tensor | None = None
     dense_index: Tensor | None = None
-    dense_maps: Tensor | None = None
+    dense_labels: Tensor | None = None
     dense_boxes_xyxy: Tensor | None = None
     num_background: int = 0
     label_maps: dict[str, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
@@ -217,11 +217,11 @@ class ChartTargets:
             Charts (M', h, w) int64, 0 where nothing is labelled; U, V (M', 2, h, w) and
             confidence (M', h, w), float32 in [0, 1].
         """
-        if self.dense_maps is None or self.dense_index is None or self.dense_boxes_xyxy is None:
+        if self.dense_labels is None or self.dense_index is None or self.dense_boxes_xyxy is None:
             empty = self.rois_xyxy.new_zeros((0, *map_hw), dtype=torch.float32)
             return empty.long(), empty[:, None].expand(-1, 2, -1, -1), empty
         rois = self._read_rois(self.dense_index, map_hw, half_pixel=half_pixel)
-        labels = _on_roi_cells(self.dense_maps, self.dense_boxes_xyxy, rois, map_hw)
+        labels = _on_roi_cells(self.dense_labels, self.dense_boxes_xyxy, rois, map_hw)
         charts = labels[:, 0].long()
         return charts, decode_unit_bytes(labels[:, 1:3]), decode_unit_bytes(labels[:, 3])
 
@@ -297,7 +297,7 @@ def build_chart_targets(
     kept = kept[(charts[kept] == 0).int().argsort(stable=True)]
     uv = _cat([item.point_uv for item in annotations], (0, 2), rois_xyxy)
     with_coarse, coarse_maps = _known_maps([item.coarse_map for item in annotations], device)
-    with_dense, dense_maps = _known_maps([item.dense_map for item in annotations], device)
+    with_dense, dense_labels = _known_maps([item.dense_labels for item in annotations], device)
     found = _keypoints(gt_boxes_xyxy, annotations) if one_each else (None, None)
     annotated = [item for item in annotations if item.num_points or item.num_vertices]
     return ChartTargets(
@@ -314,9 +314,9 @@ def build_chart_targets(
         coarse_boxes_xyxy=gt_boxes_xyxy[with_coarse],
         keypoint_xy=found[0],
         keypoint_labelled=found[1],
-        dense_index=None if dense_maps is None else roi_of_person[with_dense],
-        dense_maps=dense_maps,
-        dense_boxes_xyxy=None if dense_maps is None else gt_boxes_xyxy[with_dense],
+        dense_index=None if dense_labels is None else roi_of_person[with_dense],
+        dense_labels=dense_labels,
+        dense_boxes_xyxy=None if dense_labels is None else gt_boxes_xyxy[with_dense],
         num_background=int((charts[kept] == 0).sum()),
         label_maps=_label_maps(annotations, gt_boxes_xyxy, roi_of_person),
         num_annotated=len(annotated),

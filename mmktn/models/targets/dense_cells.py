@@ -77,7 +77,7 @@ def find_dense_cells(
     Returns:
         The cells; None if no person has dense labels.
     """
-    if targets.dense_maps is None or targets.dense_index is None:
+    if targets.dense_labels is None or targets.dense_index is None:
         return None
     charts, uv, confidence = targets.dense_target(map_hw, half_pixel=half_pixel)
     labelled = (charts > 0) & (confidence >= min_confidence)

@@ -13,7 +13,13 @@ from mmktn.registry import MODELS
 
 @MODELS.register_module()
 class TopdownDensePoseEstimator(TopdownPoseEstimator):
-    """Backbone, optional neck and a `TopdownDensePoseHead`; arguments as in mmpose."""
+    """Backbone, optional neck and a `TopdownDensePoseHead`; arguments as in mmpose.
+
+    Attributes:
+        looks_at: What the model sees at once, for inferencers: a person's crop, not an image.
+    """
+
+    looks_at = "person"
 
     def add_pred_to_datasample(
         self,

@@ -21,7 +21,7 @@ from mmktn.models.heads.densepose_head import DensePoseHead, cat_results
 from mmktn.models.postprocess.map_averaging import average_views
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput, DensePoseAnnotations
-from mmktn.structures.crop_grid import crop_region
+from mmktn.structures.crop_grid import crop_window
 
 
 @MODELS.register_module()
@@ -117,14 +117,14 @@ class TopdownDensePoseHead(BaseHead):
         crops, mirrored = feats if flip_test else (feats, None)
         x, other = crops[-1], None if mirrored is None else mirrored[-1]
         boxes = torch.cat([_box_of(sample) for sample in batch_data_samples]).to(x.device)
-        regions = torch.cat([_region_of(sample) for sample in batch_data_samples]).to(x.device)
+        windows = torch.cat([_window_of(sample) for sample in batch_data_samples]).to(x.device)
         head = self.densepose_head
         found = [head.no_results(boxes[:0])]
         for part in head.chunks(len(boxes)):
             maps = head(x[part], fields=head.decoded_fields)
             if other is not None:
                 maps = self._mean(maps, head(other[part], fields=head.decoded_fields))
-            found.append(head.decode(maps, boxes[part], regions_xyxy=regions[part]))
+            found.append(head.decode(maps, boxes[part], windows_xyxy=windows[part]))
         fields = cat_results(found)
         return [
             _instances(sample, boxes[i : i + 1], {k: v[i : i + 1] for k, v in fields.items()})
@@ -186,11 +186,11 @@ def _box_of(sample: PoseDataSample) -> Tensor:
     return box
 
 
-def _region_of(sample: PoseDataSample) -> Tensor:
+def _window_of(sample: PoseDataSample) -> Tensor:
     """Part of the image (1, 4) that the crop shows."""
     meta = sample.metainfo
     pair = (torch.as_tensor(meta[key]).double() for key in ("input_center", "input_scale"))
-    return crop_region(*pair)[None]
+    return crop_window(*pair)[None]
 
 
 def _instances(sample: PoseDataSample, box: Tensor, fields: Mapping[str, Any]) -> InstanceData:

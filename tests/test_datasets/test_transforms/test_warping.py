@@ -117,7 +117,7 @@ def test_person_crop_by_hand():
     """Box of 64 pixels times 1.25, longer side 160: twice the size, corner at (32, 22)."""
     results = WarpToPerson(160, 1.25)(make_results())
     assert results["img"].shape == (160, 160, 3)
-    assert results["crop_region"] == [32, 22, 112, 102]
+    assert results["crop_window"] == [32, 22, 112, 102]
     assert results["person_box"] == [40, 30, 104, 94]
     assert results["person_score"] == 0.75
     np.testing.assert_allclose(results["gt_densepose_boxes"], [[16, 16, 144, 144]])
@@ -132,12 +132,12 @@ def test_longer_side_and_aspect_of_a_slim_person():
     results["bbox"] = np.array([[40, 20, 56, 100]], np.float32)
     results = WarpToPerson(120, 1.0)(results)
     assert results["img"].shape == (120, 24, 3)
-    np.testing.assert_allclose(results["crop_region"], [40, 20, 56, 100])
+    np.testing.assert_allclose(results["crop_window"], [40, 20, 56, 100])
 
 
-def test_rotated_crops_give_no_region():
+def test_rotated_crops_give_no_window():
     np.random.seed(0)  # noqa: NPY002  (what mmcv draws from)
-    assert "crop_region" not in WarpToPerson(64, rotation=20)(make_results())
+    assert "crop_window" not in WarpToPerson(64, rotation=20)(make_results())
 
 
 def test_whole_image_without_a_person():
@@ -146,7 +146,7 @@ def test_whole_image_without_a_person():
         del results[key]
     results = WarpToPerson(80, 1.0)(results)
     assert results["img"].shape == (60, 80, 3)
-    assert results["crop_region"] == [0, 0, 160, 120]
+    assert results["crop_window"] == [0, 0, 160, 120]
 
 
 def test_warps_come_first_and_crop_one_person():
@@ -191,7 +191,7 @@ def test_person_map_draws_own_and_others():
     results = {
         "img_shape": (10, 12),
         "instances": [{"ann_id": 1, "bbox": [0, 0, 3, 3], "mask": [[0, 0, 4, 0, 4, 4, 0, 4]]}],
-        "person_regions": [
+        "all_persons": [
             {"ann_id": 1, "bbox": [0, 0, 3, 3]},
             {"ann_id": 2, "bbox": [0, 0, 3, 3], "mask": [[6, 5, 12, 5, 12, 10, 6, 10]]},
         ],

@@ -11,17 +11,17 @@ from pycocotools.cocoeval import COCOeval
 
 from mmktn.evaluation.functional.body_segmentation import evaluate_body_masks
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from mmktn.evaluation.functional.regions import RegionDetections
+from mmktn.evaluation.functional.segmentation import SegmentationDetections
 from tests.test_evaluation.builders import World
 
 
-def regions(world: World, maps=None, scores=None) -> list[RegionDetections]:
+def regions(world: World, maps=None, scores=None) -> list[SegmentationDetections]:
     """Detections of a world image by image, with other maps or scores if given."""
     maps = [iuv[0] for iuv in world.maps] if maps is None else maps
     scores = np.array(world.scores if scores is None else scores, dtype=float)
     boxes, images = np.array(world.boxes, dtype=float), np.array(world.image_ids)
     return [
-        RegionDetections(
+        SegmentationDetections(
             image["id"],
             boxes[at],
             scores[at],
@@ -42,7 +42,7 @@ def spoiled(world: World, seed: int) -> list[np.ndarray]:
     return maps
 
 
-def coco_values(world: World, detections: list[RegionDetections]) -> dict[str, float]:
+def coco_values(world: World, detections: list[SegmentationDetections]) -> dict[str, float]:
     """The columns of COCOeval on the same masks."""
     results = []
     for each in detections:
@@ -70,7 +70,7 @@ def test_equal_to_coco_with_crowds_and_false_positives(seed):
     world.data["annotations"][1]["iscrowd"] = 1
     detections = regions(world, spoiled(world, seed), np.random.default_rng(seed).random(20))
     # One image full of false positives.
-    detections[2] = RegionDetections(
+    detections[2] = SegmentationDetections(
         detections[2].image_id,
         detections[3].boxes_xywh,
         detections[3].scores,
@@ -103,7 +103,9 @@ def test_nothing_found_scores_zero_and_no_person_is_undefined():
     world = World()
     truth = DensePoseTruth.from_coco(world.data)
     nothing = [
-        RegionDetections(each.image_id, np.zeros((0, 4)), np.zeros(0), [], np.zeros(0, dtype=int))
+        SegmentationDetections(
+            each.image_id, np.zeros((0, 4)), np.zeros(0), [], np.zeros(0, dtype=int)
+        )
         for each in regions(world)
     ]
     assert evaluate_body_masks(truth, nothing)["AP"] == 0
@@ -113,11 +115,13 @@ def test_nothing_found_scores_zero_and_no_person_is_undefined():
 
 def test_bad_maps_are_named():
     with pytest.raises(ValueError, match=r"map 0 is \(3, 4\).* needs \(5, 4\)"):
-        RegionDetections(
+        SegmentationDetections(
             1, np.array([[0.0, 0, 4, 5]]), np.ones(1), [np.zeros((3, 4), np.uint8)], np.ones(1, int)
         )
     with pytest.raises(ValueError, match="1 boxes, 2 scores"):
-        RegionDetections(1, np.ones((1, 4)), np.ones(2), [], np.ones(1, int))
-    unknown = RegionDetections(99, np.zeros((0, 4)), np.zeros(0), [], np.zeros(0, int), "results")
+        SegmentationDetections(1, np.ones((1, 4)), np.ones(2), [], np.ones(1, int))
+    unknown = SegmentationDetections(
+        99, np.zeros((0, 4)), np.zeros(0), [], np.zeros(0, int), "results"
+    )
     with pytest.raises(ValueError, match="image 99 is not in"):
         evaluate_body_masks(DensePoseTruth.from_coco(World().data), [unknown])

@@ -8,7 +8,7 @@ from pycocotools import mask as coco_mask
 
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.part_segmentation import count_parts, evaluate_parts
-from mmktn.evaluation.functional.regions import RegionDetections, true_parts
+from mmktn.evaluation.functional.segmentation import SegmentationDetections, true_parts
 
 
 def truth_of(*people: tuple[list[int], np.ndarray | None], image_id: int = 1) -> DensePoseTruth:
@@ -32,9 +32,11 @@ def truth_of(*people: tuple[list[int], np.ndarray | None], image_id: int = 1) ->
     )
 
 
-def found_of(*people: tuple[list[int], np.ndarray, float], image_id: int = 1) -> RegionDetections:
+def found_of(
+    *people: tuple[list[int], np.ndarray, float], image_id: int = 1
+) -> SegmentationDetections:
     boxes = np.array([box for box, _, _ in people], dtype=float).reshape(-1, 4)
-    return RegionDetections(
+    return SegmentationDetections(
         image_id,
         boxes,
         np.array([score for _, _, score in people], dtype=float),

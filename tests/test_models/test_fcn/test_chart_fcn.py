@@ -9,7 +9,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData, PixelData
 
 from mmktn.models.fcn.chart_fcn import background_pixels, scaled_hw
-from mmktn.models.fcn.person_views import covered_region, cut_result, given_boxes
+from mmktn.models.fcn.person_views import covered_window, cut_result, given_boxes
 from mmktn.models.flip_rules import surface_flip_rules
 from mmktn.models.targets import build_chart_targets
 from mmktn.registry import MODELS
@@ -269,7 +269,7 @@ def test_person_crops_give_results_in_their_box(model):
     """The crop covers (100, 50)..(228, 146) of the image in 64 x 48 pixels: scale 1/2."""
     meta = {
         "ori_shape": (300, 400),
-        "crop_region": [100.0, 50.0, 228.0, 146.0],
+        "crop_window": [100.0, 50.0, 228.0, 146.0],
         "person_box": [120.0, 60.0, 160.0, 100.0],
         "person_score": 0.75,
     }
@@ -286,10 +286,10 @@ def test_person_crops_give_results_in_their_box(model):
     assert (result.labels.long() == labels).float().mean() > 0.99
 
 
-def test_padding_widens_the_covered_region():
+def test_padding_widens_the_covered_window():
     sample = make_sample(ori_shape=(96, 128), scale_factor=(0.5, 0.5))
-    assert covered_region(sample, (56, 64)).tolist() == [0, 0, 128, 112]
-    assert covered_region(sample, (56, 64), rescale=False).tolist() == [0, 0, 64, 56]
+    assert covered_window(sample, (56, 64)).tolist() == [0, 0, 128, 112]
+    assert covered_window(sample, (56, 64), rescale=False).tolist() == [0, 0, 64, 56]
     boxes, _ = given_boxes(sample, rescale=False)
     assert boxes.tolist() == [[0, 0, 64, 48]]
 
@@ -299,7 +299,7 @@ def test_labels_of_persons_cover_the_mask_in_the_box_grid(model):
     seg_map[8:40, 16:48] = 1
     meta = {
         "ori_shape": (300, 400),
-        "crop_region": [100.0, 50.0, 228.0, 146.0],
+        "crop_window": [100.0, 50.0, 228.0, 146.0],
         "person_box": [132.0, 66.0, 196.0, 130.0],  # exactly the mask
     }
     sample = make_sample(seg_map=seg_map, **meta)

@@ -11,10 +11,10 @@ from tests.test_models.test_heads.test_densepose_head import BOXES, TRUNK, annot
 TASKS = {
     "body": (
         {"coarse_channels": 0, "with_body_mask": True},
-        {"type": "mmktn.RegionDecoder", "source": "body_mask", "name": "body_regions"},
+        {"type": "mmktn.SegmentationDecoder", "source": "body_mask", "name": "body_segmentation"},
         {"loss_body_mask"},
     ),
-    "part": ({"coarse_channels": 15}, {"type": "mmktn.RegionDecoder"}, {"loss_coarse_segm"}),
+    "part": ({"coarse_channels": 15}, {"type": "mmktn.SegmentationDecoder"}, {"loss_coarse_segm"}),
     "keypoint": (
         {"coarse_channels": 0, "num_keypoints": 17},
         {"type": "mmktn.KeypointDecoder"},
@@ -70,7 +70,7 @@ def test_no_box(task):
 
 def test_charts_keypoints_and_parts_from_one_head():
     """What a complete KTN can report."""
-    decoders = [{"type": "mmktn.KeypointDecoder"}, {"type": "mmktn.RegionDecoder"}]
+    decoders = [{"type": "mmktn.KeypointDecoder"}, {"type": "mmktn.SegmentationDecoder"}]
     predictor = {
         "type": "mmktn.ChartPredictor",
         "in_channels": 32,
@@ -81,7 +81,7 @@ def test_charts_keypoints_and_parts_from_one_head():
     head = MODELS.build(config | {"task_decoders": decoders}).eval()
     assert head.decoded_fields == ("fine_segm", "u", "v", "coarse_segm", "keypoint_heatmaps")
     found = head.predict_instances(features(), BOXES)
-    assert set(found) == {"densepose", "keypoints", "keypoint_scores", "part_regions"}
+    assert set(found) == {"densepose", "keypoints", "keypoint_scores", "part_segmentation"}
 
 
 def test_each_task_learns_from_those_who_carry_its_labels():

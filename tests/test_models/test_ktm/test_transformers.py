@@ -1,4 +1,4 @@
-"""Cheap forms of KTM's perceptron: laws that tie them to the dense one."""
+"""Cheap forms of KTM's perceptron: laws that tie them to the full one."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import nn
 
 from mmktn.models.ktm import KnowledgeTransferMachine
 from mmktn.models.ktm.transformers import (
-    DenseLinear,
+    FullLinear,
     GroupedLinear,
     LowRankLinear,
     build_transformer,
@@ -29,30 +29,30 @@ def test_parameters_of_every_form():
     assert parameters(**FORMS[1]) == (209_731_584 - 2 * 8192) // 16 + 2 * 8192 == 13_123_584
 
 
-def test_low_rank_of_full_rank_equals_the_dense_layer_of_the_product():
+def test_low_rank_of_full_rank_equals_the_full_layer_of_the_product():
     torch.manual_seed(0)
-    thin, dense = LowRankLinear(12, 8, rank=8).double(), DenseLinear(12, 8).double()
+    thin, full = LowRankLinear(12, 8, rank=8).double(), FullLinear(12, 8).double()
     nn.init.normal_(thin.bias)
-    dense.load_state_dict({"weight": thin.up @ thin.down, "bias": thin.bias})
+    full.load_state_dict({"weight": thin.up @ thin.down, "bias": thin.bias})
     x = torch.rand(25, 12).double()
-    torch.testing.assert_close(thin(x), dense(x))
+    torch.testing.assert_close(thin(x), full(x))
 
 
-def test_every_dense_layer_is_a_low_rank_one_of_full_rank():
+def test_every_full_layer_is_a_low_rank_one_of_full_rank():
     torch.manual_seed(0)
-    thin, dense = LowRankLinear(12, 8, rank=8).double(), DenseLinear(12, 8).double()
-    u, s, vh = torch.linalg.svd(dense.weight.detach(), full_matrices=False)
-    thin.load_state_dict({"up": u * s, "down": vh, "bias": dense.bias})
+    thin, full = LowRankLinear(12, 8, rank=8).double(), FullLinear(12, 8).double()
+    u, s, vh = torch.linalg.svd(full.weight.detach(), full_matrices=False)
+    thin.load_state_dict({"up": u * s, "down": vh, "bias": full.bias})
     x = torch.rand(25, 12).double()
-    torch.testing.assert_close(thin(x), dense(x))
+    torch.testing.assert_close(thin(x), full(x))
 
 
-def test_one_group_is_the_dense_layer():
+def test_one_group_is_the_full_layer():
     torch.manual_seed(0)
-    grouped, dense = GroupedLinear([8, 4], 8, groups=1).double(), DenseLinear(12, 8).double()
-    grouped.load_state_dict({"weight": dense.weight.t()[None], "bias": dense.bias})
+    grouped, full = GroupedLinear([8, 4], 8, groups=1).double(), FullLinear(12, 8).double()
+    grouped.load_state_dict({"weight": full.weight.t()[None], "bias": full.bias})
     x = torch.rand(25, 12).double()
-    torch.testing.assert_close(grouped(x), dense(x))
+    torch.testing.assert_close(grouped(x), full(x))
 
 
 def test_slice_of_channels_reads_the_same_slice_of_every_source():
@@ -71,17 +71,17 @@ def test_every_output_of_the_grouped_form_reads_every_input():
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form["kind"])
-def test_generated_rows_start_at_the_scale_of_the_dense_form(form):
+def test_generated_rows_start_at_the_scale_of_the_full_form(form):
     torch.manual_seed(0)
     dims = {"keypoint": 2048, "box": 256, "part": 2048}
     form = form | ({"rank": 64} if form["kind"] == "low_rank" else {})
     x = torch.randn(25, sum(dims.values()))
     with torch.no_grad():
-        dense = build_transformer(dims, 2048)(x).square().mean().sqrt()
+        full = build_transformer(dims, 2048)(x).square().mean().sqrt()
         ours = build_transformer(dims, 2048, **form)(x).square().mean().sqrt()
     # Of rank 64, the squared length of a projected row scatters by sqrt(2 / 64) = 18 %, the same
     # for all rows in each of two layers; the length by half of it.
-    assert float(ours / dense) == pytest.approx(1, abs=0.25)
+    assert float(ours / full) == pytest.approx(1, abs=0.25)
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form["kind"])

@@ -13,13 +13,13 @@ BOX = torch.tensor([[0.0, 0.0, 8.0, 8.0]])
 
 def make_targets(dense=True):
     """One annotated point at cell (2, 4), every cell labelled chart 5, U = V = 51.5 / 255."""
-    dense_map = torch.full((4, 256, 256), 51, dtype=torch.uint8)
-    dense_map[0] = 5
+    dense_labels = torch.full((4, 256, 256), 51, dtype=torch.uint8)
+    dense_labels[0] = 5
     item = DensePoseAnnotation(
         point_xy=torch.tensor([[0.5, 0.25]]),
         point_charts=torch.tensor([3]),
         point_uv=torch.tensor([[0.25, 0.75]]),
-        dense_map=dense_map if dense else None,
+        dense_labels=dense_labels if dense else None,
     )
     return build_chart_targets(BOX, BOX, DensePoseAnnotations([item]))
 
@@ -64,7 +64,7 @@ def test_number_of_drawn_cells_bounds_the_sum():
 
 def test_cells_of_each_chart_train_charts_and_coordinates():
     targets = make_targets()
-    targets.dense_maps[0, 0, :, :128] = 6  # as many cells as chart 5, one of them annotated
+    targets.dense_labels[0, 0, :, :128] = 6  # as many cells as chart 5, one of them annotated
     output = make_output()
     output = output.replace(u=torch.full_like(output["u"], 51.5 / 255 + 3.0))  # each cell costs 2.5
     output = output.replace(fine_segm=torch.zeros(1, 25, 8, 8))

@@ -144,35 +144,35 @@ def test_decoder_is_registered():
     assert decoder.fields == ("fine_segm", "u", "v", "body_mask")
 
 
-def test_box_inside_its_region_reads_the_maps_where_the_box_lies():
+def test_box_inside_its_window_reads_the_maps_where_the_box_lies():
     """Twice the box's width on either side: the middle third of the cells, pixel by pixel."""
     output = make_output(n=1)
     box = torch.tensor([[20.0, 40.0, 50.0, 70.0]])
-    region = torch.tensor([[-10.0, 10.0, 80.0, 100.0]])
-    whole = ChartDecoder("body_mask").decode(output, region)[0]  # 90 x 90 pixels
-    part = ChartDecoder("body_mask").decode(output, box, regions_xyxy=region)[0]
+    window = torch.tensor([[-10.0, 10.0, 80.0, 100.0]])
+    whole = ChartDecoder("body_mask").decode(output, window)[0]  # 90 x 90 pixels
+    part = ChartDecoder("body_mask").decode(output, box, windows_xyxy=window)[0]
     assert torch.equal(part.labels, whole.labels[30:60, 30:60])
     # Positions of some ten cells in float32, times steps of a few units between cells.
     torch.testing.assert_close(part.uv, whole.uv[:, 30:60, 30:60], rtol=0, atol=1e-5)
 
 
-def test_region_equal_to_the_box_changes_nothing():
+def test_window_equal_to_the_box_changes_nothing():
     output = make_output()
     plain = ChartDecoder().decode(output, BOXES)
-    given = ChartDecoder().decode(output, BOXES, regions_xyxy=BOXES.clone())
+    given = ChartDecoder().decode(output, BOXES, windows_xyxy=BOXES.clone())
     for a, b in zip(plain, given, strict=True):
         assert torch.equal(a.labels, b.labels)
         assert torch.equal(a.uv, b.uv)
 
 
-def test_beyond_the_region_the_border_goes_on():
+def test_beyond_the_window_the_border_goes_on():
     output = make_output(n=1)
-    region = torch.tensor([[0.0, 0.0, 14.0, 14.0]])
+    window = torch.tensor([[0.0, 0.0, 14.0, 14.0]])
     box = torch.tensor([[-6.0, 0.0, 14.0, 14.0]])
-    result = ChartDecoder().decode(output, box, regions_xyxy=region)[0]
+    result = ChartDecoder().decode(output, box, windows_xyxy=window)[0]
     assert torch.equal(result.labels[:, :6], result.labels[:, 6:7].expand(-1, 6))
 
 
-def test_another_number_of_regions_is_an_error():
-    with pytest.raises(ValueError, match="3 regions for 4 boxes"):
-        ChartDecoder().decode(make_output(), BOXES, regions_xyxy=BOXES[:3])
+def test_another_number_of_windows_is_an_error():
+    with pytest.raises(ValueError, match="3 windows for 4 boxes"):
+        ChartDecoder().decode(make_output(), BOXES, windows_xyxy=BOXES[:3])

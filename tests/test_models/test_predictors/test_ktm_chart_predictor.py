@@ -102,7 +102,7 @@ def test_heatmaps_of_version_1_stay_at_the_deconvolution_size():
 FORMS = [None, {"kind": "low_rank", "rank": 5}, {"kind": "grouped", "groups": 2}]
 
 
-@pytest.mark.parametrize("form", FORMS, ids=["dense", "low rank", "grouped"])
+@pytest.mark.parametrize("form", FORMS, ids=["full", "low rank", "grouped"])
 @pytest.mark.parametrize("version", [1, 2])
 def test_folding_leaves_the_outputs_alone(version, form):
     torch.manual_seed(0)
@@ -120,7 +120,7 @@ def test_folding_leaves_the_outputs_alone(version, form):
 @pytest.mark.parametrize(
     ("form", "parameters"),
     [
-        # Plain maps and relations are those of the dense form, 210 420 746 - 209 731 584.
+        # Plain maps and relations are those of the full form, 210 420 746 - 209 731 584.
         ({"kind": "low_rank", "rank": 256}, 689_162 + 10_764_288),
         ({"kind": "grouped", "groups": 16}, 689_162 + 13_123_584),
     ],

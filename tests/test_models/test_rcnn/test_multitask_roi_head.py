@@ -112,8 +112,8 @@ def test_keypoints_lie_in_their_boxes_in_image_pixels(scale):
     [
         (MASK, {"densepose", "masks"}),
         (KEYPOINT, {"densepose", "keypoints", "keypoint_scores"}),
-        ("tasks/body-seg_r18_fpn", {"body_regions"}),
-        ("tasks/part-seg_r18_fpn", {"part_regions"}),
+        ("tasks/body-seg_r18_fpn", {"body_segmentation"}),
+        ("tasks/part-seg_r18_fpn", {"part_segmentation"}),
         ("tasks/keypoints_r18_fpn", {"keypoints", "keypoint_scores"}),
     ],
 )

@@ -8,19 +8,19 @@ from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations
 
 def person(dense=True, points=((0.5, 0.25),)):
     """Chart 5 in the left half of the box, chart 7 in the right; U = column / 256."""
-    dense_map = torch.zeros(4, 256, 256, dtype=torch.uint8)
-    dense_map[0, :, :128], dense_map[0, :, 128:] = 5, 7
-    dense_map[0, 250:] = 0
-    dense_map[1] = torch.arange(256)
-    dense_map[2] = torch.arange(256)[:, None]
-    dense_map[3] = 200
-    dense_map[3, :128] = 100
-    dense_map *= dense_map[0] > 0
+    dense_labels = torch.zeros(4, 256, 256, dtype=torch.uint8)
+    dense_labels[0, :, :128], dense_labels[0, :, 128:] = 5, 7
+    dense_labels[0, 250:] = 0
+    dense_labels[1] = torch.arange(256)
+    dense_labels[2] = torch.arange(256)[:, None]
+    dense_labels[3] = 200
+    dense_labels[3, :128] = 100
+    dense_labels *= dense_labels[0] > 0
     return DensePoseAnnotation(
         point_xy=torch.tensor(points).view(-1, 2),
         point_charts=torch.full((len(points),), 9),
         point_uv=torch.full((len(points), 2), 0.5),
-        dense_map=dense_map if dense else None,
+        dense_labels=dense_labels if dense else None,
     )
 
 
@@ -91,8 +91,8 @@ def test_draw_takes_at_most_so_many_of_each_person_without_repetition():
 def test_charts_of_any_size_give_equally_many_cells():
     rois = BOX.expand(2, -1)
     small = person(points=())
-    small.dense_map[0, :, 128:][small.dense_map[0, :, 128:] > 0] = 5
-    small.dense_map[0, :60, :60] = 24
+    small.dense_labels[0, :, 128:][small.dense_labels[0, :, 128:] > 0] = 5
+    small.dense_labels[0, :60, :60] = 24
     cells = find_dense_cells(targets(person(points=()), small, rois=rois), (8, 8))
     drawn = cells.draw_from_charts(3)
     for roi, charts in ((0, {5: 3, 7: 3}), (1, {5: 3, 24: 3})):

@@ -1,6 +1,6 @@
 """Body and part maps of the detections of one image, and what they cover of its persons.
 
-Maps lie in the integer box of their detection (docs/conventions.md, frame 5). Regions are compared
+Maps lie in the integer box of their detection (docs/conventions.md, frame 5). Labels are compared
 where two boxes overlap; nothing of image size is built.
 """
 
@@ -14,12 +14,12 @@ from mmktn.evaluation.functional.ground_truth import PersonTruth
 from mmktn.evaluation.functional.part_masks import NUM_PART_MASKS, merged_part_labels
 from mmktn.formats.dense_detections import result_hw
 
-RegionMap = NDArray[np.uint8]
+LabelMap = NDArray[np.uint8]
 NUM_LABELS = NUM_PART_MASKS + 1
 
 
 @dataclass
-class RegionDetections:
+class SegmentationDetections:
     """D detections of one image, in any order.
 
     Attributes:
@@ -34,7 +34,7 @@ class RegionDetections:
     image_id: int
     boxes_xywh: NDArray[np.float64]
     scores: NDArray[np.float64]
-    maps: Sequence[RegionMap]
+    maps: Sequence[LabelMap]
     category_ids: NDArray[np.int64]
     name: str = "results"
 
@@ -67,7 +67,7 @@ class RegionDetections:
 
 
 @dataclass(frozen=True)
-class PlacedRegion:
+class PlacedLabels:
     """A label map at its place in the image.
 
     Attributes:
@@ -78,10 +78,10 @@ class PlacedRegion:
 
     x: int
     y: int
-    labels: RegionMap
+    labels: LabelMap
 
     @classmethod
-    def of_box(cls, labels: RegionMap, box_xywh: NDArray[np.float64]) -> "PlacedRegion":
+    def of_box(cls, labels: LabelMap, box_xywh: NDArray[np.float64]) -> "PlacedLabels":
         """Put the map of a box at the truncated corner of the box."""
         return cls(int(box_xywh[0]), int(box_xywh[1]), labels)
 
@@ -90,7 +90,7 @@ class PlacedRegion:
         return np.bincount(self.labels.ravel(), minlength=NUM_LABELS)
 
 
-def true_parts(person: PersonTruth, name: str) -> PlacedRegion:
+def true_parts(person: PersonTruth, name: str) -> PlacedLabels:
     """Parts of an annotated person in the integer box.
 
     Args:
@@ -110,10 +110,10 @@ def true_parts(person: PersonTruth, name: str) -> PlacedRegion:
         ((np.arange(size) + 0.5) * side / size).astype(np.int64)
         for size, side in zip(result_hw(person.box_xywh), grid.shape, strict=True)
     )
-    return PlacedRegion.of_box(grid[rows[:, None], columns], person.box_xywh)
+    return PlacedLabels.of_box(grid[rows[:, None], columns], person.box_xywh)
 
 
-def joint_histogram(truth: PlacedRegion, detection: PlacedRegion) -> NDArray[np.int64]:
+def joint_histogram(truth: PlacedLabels, detection: PlacedLabels) -> NDArray[np.int64]:
     """Count pairs of true and detected label where both maps lie.
 
     Args:

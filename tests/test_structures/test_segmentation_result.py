@@ -1,17 +1,17 @@
 import pytest
 import torch
 
-from mmktn.structures import RegionResult, RegionResults
+from mmktn.structures import SegmentationResult, SegmentationResults
 
 
 def test_results_survive_indexing_cat_and_map():
-    results = RegionResults(RegionResult(torch.full((2, k), k)) for k in range(1, 4))
+    results = SegmentationResults(SegmentationResult(torch.full((2, k), k)) for k in range(1, 4))
     assert [r.labels.shape[1] for r in results[torch.tensor([True, False, True])]] == [1, 3]
-    both = RegionResults.cat([results, results[:1]])
+    both = SegmentationResults.cat([results, results[:1]])
     assert len(both) == 4
     assert (results.map(lambda t: t + 1)[2].labels == 4).all()
 
 
 def test_labels_have_two_axes():
     with pytest.raises(ValueError, match=r"labels: shape \(2,\)"):
-        RegionResult(torch.zeros(2))
+        SegmentationResult(torch.zeros(2))

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from mmktn.checkpoints.keys import convert_densepose_keys
 from mmktn.models.layers import ConvTrunk, DeepLabTrunk, KTNTrunk
 from mmktn.models.necks import MultiInstanceDecoderV2, PanopticFPNDecoder
 from mmktn.models.predictors import ChartPredictor, KTMv2ChartPredictor
-from mmktn.utils.checkpoint_keys import convert_densepose_keys
 
 KEYS = Path(__file__).parents[1] / "data" / "reference" / "keys"
 

@@ -1,4 +1,4 @@
-"""Coarse map or body mask -> region of every pixel of a box.
+"""Coarse map or body mask -> label of every pixel of a box.
 
 The body and the parts as results of their own, where DensePose R-CNN uses them only to cut out the
 charts. The official code has the same step commented out (`parsing_inference`).
@@ -20,21 +20,21 @@ from mmktn.models.postprocess.box_resizing import (
     resize_axis,
 )
 from mmktn.registry import MODELS
-from mmktn.structures import ChartOutput, RegionResult, RegionResults
+from mmktn.structures import ChartOutput, SegmentationResult, SegmentationResults
 from mmktn.structures.box_grid import result_box_hw
-from mmktn.structures.crop_grid import box_in_region
+from mmktn.structures.crop_grid import box_in_window
 
 
 @MODELS.register_module()
-class RegionDecoder:
-    """Decode one coarse map into `RegionResults`.
+class SegmentationDecoder:
+    """Decode one coarse map into `SegmentationResults`.
 
     With `mask_threshold=0.5` a pixel gets the argmax of all channels, resized as logits: body or
     not (2 channels), or one of the parts (15). Any other threshold applies to the softmax of
     channel 1 of a 2-channel map, as in `ChartDecoder`.
 
     Args:
-        source: Map of regions that is read: 'coarse_segm' or 'body_mask'.
+        source: Map that is read: 'coarse_segm' or 'body_mask'.
         name: Field of `pred_instances` that receives the result.
         mask_threshold: 0.5 for parts, 0.3 for KTN's body mask.
 
@@ -45,7 +45,7 @@ class RegionDecoder:
     def __init__(
         self,
         source: str = "coarse_segm",
-        name: str = "part_regions",
+        name: str = "part_segmentation",
         *,
         mask_threshold: float = ARGMAX_THRESHOLD,
     ) -> None:
@@ -55,14 +55,14 @@ class RegionDecoder:
         self.fields: tuple[str, ...] = (source,)
 
     def decode(
-        self, output: ChartOutput, boxes_xyxy: Tensor, *, regions_xyxy: Tensor | None = None
-    ) -> dict[str, RegionResults]:
+        self, output: ChartOutput, boxes_xyxy: Tensor, *, windows_xyxy: Tensor | None = None
+    ) -> dict[str, SegmentationResults]:
         """Decode N boxes.
 
         Args:
             output: Maps of the N boxes.
             boxes_xyxy: (N, 4) boxes in the pixels the results shall have.
-            regions_xyxy: (N, 4) what the maps cover; None: the boxes.
+            windows_xyxy: (N, 4) what the maps cover; None: the boxes.
 
         Returns:
             `name` -> N results, each of the integer size of its box.
@@ -73,20 +73,20 @@ class RegionDecoder:
         maps = output[self.fields[0]]
         check_threshold(maps, self.mask_threshold, name=self.fields[0])
         sizes = result_box_hw(boxes_xyxy).tolist()
-        regions = boxes_xyxy if regions_xyxy is None else regions_xyxy
-        spans = box_in_region(boxes_xyxy, regions).tolist()
+        windows = boxes_xyxy if windows_xyxy is None else windows_xyxy
+        spans = box_in_window(boxes_xyxy, windows).tolist()
         results = (
             self._decode_one(*each) for each in zip(channels_last(maps), sizes, spans, strict=True)
         )
-        return {self.name: RegionResults(results)}
+        return {self.name: SegmentationResults(results)}
 
-    def no_results(self, boxes_xyxy: Tensor) -> dict[str, RegionResults]:
+    def no_results(self, boxes_xyxy: Tensor) -> dict[str, SegmentationResults]:
         """Give what an image without boxes (0, 4) gets."""
-        return {self.name: RegionResults()}
+        return {self.name: SegmentationResults()}
 
     def _decode_one(
         self, logits: Tensor, size_hw: Sequence[int], span: Sequence[float]
-    ) -> RegionResult:
+    ) -> SegmentationResult:
         (h, w), (x1, y1, x2, y2) = size_hw, span
         rows = resize_axis(h, logits.shape[0], logits, span=(y1, y2))
         columns = resize_axis(w, logits.shape[1], logits, span=(x1, x2))
@@ -95,4 +95,4 @@ class RegionDecoder:
             labels = best_channel(resized)
         else:
             labels = foreground(resized, self.mask_threshold)
-        return RegionResult(labels.to(torch.uint8))
+        return SegmentationResult(labels.to(torch.uint8))

@@ -16,17 +16,17 @@ from mmktn.evaluation.functional.average_precision import Column
 from mmktn.evaluation.functional.body_segmentation import body_mask_pairs, summarize_body_masks
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.part_segmentation import count_parts, summarize_parts
-from mmktn.evaluation.functional.regions import RegionDetections
+from mmktn.evaluation.functional.segmentation import SegmentationDetections
 from mmktn.evaluation.metrics.sample_inputs import (
     existing_file,
     label_to_category,
-    region_detections,
+    segmentation_detections,
 )
 from mmktn.evaluation.text_table import grid, reasons
 from mmktn.registry import METRICS
 
 
-class RegionMetric(BaseMetric):
+class SegmentationMetric(BaseMetric):
     """What both metrics share: reading samples, joining ranks, images that were not seen.
 
     Args:
@@ -62,14 +62,14 @@ class RegionMetric(BaseMetric):
         Args:
             data_batch: Not used.
             data_samples: Dictionaries with ``img_id`` and ``pred_instances`` (see
-                ``sample_inputs.region_detections``).
+                ``sample_inputs.segmentation_detections``).
 
         Raises:
             ValueError: A prediction cannot be evaluated; the image is named.
         """
         categories = label_to_category(self.truth.categories, self.dataset_meta)
         for sample in data_samples:
-            detections = region_detections(sample, self.field, categories)
+            detections = segmentation_detections(sample, self.field, categories)
             self.results.append({"img_id": detections.image_id, "found": self.compare(detections)})
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
@@ -86,14 +86,14 @@ class RegionMetric(BaseMetric):
         unseen = sorted({image_id for image_id, _ in self.truth.persons} - unique.keys())
         if unseen:
             logger.info("note: %d annotated images were not processed: missed", len(unseen))
-        nothing = [region_detections(_empty(k, self.field), self.field, ()) for k in unseen]
+        nothing = [segmentation_detections(_empty(k, self.field), self.field, ()) for k in unseen]
         found = [unique[key] for key in sorted(unique)] + [self.compare(none) for none in nothing]
         columns = self.summarize(found)
         table = grid(list(columns), {self.field: columns})
         logger.info("percent\n%s", "\n".join([table, *reasons(columns)]))
         return {name: column.value for name, column in columns.items()}
 
-    def compare(self, detections: RegionDetections) -> Any:
+    def compare(self, detections: SegmentationDetections) -> Any:
         """Compare one image with its ground truth."""
         raise NotImplementedError
 
@@ -103,7 +103,7 @@ class RegionMetric(BaseMetric):
 
 
 @METRICS.register_module()
-class BodyMaskMetric(RegionMetric):
+class BodyMaskMetric(SegmentationMetric):
     """COCO mask AP of the body inside each detected box.
 
     Keys are ``body_mask/AP``, ``AP50``, ``AP75``, ``APm``, ``APl``, ``AR``, ... With
@@ -111,16 +111,18 @@ class BodyMaskMetric(RegionMetric):
 
     Args:
         ann_file: DensePose-COCO JSON of the evaluated split.
-        field: As in ``RegionMetric``.
-        **kwargs: As in ``RegionMetric``.
+        field: As in ``SegmentationMetric``.
+        **kwargs: As in ``SegmentationMetric``.
     """
 
     default_prefix = "body_mask"
 
-    def __init__(self, ann_file: str | Path, field: str = "body_regions", **kwargs: Any) -> None:
+    def __init__(
+        self, ann_file: str | Path, field: str = "body_segmentation", **kwargs: Any
+    ) -> None:
         super().__init__(ann_file, field, **kwargs)
 
-    def compare(self, detections: RegionDetections) -> Any:
+    def compare(self, detections: SegmentationDetections) -> Any:
         """Mask overlaps of one image."""
         return body_mask_pairs(self.truth, detections)
 
@@ -130,7 +132,7 @@ class BodyMaskMetric(RegionMetric):
 
 
 @METRICS.register_module()
-class PartSegmentationMetric(RegionMetric):
+class PartSegmentationMetric(SegmentationMetric):
     """mIoU of 15 classes inside matched persons, AP^p and AP of part masks.
 
     Keys are ``parts/mIoU``, ``IoU-<class>``, ``pixel_accuracy``, ``matched`` (share of annotated
@@ -139,16 +141,18 @@ class PartSegmentationMetric(RegionMetric):
 
     Args:
         ann_file: DensePose-COCO JSON of the evaluated split.
-        field: As in ``RegionMetric``.
-        **kwargs: As in ``RegionMetric``.
+        field: As in ``SegmentationMetric``.
+        **kwargs: As in ``SegmentationMetric``.
     """
 
     default_prefix = "parts"
 
-    def __init__(self, ann_file: str | Path, field: str = "part_regions", **kwargs: Any) -> None:
+    def __init__(
+        self, ann_file: str | Path, field: str = "part_segmentation", **kwargs: Any
+    ) -> None:
         super().__init__(ann_file, field, **kwargs)
 
-    def compare(self, detections: RegionDetections) -> Any:
+    def compare(self, detections: SegmentationDetections) -> Any:
         """Pairs and pixel counts of one image."""
         return count_parts(self.truth, detections)
 

@@ -1,6 +1,6 @@
 """Official DensePose checkpoints (detectron2, KTN): read, translate, find the config that fits."""
 
-from mmktn.utils.checkpoints.config_search import (
+from mmktn.checkpoints.config_search import (
     ConfigFit,
     check_constants,
     explain_misfit,
@@ -8,14 +8,14 @@ from mmktn.utils.checkpoints.config_search import (
     hint_for,
     model_shapes,
 )
-from mmktn.utils.checkpoints.conversion import (
+from mmktn.checkpoints.conversion import (
     DetectorConversion,
     convert_detector,
     fit,
     unfilled_counters,
 )
-from mmktn.utils.checkpoints.reading import read_official_checkpoint
-from mmktn.utils.checkpoints.structure import check_parts, describe, part_types, width_options
+from mmktn.checkpoints.reading import read_official_checkpoint
+from mmktn.checkpoints.structure import check_parts, describe, part_types, width_options
 
 __all__ = [
     "ConfigFit",

@@ -17,9 +17,9 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
+from mmktn.checkpoints.conversion import DetectorConversion, Shapes, fit
+from mmktn.checkpoints.structure import describe, part_types, width_options
 from mmktn.registry import MODELS, TASK_UTILS
-from mmktn.utils.checkpoints.conversion import DetectorConversion, Shapes, fit
-from mmktn.utils.checkpoints.structure import describe, part_types, width_options
 from mmktn.utils.setup_env import register_all_modules
 
 # detectron2 stores anchors in float32; the sizes are hundreds of pixels.

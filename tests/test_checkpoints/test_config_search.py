@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmktn.utils.checkpoints import (
+from mmktn.checkpoints import (
     DetectorConversion,
     check_constants,
     convert_detector,

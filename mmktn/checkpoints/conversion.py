@@ -1,6 +1,6 @@
 """Official DensePose detector -> ours: every name is translated, or dropped for a stated reason.
 
-The translation itself is the table of `mmktn.utils.checkpoint_keys`; here stands what may be left
+The translation itself is the table of `mmktn.checkpoints.keys`; here stands what may be left
 out, what cannot be converted at all, and whether the result fits a model. Anchors, box coding and
 the order of classes need no permutation (docs/checkpoints.md).
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from mmktn.utils.checkpoint_keys import NECK, convert_densepose_keys
+from mmktn.checkpoints.keys import NECK, convert_densepose_keys
 
 Shapes = Mapping[str, tuple[int, ...]]
 

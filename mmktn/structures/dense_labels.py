@@ -18,7 +18,7 @@ from torch import Tensor
 _UV_STEPS = 255
 
 
-def encode_dense_map(charts: Tensor, uv: Tensor, confidence: Tensor) -> Tensor:
+def encode_dense_labels(charts: Tensor, uv: Tensor, confidence: Tensor) -> Tensor:
     """Code dense labels as bytes.
 
     Args:
@@ -39,15 +39,15 @@ def decode_unit_bytes(values: Tensor) -> Tensor:
     return ((values.float() + 0.5) / _UV_STEPS).clamp(max=1)
 
 
-def flip_dense_map(
-    dense_map: Tensor,
+def flip_dense_labels(
+    dense_labels: Tensor,
     chart_flip: NDArray[np.int64],
     flip_uv: Callable[..., tuple[NDArray[Any], NDArray[Any]]],
 ) -> Tensor:
     """Mirror dense labels left to right (DensePose's symmetry tables).
 
     Args:
-        dense_map: (4, G, G) uint8.
+        dense_labels: (4, G, G) uint8.
         chart_flip: (25,) chart -> chart of the mirrored person.
         flip_uv: `(charts, u, v) -> (u', v')` with the charts before the swap.
 
@@ -55,9 +55,9 @@ def flip_dense_map(
         (4, G, G) uint8; flipping it again gives the input back up to one step of U and V, exactly
         where the tables hold the middles of their cells.
     """
-    mirrored = dense_map.flip(-1)
+    mirrored = dense_labels.flip(-1)
     charts = mirrored[0].cpu().numpy()
     u, v = decode_unit_bytes(mirrored[1:3]).cpu().numpy()
     uv = torch.from_numpy(np.stack(flip_uv(charts, u, v))).to(mirrored.device)
     swapped = torch.tensor(chart_flip, device=mirrored.device)[mirrored[0].long()]
-    return torch.cat((encode_dense_map(swapped, uv, mirrored[3] / _UV_STEPS)[:3], mirrored[3:]))
+    return torch.cat((encode_dense_labels(swapped, uv, mirrored[3] / _UV_STEPS)[:3], mirrored[3:]))

@@ -18,10 +18,10 @@ from mmktn.formats.masks import merge_dp_masks, segmentation_mask
 BACKGROUND, PERSON, OTHER, UNKNOWN = 0, 1, 2, 255
 
 
-def person_region(
+def person_mask(
     instance: Mapping[str, Any], image_hw: tuple[int, int]
 ) -> tuple[NDArray[np.bool_], bool]:
-    """Region of a person.
+    """Draw the pixels of a person.
 
     Args:
         instance: `bbox` xyxy; `mask` (segmentation) or `dp_masks` where there are any.
@@ -43,11 +43,11 @@ def person_region(
             return _pasted_masks(instance["dp_masks"], instance["bbox"], image_hw), True
         except ValueError as error:
             raise ValueError(f"dp_masks: {error}") from error
-    region = np.zeros(image_hw, dtype=bool)
+    mask = np.zeros(image_hw, dtype=bool)
     x1, y1, x2, y2 = instance["bbox"]
     rows = slice(max(int(np.floor(y1)), 0), max(int(np.ceil(y2)), 0))
-    region[rows, max(int(np.floor(x1)), 0) : max(int(np.ceil(x2)), 0)] = True
-    return region, False
+    mask[rows, max(int(np.floor(x1)), 0) : max(int(np.ceil(x2)), 0)] = True
+    return mask, False
 
 
 def _pasted_masks(
@@ -83,22 +83,22 @@ def draw_person_map(
         boxes of persons without an outline). Persons of the item lie on top.
 
     Raises:
-        ValueError: See `person_region`; the annotation is named.
+        ValueError: See `person_mask`; the annotation is named.
     """
     canvas = np.zeros(image_hw, dtype=np.uint8)
     layers: list[tuple[int, NDArray[np.bool_]]] = []
     for value, people in ((PERSON, instances), (OTHER, others)):
         for instance in people:
             try:
-                region, outline = person_region(instance, image_hw)
+                mask, outline = person_mask(instance, image_hw)
             except ValueError as error:
                 raise ValueError(
                     f"annotation id {instance.get('ann_id')}, field {error}"
                 ) from error
             sure = outline and not instance.get("ignore_flag", 0)
-            layers.append((value if sure else UNKNOWN, region))
+            layers.append((value if sure else UNKNOWN, mask))
     for value in (UNKNOWN, OTHER, PERSON):
-        for kind, region in layers:
+        for kind, mask in layers:
             if kind == value:
-                canvas[region] = value
+                canvas[mask] = value
     return canvas

@@ -1,6 +1,6 @@
 """Dense truth of pictures: one .npz per image with chart, U and V of every pixel.
 
-The synthetic set has such a folder (`DenseMaps` of mmktn/synthetic writes it). U and V are real
+The synthetic set has such a folder (`DenseTruth` of mmktn/synthetic writes it). U and V are real
 numbers in [0, 1], or 16-bit steps of 1 / 65535.
 """
 
@@ -19,7 +19,7 @@ UV_STEPS = 65535
 MAX_BYTES = 1 << 31
 
 
-def read_dense_maps(
+def read_dense_truth(
     path: Path, image_hw: tuple[int, int], names: Sequence[str] = ("chart", "u", "v"), *, what: str
 ) -> dict[str, NDArray[Any]]:
     """Read the maps of one image.

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmktn.utils.checkpoints import convert_detector, fit
+from mmktn.checkpoints import convert_detector, fit
 
 from .official import official_weights
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from mmktn.datasets.person_regions import draw_person_map, person_region
+from mmktn.datasets.person_maps import draw_person_map, person_mask
 from mmktn.formats.masks import segmentation_mask
 
 HW = (20, 30)
@@ -49,7 +49,7 @@ def test_part_masks_stand_in_for_a_segmentation():
     grid = np.zeros((256, 256), bool)
     grid[:, :128] = True
     dp_masks = [rle_256(grid)] + [[]] * 13
-    region, outline = person_region({"bbox": [4, 2, 12, 18], "dp_masks": dp_masks}, HW)
+    region, outline = person_mask({"bbox": [4, 2, 12, 18], "dp_masks": dp_masks}, HW)
     assert outline
     np.testing.assert_array_equal(region, block(2, 18, 4, 8))
 
@@ -60,7 +60,7 @@ def rle_256(mask):
 
 
 def test_a_box_alone_is_no_outline():
-    region, outline = person_region({"bbox": [4.2, -3.0, 12.5, 5.0]}, HW)
+    region, outline = person_mask({"bbox": [4.2, -3.0, 12.5, 5.0]}, HW)
     assert not outline
     np.testing.assert_array_equal(region, block(0, 5, 4, 13))
 

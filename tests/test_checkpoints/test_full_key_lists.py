@@ -5,7 +5,7 @@ import re
 import pytest
 from mmengine.config import Config
 
-from mmktn.utils.checkpoints import (
+from mmktn.checkpoints import (
     convert_detector,
     explain_misfit,
     find_config,

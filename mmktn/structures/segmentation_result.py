@@ -1,4 +1,4 @@
-"""Decoded region labels of a box: body or not, or the 14 coarse parts.
+"""Decoded labels of the pixels of a box: body or not, or the 14 coarse parts.
 
 What `ChartResult` is for charts. The map covers the integer box of docs/conventions.md, frame 5.
 """
@@ -14,8 +14,8 @@ from mmktn.structures.instance_list import InstanceList
 
 
 @dataclass
-class RegionResult:
-    """Region of every pixel of one box.
+class SegmentationResult:
+    """Label of every pixel of one box.
 
     Attributes:
         labels: (H, W) uint8, 0 background; 1 the body, or 1..14 the coarse parts.
@@ -32,10 +32,10 @@ class RegionResult:
         if self.labels.ndim != 2:
             raise ValueError(f"labels: shape {tuple(self.labels.shape)}, not (H, W)")
 
-    def map(self, function: Callable[[Tensor], Tensor]) -> RegionResult:
+    def map(self, function: Callable[[Tensor], Tensor]) -> SegmentationResult:
         """Apply a function to the labels."""
-        return RegionResult(function(self.labels))
+        return SegmentationResult(function(self.labels))
 
 
-class RegionResults(InstanceList[RegionResult]):
-    """Regions of the N boxes of an image; a field of `pred_instances`."""
+class SegmentationResults(InstanceList[SegmentationResult]):
+    """Segmentations of the N boxes of an image; a field of `pred_instances`."""

@@ -9,9 +9,9 @@ import torch
 from mmktn.evaluation.functional.body_segmentation import evaluate_body_masks
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.evaluation.functional.part_segmentation import evaluate_parts
-from mmktn.evaluation.functional.regions import RegionDetections
+from mmktn.evaluation.functional.segmentation import SegmentationDetections
 from mmktn.evaluation.metrics import BodyMaskMetric, OKSMetric, PartSegmentationMetric
-from mmktn.structures import ChartResult, ChartResults, RegionResult, RegionResults
+from mmktn.structures import ChartResult, ChartResults, SegmentationResult, SegmentationResults
 from tests.fake_annotations import fake_coco_file
 
 
@@ -23,7 +23,7 @@ def truth_file(tmp_path):
     return path, data
 
 
-def samples_of(data, field="part_regions", make=None):
+def samples_of(data, field="part_segmentation", make=None):
     """Two boxes per image around the true ones, with label maps of noise."""
     rng = np.random.default_rng(0)
     samples = []
@@ -32,7 +32,7 @@ def samples_of(data, field="part_regions", make=None):
         xyxy = torch.tensor([[x, y, x + w, y + h] for x, y, w, h in boxes], dtype=torch.float32)
         sizes = (xyxy[:, 2:] - xyxy[:, :2]).int().tolist()
         labels = [torch.from_numpy(rng.integers(0, 15, (h, w), dtype=np.uint8)) for w, h in sizes]
-        make_all = make or (lambda maps: RegionResults(RegionResult(m) for m in maps))
+        make_all = make or (lambda maps: SegmentationResults(SegmentationResult(m) for m in maps))
         people = {"bboxes": xyxy, "scores": torch.rand(len(boxes)), field: make_all(labels)}
         people["labels"] = torch.zeros(len(boxes), dtype=torch.long)
         samples.append({"img_id": image["id"], "pred_instances": people})
@@ -50,15 +50,15 @@ def as_regions(samples, field):
             box[2:] = labels.shape[::-1]
         ones = np.ones(len(boxes), int)
         scores = people["scores"].double().numpy()
-        found.append(RegionDetections(sample["img_id"], boxes, scores, maps, ones))
+        found.append(SegmentationDetections(sample["img_id"], boxes, scores, maps, ones))
     return found
 
 
 @pytest.mark.parametrize(
     ("metric", "function", "field", "prefix"),
     [
-        (PartSegmentationMetric, evaluate_parts, "part_regions", "parts"),
-        (BodyMaskMetric, evaluate_body_masks, "body_regions", "body_mask"),
+        (PartSegmentationMetric, evaluate_parts, "part_segmentation", "parts"),
+        (BodyMaskMetric, evaluate_body_masks, "body_segmentation", "body_mask"),
     ],
 )
 def test_metric_is_the_functional_one_in_any_batches(truth_file, metric, function, field, prefix):
@@ -76,7 +76,7 @@ def test_metric_is_the_functional_one_in_any_batches(truth_file, metric, functio
 def test_persons_of_unseen_images_are_missed(truth_file):
     path, data = truth_file
     evaluator = BodyMaskMetric(path)
-    evaluator.process(None, samples_of(data, "body_regions")[:1])
+    evaluator.process(None, samples_of(data, "body_segmentation")[:1])
     assert evaluator.evaluate(1)["body_mask/AR50"] <= 1 / 3
 
 
@@ -87,7 +87,7 @@ def test_charts_are_bodies_too(truth_file):
         return ChartResults(ChartResult(m, torch.zeros(2, *m.shape)) for m in maps)
 
     bodies, dense = BodyMaskMetric(path), BodyMaskMetric(path, field="densepose")
-    bodies.process(None, samples_of(data, "body_regions"))
+    bodies.process(None, samples_of(data, "body_segmentation"))
     torch.manual_seed(0)
     dense.process(None, samples_of(data, "densepose", charts))
     assert bodies.evaluate(3)["body_mask/AR"] == dense.evaluate(3)["body_mask/AR"]
@@ -95,8 +95,8 @@ def test_charts_are_bodies_too(truth_file):
 
 def test_missing_field_is_named(truth_file):
     path, data = truth_file
-    with pytest.raises(ValueError, match="pred_instances has no field 'body_regions'"):
-        BodyMaskMetric(path).process(None, samples_of(data, "part_regions"))
+    with pytest.raises(ValueError, match="pred_instances has no field 'body_segmentation'"):
+        BodyMaskMetric(path).process(None, samples_of(data, "part_segmentation"))
 
 
 def test_keypoints_of_a_detector_are_scored_by_its_boxes(truth_file):

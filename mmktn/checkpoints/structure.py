@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from mmktn.utils.checkpoint_keys import CONFIDENCES, DECONVS, EMBEDDER, MACHINE, NECK, TRUNK
+from mmktn.checkpoints.keys import CONFIDENCES, DECONVS, EMBEDDER, MACHINE, NECK, TRUNK
 
 Weights = Mapping[str, Tensor]
 

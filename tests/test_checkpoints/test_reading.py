@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmktn.utils.checkpoints import read_official_checkpoint
+from mmktn.checkpoints import read_official_checkpoint
 
 VALUES = {"a.weight": np.float32([[1, 2], [3, 4]]), "b.num_batches_tracked": np.array(5)}
 
