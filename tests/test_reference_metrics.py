@@ -15,18 +15,20 @@ from mmktn.evaluation.functional.gps import kappas
 from mmktn.evaluation.functional.ignore_regions import ignore_region_mask
 from mmktn.evaluation.functional.keypoint_ap import evaluate_keypoints
 from mmktn.evaluation.functional.mask_iou import detection_mask, truth_mask
-from mmktn.evaluation.functional.oracle import Substitution, evaluate_oracle
 from mmktn.evaluation.functional.part_masks import merged_part_masks, resize_part_mask
 from mmktn.evaluation.functional.person_points import place_points, points_in_boxes, search_vertices
 from tests.test_evaluation import reference_cases as ref
+from tests.tool_modules import tool_module
+
+_oracle = tool_module("projects/oracle/oracle.py")
 
 DENSE_CASES = sorted(ref.densepose_outputs())
 KEYPOINT_CASES = sorted(ref.keypoint_outputs())
 MODES = {"GPS": "gps", "GPSM": "gpsm", "IOU": "iou"}
 MIN_THRESHOLD = re.compile(r"min_threshold_(\d*\.\d+)")
 ORACLE_MODES = {
-    "IUV_GT": Substitution(surface=True, u=True, v=True),
-    "I_GT_UV_DT": Substitution(surface=True),
+    "IUV_GT": _oracle.Substitution(surface=True, u=True, v=True),
+    "I_GT_UV_DT": _oracle.Substitution(surface=True),
 }
 
 
@@ -70,7 +72,7 @@ def oracle_tables():
 def test_reference_oracle_modes(case, mode, expected):
     set_name, level = case.split("/")
     substitution = ORACLE_MODES[mode]
-    scores = evaluate_oracle(
+    scores = _oracle.evaluate_oracle(
         ref.densepose_truth(set_name),
         ref.densepose_detections(set_name, level),
         ref.reference_surface(),
@@ -278,8 +280,7 @@ def test_reference_mask_resizing():
 
 
 def test_reference_raw_outputs_give_the_decoded_labels():
-    from mmktn.evaluation.functional.oracle import sample_bilinear
-
+    sample_bilinear = _oracle.sample_bilinear
     raw = ref.Detail("dp_raw_outputs.npz")
     for k in range(len(raw["boxes_xywh"])):
         expected = raw[f"result_{k}"]

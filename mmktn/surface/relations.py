@@ -2,7 +2,8 @@
 
 Source: rule tables of the KTN v2 knowledge graph (KTN, TCSVT 2022); the matrices are the
 download-free form 0.3 * rule. The published files add statistics and word vectors to the same
-rules, see ``relation_statistics``. There is no rule for the box: all charts count alike.
+rules (projects/relations/relation_statistics.py). There is no rule for the box: all charts have the
+same weight.
 """
 
 import numpy as np

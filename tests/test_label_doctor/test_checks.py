@@ -14,7 +14,6 @@ from mmktn.label_doctor import command
 from mmktn.label_doctor.examination import examine, mended
 from mmktn.label_doctor.findings import KINDS, Finding, ranked
 from mmktn.label_doctor.page import page
-from mmktn.label_doctor.planted import Planted, _Planter, score
 from mmktn.label_doctor.point_checks import opposite_vertices, point_findings
 from mmktn.label_doctor.records import LabelledPerson, labelled_people
 from mmktn.surface import load_surface
@@ -22,6 +21,10 @@ from mmktn.synthetic import GeneratorOptions, SceneOptions, make_sample
 from mmktn.utils.user_error import UserError
 from tests.command_line import refused
 from tests.ring_doll import PARTS, ring_doll
+from tests.tool_modules import tool_module
+
+_planted = tool_module("projects/label_doctor/planted.py")
+Planted, score = _planted.Planted, _planted.score
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,7 @@ def data(sample):
 
 @pytest.fixture
 def planter(surface):
-    return _Planter(surface, scheme_for(surface), np.random.default_rng(3))
+    return _planted._Planter(surface, scheme_for(surface), np.random.default_rng(3))
 
 
 def look(data, surface, **options):

@@ -1,6 +1,5 @@
 """The command lines of tools/surface on small inputs."""
 
-import json
 import runpy
 import sys
 from pathlib import Path
@@ -10,7 +9,6 @@ from PIL import Image
 
 from mmktn.surface import load_surface
 from mmktn.surface.io import surface_from_reference_body
-from mmktn.surface.relation_statistics import needed_words
 from tests.command_line import refused, run_script
 from tests.test_surface.official_writer import write_official_folder
 
@@ -51,28 +49,6 @@ def test_import_error_is_one_line(tmp_path):
     (tmp_path / "SMPL_SUBDIV_TRANSFORM.mat").write_bytes(b"mine")
     refused(main, [tmp_path, "--out", tmp_path / "x.npz", "--overwrite"], r"SMPL_\w+\.mat")
     assert (tmp_path / "SMPL_subdiv.mat").read_bytes() == b"mine"
-
-
-def test_relations_are_written(monkeypatch, tmp_path):
-    relation = {"subject": {"name": "hand"}, "object": {"name": "arm"}}
-    words = tmp_path / "relationships.json"
-    words.write_text(json.dumps([{"relationships": [relation]}]))
-    vectors = tmp_path / "glove.txt"
-    vectors.write_text("".join(f"{w} 1 {i}\n" for i, w in enumerate(sorted(needed_words()))))
-    _run(monkeypatch, "build_relations", words, vectors, "--out", tmp_path / "r.npz")
-    with np.load(tmp_path / "r.npz") as stored:
-        assert {k: stored[k].shape for k in stored} == {
-            "keypoint": (17, 25),
-            "part": (15, 25),
-            "box": (6, 25),
-        }
-    main = _main("build_relations")
-    refused(main, [words, vectors, "--out", tmp_path / "r.npz"], "exists")
-    refused(main, [words, vectors, "--out", words, "--overwrite"], "is an input")
-    for content in ("[" * 10**5, "{}", '[{"relationships": [1]}]', '[{"relationships": 5}]'):
-        words.write_text(content)
-        refused(main, [words, vectors, "--out", tmp_path / "x.npz"], "relationships.json")
-    assert not (tmp_path / "x.npz").exists()
 
 
 def test_pictures_show_the_right_hand_on_the_left_in_front(monkeypatch, tmp_path):

@@ -113,7 +113,7 @@ def convert(
     """
     # Behind the command line: they bring torch.
     from mmktn.apis.model_loading import load_config
-    from mmktn.utils import checkpoints
+    from mmktn import checkpoints
 
     official = checkpoints.read_official_checkpoint(source)
     conversion = checkpoints.convert_detector(official, drop=drop or [])

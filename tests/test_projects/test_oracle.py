@@ -2,16 +2,15 @@ import numpy as np
 import pytest
 
 from mmktn.evaluation.functional.densepose import evaluate_densepose
-from mmktn.evaluation.functional.oracle import (
-    ALL_SUBSTITUTIONS,
-    PUBLISHED_SUBSTITUTIONS,
-    RawHeads,
-    Substitution,
-    evaluate_oracle,
-    nearest_person_pixels,
-    sample_bilinear,
-)
 from tests.test_evaluation.builders import World
+from tests.tool_modules import tool_module
+
+_oracle = tool_module("projects/oracle/oracle.py")
+ALL_SUBSTITUTIONS = _oracle.ALL_SUBSTITUTIONS
+PUBLISHED_SUBSTITUTIONS = _oracle.PUBLISHED_SUBSTITUTIONS
+RawHeads, Substitution = _oracle.RawHeads, _oracle.Substitution
+evaluate_oracle, sample_bilinear = _oracle.evaluate_oracle, _oracle.sample_bilinear
+nearest_person_pixels = _oracle.nearest_person_pixels
 
 FULL = "mask+surface+v+u"
 

@@ -1,6 +1,6 @@
 """How many planted faults `doctor-labels` finds: precision and recall of every kind.
 
-    python tools/annotation/planted_faults.py --images 60 --out work_dirs/planted
+    python projects/label_doctor/planted_faults.py --images 60 --out work_dirs/planted
 
 Renders people, lets the simulated annotator place their points, plants faults of every kind, and
 counts. Writes clean.json, planted.json (the set with the faults) and scores.json.
@@ -20,7 +20,7 @@ from mmktn.annotation.body_parts import scheme_for
 from mmktn.annotator.body import Body
 from mmktn.formats.picture_writing import write_image
 from mmktn.label_doctor.examination import examine
-from mmktn.label_doctor.planted import Score, labelled_set, plant, score
+from planted import Score, labelled_set, plant, score
 from mmktn.surface import load_surface
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_outputs, write_json
 from mmktn.utils.user_error import one_line_errors

@@ -3,8 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from mmktn.surface import relation_statistics as rs
 from mmktn.surface.relations import keypoint_rules, part_rules
+from tests.command_line import refused
+from tests.tool_modules import tool_module
+
+rs = tool_module("projects/relations/relation_statistics.py")
 
 
 def _relation(subject: str, other: str, *, names: bool = False) -> dict:
@@ -204,3 +207,25 @@ def test_missing_files_and_words_are_named(tmp_path, glove):
     glove.write_text("\n".join([*lines, "torso 1 2"]))
     with pytest.raises(ValueError, match="different lengths"):
         rs.load_word_vectors(glove)
+
+
+def test_relations_are_written(tmp_path):
+    relation = {"subject": {"name": "hand"}, "object": {"name": "arm"}}
+    words = tmp_path / "relationships.json"
+    words.write_text(json.dumps([{"relationships": [relation]}]))
+    vectors = tmp_path / "glove.txt"
+    vectors.write_text("".join(f"{w} 1 {i}\n" for i, w in enumerate(sorted(rs.needed_words()))))
+    main = tool_module("projects/relations/build_relations.py").main
+    assert main([*map(str, (words, vectors, "--out", tmp_path / "r.npz"))]) == 0
+    with np.load(tmp_path / "r.npz") as stored:
+        assert {k: stored[k].shape for k in stored} == {
+            "keypoint": (17, 25),
+            "part": (15, 25),
+            "box": (6, 25),
+        }
+    refused(main, [words, vectors, "--out", tmp_path / "r.npz"], "exists")
+    refused(main, [words, vectors, "--out", words, "--overwrite"], "is an input")
+    for content in ("[" * 10**5, "{}", '[{"relationships": [1]}]', '[{"relationships": 5}]'):
+        words.write_text(content)
+        refused(main, [words, vectors, "--out", tmp_path / "x.npz"], "relationships.json")
+    assert not (tmp_path / "x.npz").exists()

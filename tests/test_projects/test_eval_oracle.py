@@ -1,4 +1,3 @@
-import importlib.util
 import json
 from pathlib import Path
 
@@ -8,15 +7,12 @@ import pytest
 from mmktn.formats.result_files import save_npz
 from tests.test_evaluation import reference_cases
 from tests.test_evaluation.builders import World
+from tests.tool_modules import tool_module
 
 
 @pytest.fixture(scope="module")
 def tool():
-    path = Path(__file__).parents[2] / "tools" / "analysis_tools" / "eval_oracle.py"
-    spec = importlib.util.spec_from_file_location("eval_oracle", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tool_module("projects/oracle/eval_oracle.py")
 
 
 @pytest.fixture

@@ -5,7 +5,10 @@ import pytest
 
 from mmktn.surface import load_surface
 from mmktn.video.people import FilmPerson
-from mmktn.video.scores import FrameTruth, score_film
+from tests.tool_modules import tool_module
+
+_scores = tool_module("projects/film/scores.py")
+FrameTruth, score_film = _scores.FrameTruth, _scores.score_film
 
 RATE = 25.0
 

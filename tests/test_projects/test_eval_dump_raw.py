@@ -1,6 +1,5 @@
 """The tool that keeps raw maps: what it kept decodes to the results it kept."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -16,9 +15,9 @@ from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput
 from mmktn.utils.setup_env import register_all_modules
 from tests.fake_annotations import write_fake_dataset
+from tests.tool_modules import tool_module
 
 ROOT = Path(__file__).parents[2]
-TOOL = ROOT / "tools/analysis_tools/eval_dump_raw.py"
 CASCADE = ROOT / "configs/cascade/densepose-cascade-mask_r18_fpn_cpu_dp-synth.py"
 PLAIN = ROOT / "configs/densepose/smoke/densepose-rcnn_r18_fpn_smoke_dp-synth.py"
 CHILD = """
@@ -36,9 +35,7 @@ model = dict(test_cfg=dict(rcnn=dict(score_thr=0.0, max_per_img=3)))
 @pytest.mark.slow
 @pytest.mark.parametrize("base", [PLAIN, CASCADE], ids=["plain", "cascade"])
 def test_raw_maps_are_those_behind_the_results(base, tmp_path, capsys):
-    spec = importlib.util.spec_from_file_location("eval_dump_raw", TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = tool_module("projects/oracle/eval_dump_raw.py")
     write_fake_dataset(tmp_path / "data", num_images=2, persons=2, image_hw=(96, 128))
     config = tmp_path / "child.py"
     config.write_text(CHILD.format(base=base, data=tmp_path / "data"))

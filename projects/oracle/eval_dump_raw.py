@@ -1,7 +1,7 @@
 """Run a model on its test set and keep its results and raw outputs for the oracle analysis.
 
-    python tools/analysis_tools/eval_dump_raw.py CONFIG CHECKPOINT --out-dir oracle --max-images 100
-    python tools/analysis_tools/eval_oracle.py --gt ANN.json --results oracle/results.npz \
+    python projects/oracle/eval_dump_raw.py CONFIG CHECKPOINT --out-dir oracle --max-images 100
+    python projects/oracle/eval_oracle.py --gt ANN.json --results oracle/results.npz \
         --raw oracle/raw.npz --out oracle.json
 
 Raw outputs are 77 maps per detection (2 MB at 112 x 112 in float16), so this is for part of a set.

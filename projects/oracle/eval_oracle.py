@@ -1,6 +1,6 @@
 """Oracle table: scores of a result file with parts of the output replaced by ground truth.
 
-    python tools/analysis_tools/eval_oracle.py --gt ANN.json --results RES.json --out oracle.json
+    python projects/oracle/eval_oracle.py --gt ANN.json --results RES.json --out oracle.json
 
 At an annotated point inside a detection's box, and only there:
 
@@ -30,7 +30,7 @@ from mmktn.evaluation.cli_output import progress_bar
 from mmktn.evaluation.functional.densepose import DensePoseScores
 from mmktn.evaluation.functional.gps import NORMALISERS
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from mmktn.evaluation.functional.oracle import (
+from oracle import (
     ALL_SUBSTITUTIONS,
     PUBLISHED_SUBSTITUTIONS,
     RawHeads,
