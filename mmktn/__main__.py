@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 
 from mmktn.utils.user_error import one_line_errors
 
-# Command -> function `(argv) -> exit status`, as module:function, or a script of tools/ with such a
-# `main`; and what it does.
+# Command -> function `(argv) -> exit status`, as module:function, and what it does.
 COMMANDS = {
     "app": ("mmktn.app.command:main", "a local page: photo in, dense pose out"),
     "annotate": ("mmktn.annotator.command:main", "label dense pose on a local web page"),
@@ -26,25 +25,25 @@ COMMANDS = {
     "import-fits": ("mmktn.synthetic.fits_command:main", "fitted bodies to annotations, results"),
     "export": ("mmktn.export.command:main", "a system as files for engines without torch"),
     "hook": ("mmktn.utils.startup_hook:main", "import mmktn at each start of this Python, or not"),
-    "train": ("train.py", "train a config"),
-    "test": ("test.py", "score a checkpoint on the test set of its config"),
-    "check": ("misc/check_annotations.py", "list the faults of annotation files"),
-    "browse": ("misc/browse_dataset.py", "draw what a data set gives"),
-    "synthesize": ("dataset_converters/make_synthetic.py", "render people with exact labels"),
+    "train": ("mmktn.apis.train_command:main", "train a config"),
+    "test": ("mmktn.apis.test_command:main", "score a checkpoint on the test set of its config"),
+    "check": ("mmktn.formats.check_command:main", "list the faults of annotation files"),
+    "browse": ("mmktn.apis.browse_command:main", "draw what a data set gives"),
+    "synthesize": ("mmktn.synthetic.command:main", "render people with exact labels"),
     "label": (
-        "dataset_converters/write_dense_labels.py",
+        "mmktn.apis.label_command:main",
         "a teacher's labels of every pixel",
     ),
     "bootstrap": ("mmktn.apis.bootstrap_command:main", "a teacher's labels on pictures and films"),
-    "convert": ("model_converters/convert_detectron2.py", "detectron2's and KTN's checkpoints"),
-    "convert-stip": ("model_converters/convert_stip.py", "STIP's checkpoints"),
-    "fold": ("model_converters/fold_ktm.py", "bake KTM into one kernel"),
-    "publish": ("misc/publish_model.py", "make a checkpoint ready to be handed out"),
-    "config": ("misc/print_config.py", "print a config as it stands after its bases"),
-    "flops": ("analysis_tools/get_flops.py", "operations and parameters of a config"),
-    "logs": ("analysis_tools/analyze_logs.py", "curves and times of training logs"),
-    "calibrate": ("analysis_tools/calibrate_confidence.py", "predicted against true errors"),
-    "surface": ("surface/import_surface.py", "official surface files as one file of mmktn"),
+    "convert": ("mmktn.apis.convert_command:main", "detectron2's and KTN's checkpoints"),
+    "convert-stip": ("mmktn.stip.convert_command:main", "STIP's checkpoints"),
+    "fold": ("mmktn.apis.fold_command:main", "bake KTM into one kernel"),
+    "publish": ("mmktn.apis.publish_command:main", "make a checkpoint ready to be handed out"),
+    "config": ("mmktn.utils.config_command:main", "print a config as it stands after its bases"),
+    "flops": ("mmktn.apis.flops_command:main", "operations and parameters of a config"),
+    "logs": ("mmktn.utils.logs_command:main", "curves and times of training logs"),
+    "calibrate": ("mmktn.apis.calibrate_command:main", "predicted against true errors"),
+    "surface": ("mmktn.surface.import_command:main", "official surface files as one file of mmktn"),
     "query": ("mmktn.apis.query_command:main", "entries of an annotation file by expression"),
     "report": ("mmktn.evaluation.cli:report_main", "explain a result file on an HTML page"),
     "shared": ("mmktn.formats.shared_command:main", "which pictures two sets share"),
@@ -79,10 +78,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _function(place: str) -> Callable[[Sequence[str]], int]:
     """The function behind a command."""
-    if place.endswith(".py"):
-        from mmktn.utils.tool_scripts import tool_main
-
-        return tool_main(place)
     module, _, function = place.partition(":")
     return getattr(importlib.import_module(module), function)
 

@@ -84,9 +84,7 @@ OPENCV_BUILDS = (
 DENSEPOSE_COCO = "data/coco/annotations/densepose_coco_2014_train.json"
 SURFACE_FOLDER = "data/densepose_surface"
 SYNTHETIC = "data/synthetic_densepose"
-MAKE_SYNTHETIC = (
-    f"python tools/dataset_converters/make_synthetic.py --out {SYNTHETIC} --train 600 --val 60"
-)
+MAKE_SYNTHETIC = f"python -m mmktn synthesize --out {SYNTHETIC} --train 600 --val 60"
 VARIABLES = {
     "MMKTN_CACHE_DIR": "folder of geodesic tables, default ~/.cache/mmktn",
     "MMKTN_HOME": "folder of fetched checkpoints, default ~/.cache/mmktn",

@@ -2,16 +2,15 @@
 
 import contextlib
 import gc
-import importlib.util
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from yapf.yapflib import yapf_api
 
 import mmktn
+from mmktn import __main__ as commands
 from mmktn.compat import active_fixes, stand_in_mode
 
 # Modules and tests are made once and stay. Looking through all of them for garbage costs half a
@@ -107,18 +106,12 @@ _scope_of_module = pytest.fixture(autouse=True, scope="module")(_restore_default
 
 
 @pytest.fixture
-def run_tool(monkeypatch, capsys):
-    """Function `(name, *arguments) -> (exit status, stdout, stderr)` of a tool, in this process."""
+def run_command(monkeypatch, capsys):
+    """Function `(name, *arguments) -> (exit status, stdout, stderr)` of a command."""
 
     def run(name, *arguments):
-        spec = importlib.util.spec_from_file_location(
-            name, Path(__file__).parents[1] / "tools/misc" / f"{name}.py"
-        )
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
         monkeypatch.setenv("COLUMNS", "200")
-        status = module.main()
+        status = commands.main([name, *map(str, arguments)])
         return (status, *capsys.readouterr())
 
     return run

@@ -85,7 +85,7 @@ MAY_IMPORT = {
         "runtime",
         "zoo",
     },
-    # A command: writes annotations.
+    # Commands: write annotations, labels of a teacher's, checkpoints of others'.
     "apis.bootstrap_command": {
         "annotation",
         "apis",
@@ -95,6 +95,8 @@ MAY_IMPORT = {
         "video",
         "zoo",
     },
+    "apis.convert_command": {"apis", "checkpoints"},
+    "stip.convert_command": {"stip", "apis"},
     "annotator": {"surface", "formats", "annotation", "synthetic", "apis"},
     "app": {"apis", "runtime", "visualization", "zoo"},
     "export": {"apis", "formats", "models", "runtime", "structures", "synthetic", "zoo"},
@@ -228,9 +230,18 @@ def test_no_module_is_imported_by_what_it_imports():
 # Module -> what its functions import: to start faster, to need a package or a machine only where a
 # command asks for it, or because the host must be repaired before.
 IMPORTED_IN_FUNCTIONS = {
-    "__main__": {"utils.tool_scripts"},
     "annotator.command": {"annotator.api"},
     "annotator.proposals": {"apis"},
+    "apis.browse_command": {"datasets", "registry", "visualization.annotation_drawing"},
+    "apis.calibrate_command": {
+        "apis",
+        "apis.model_loading",
+        "models.losses.uv_likelihood",
+        "models.postprocess.uv_confidence",
+    },
+    "apis.convert_command": {"apis.model_loading", "checkpoints"},
+    "apis.test_command": {"apis.model_loading", "evaluation.metrics.whole_results"},
+    "apis.train_command": {"apis.model_loading"},
     "apis.bootstrap_command": {"apis.model_loading", "video.film"},
     "apis.detect_command": {"formats.detection_files", "formats.file_layout", "formats.json_files"},
     "apis.predict_command": {"apis.exported", "runtime.manifest"},
@@ -271,6 +282,11 @@ def test_imports_inside_functions_are_known():
     assert {me: names for me, names in found.items() if names} == IMPORTED_IN_FUNCTIONS
 
 
+LOADING = {
+    "LoadDensePoseAnnotations": "datasets.transforms.loading",
+    "LoadImageFromFile": "datasets.transforms.loading",
+    "PackDensePoseInputs": "datasets.transforms.packing",
+}
 # Module -> names that its code looks up in a registry, with the module that registers each: arrows
 # that no import shows. Configs name everything else.
 NAMED_THROUGH_REGISTRIES = {
@@ -281,11 +297,17 @@ NAMED_THROUGH_REGISTRIES = {
     },
     "models.layers.conv_trunk": {"WinogradConv2d": "models.layers.winograd"},
     "stip.head": {"STIPLoss": "stip.losses"},
-    "apis.query_command": {
-        "LoadDensePoseAnnotations": "datasets.transforms.loading",
-        "LoadImageFromFile": "datasets.transforms.loading",
-        "PackDensePoseInputs": "datasets.transforms.packing",
+    "apis.browse_command": LOADING,
+    "apis.query_command": LOADING,
+    "apis.label_command": {"DensePosePersonDataset": "datasets.person_crops"},
+    "apis.test_command": {
+        "BodyMaskMetric": "evaluation.metrics.segmentation_metrics",
+        "CompileHook": "engine.compiled_parts",
+        "PointwiseDensePoseMetric": "evaluation.metrics.pointwise_metric",
+        "TopdownPointwiseMetric": "evaluation.metrics.topdown_densepose_metric",
+        "TurnView": "datasets.transforms.warping",
     },
+    "apis.train_command": {"CpuAmpOptimWrapper": "engine.cpu_amp_optim_wrapper"},
 }
 
 

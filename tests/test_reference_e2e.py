@@ -4,7 +4,6 @@ Every file of a whole detector in the reference folder (tests/reference_files.py
 command line of the converter, which finds the config and adapts it to the narrow widths.
 """
 
-import importlib.util
 import pickle
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 import torch
 from mmdet.structures import DetDataSample
 
+from mmktn.apis import convert_command
 from mmktn.apis.model_loading import load_model
 from mmktn.structures.box_grid import result_box_hw
 from tests.reference_files import files
@@ -32,14 +32,6 @@ MAP_RTOL = 1e-4
 SIGMOID_ROUNDING = 1.2e-7
 # Proposals of equal score to this precision may change places.
 TIE = 1e-4
-
-
-def converter():
-    path = ROOT / "tools" / "model_converters" / "convert_detectron2.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Run:
@@ -72,7 +64,7 @@ class Run:
         }
         source, target, config = folder / "official.pkl", folder / "ours.pth", folder / "config.py"
         source.write_bytes(pickle.dumps({"model": params, "__author__": "test"}))
-        converter().main([str(source), str(target), "--out-config", str(config)])
+        convert_command.main([str(source), str(target), "--out-config", str(config)])
         proposals = len(self.arrays["out/proposal_boxes"])
         boxes = len(self.arrays["out/boxes"])
         options = {

@@ -4,7 +4,6 @@ Weights go through the converter, which finds the config; model, optimiser and s
 the config, built by mmengine. What a file cuts short (iterations, sample sizes) is cut here too.
 """
 
-import importlib.util
 import pickle
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from mmengine.structures import InstanceData
 
+from mmktn.apis import convert_command
 from mmktn.datasets.transforms import LoadDensePoseAnnotations
 from mmktn.registry import MODELS
 from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations
@@ -38,14 +38,6 @@ LOSSES = {
 WARM_UP = 1000
 
 
-def converter():
-    path = ROOT / "tools" / "model_converters" / "convert_detectron2.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def build_schedulers(configs, wrapper):
     return [PARAM_SCHEDULERS.build(dict(item, optimizer=wrapper)) for item in configs]
 
@@ -58,7 +50,7 @@ class Training:
         source = folder / "official.pkl"
         weights = {k: v.astype(np.float32) for k, v in self.reference.weights().items()}
         source.write_bytes(pickle.dumps({"model": weights, "__author__": "test"}))
-        outcome = converter().convert(source)
+        outcome = convert_command.convert(source)
         self.official_of = outcome.conversion.official_of
         self.config = self._config(outcome.config, outcome.config_name)
         self.model = self._model(outcome.conversion.state_dict)

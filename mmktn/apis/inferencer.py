@@ -251,7 +251,7 @@ def _as_found(found: InstanceData) -> FoundPeople:
     if "densepose" not in found:
         raise ValueError(
             f"this model makes no charts but {sorted(found.keys())}: call `predict`, or draw with "
-            "tools/test.py --show-dir"
+            "python -m mmktn test --show-dir"
         )
     known = ("bboxes", "scores", "labels", "densepose")
     return FoundPeople(

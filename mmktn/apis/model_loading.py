@@ -139,8 +139,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         if not content or not all(isinstance(v, torch.Tensor) for v in content.values()):
             keys = ", ".join(list(map(str, content))[:5])
             hint = (
-                "; 'model' is how detectron2 saves: convert the file with "
-                "tools/model_converters/convert_detectron2.py"
+                "; 'model' is how detectron2 saves: convert the file with python -m mmktn convert"
                 if "model" in content
                 else ""
             )
@@ -242,11 +241,11 @@ def _mismatch_hint(state: dict[str, torch.Tensor], missing: list[str]) -> str:
     if any(
         key.startswith(("backbone.bottom_up", "roi_heads.", "proposal_generator")) for key in state
     ):
-        return "; names of detectron2: convert the file with tools/model_converters first"
+        return "; names of detectron2: convert the file with python -m mmktn convert first"
     if "conv1.weight" in state and any(key.startswith("stage2.0.branches.") for key in state):
         return (
             "; names of an official STIP or HRNet checkpoint: convert the file with "
-            "tools/model_converters/convert_stip.py first"
+            "python -m mmktn convert-stip first"
         )
     if all(".machine." in key for key in missing):
         return (

@@ -1,7 +1,7 @@
 """What can be wrong with a DensePose-COCO file, found by one implementation for everybody.
 
 Data sets and metrics raise the first problem as an `AnnotationError`;
-tools/misc/check_annotations.py lists all of them. Cheap checks read numbers and segmentations;
+python -m mmktn check lists all of them. Cheap checks read numbers and segmentations;
 `dp_masks` are decoded by `mask_problems` and images opened by `mmktn.formats.pictures`.
 """
 
@@ -81,7 +81,7 @@ class AnnotationError(UserError):
         if len(self.problems) > 1:
             text += (
                 f" (and {len(self.problems) - 1} more problems in this file; "
-                "tools/misc/check_annotations.py lists them all)"
+                "python -m mmktn check lists them all)"
             )
         super().__init__(text)
 

@@ -67,7 +67,7 @@ _SETS = (
 _OWN_SETS = (
     (
         "synthetic",
-        "Synthetic people are made by: python tools/dataset_converters/make_synthetic.py --out "
+        "Synthetic people are made by: python -m mmktn synthesize --out "
         "data/synthetic_densepose --train 600 --val 60 (data/synthetic_quickstart, of the quick "
         "start, is a smaller set, which no config reads).",
     ),

@@ -167,7 +167,7 @@ class DenseLabelFolder:
             raise ValueError(
                 f"{self._index_file}: field annotations: {len(missing)} persons of {users} have no "
                 f"dense labels, the first is annotation id {missing[0]}; write labels for this "
-                "file with tools/dataset_converters/write_dense_labels.py"
+                "file with python -m mmktn label"
             )
 
     def read(
@@ -216,7 +216,7 @@ class DenseLabelFolder:
         if not self._index_file.is_file():
             raise FileNotFoundError(
                 f"dense labels not found: {self._index_file}; write them with "
-                "tools/dataset_converters/write_dense_labels.py (docs/distillation.md)"
+                "python -m mmktn label (docs/distillation.md)"
             )
         content = parse_json(self._index_file.read_bytes(), str(self._index_file))
         if not isinstance(content, dict):

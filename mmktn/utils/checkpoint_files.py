@@ -210,7 +210,7 @@ def _unreadable(name: str, error: Exception) -> str:
     else:
         reason = text[0] if text else repr(error)
     hint = (
-        "detectron2 and Detectron1 .pkl files go through tools/model_converters first"
+        "detectron2 and Detectron1 .pkl files go through python -m mmktn convert first"
         if name.endswith(".pkl")
         else "it may be truncated, or hold pickled code, which is not run"
     )

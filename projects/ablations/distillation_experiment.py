@@ -26,15 +26,13 @@ from rich.console import Console
 from rich.table import Table
 
 import mmktn
+from mmktn.apis.label_command import label_with_teacher, label_with_truth
 from mmktn.formats.dense_labels import INDEX, DenseLabelFolder
 from mmktn.formats.json_files import read_json
 from mmktn.surface import load_surface
 from mmktn.utils.config_path import read_config
 from mmktn.utils.output_files import write_json
 from mmktn.utils.user_error import UserError, one_line_errors
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "tools" / "dataset_converters"))
-from write_dense_labels import label_with_teacher, label_with_truth
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 TEACHER = CONFIGS / "fcn/dp-fcn-teacher_r18_cpu_dp-synth.py"

@@ -16,13 +16,13 @@ import cv2
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from scores import FilmScores, FrameTruth, score_film
 
 from mmktn.surface import load_surface
 from mmktn.synthetic.clip import ClipOptions, make_clip
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, replace_atomically, write_json
 from mmktn.utils.user_error import one_line_errors
 from mmktn.video.people import FilmPerson, pack_people, unpack_people
-from scores import FilmScores, FrameTruth, score_film
 from mmktn.video.smoothing import FilmMoment, SmoothingOptions, smooth_frame
 from mmktn.video.tracking import Tracker, TrackingOptions
 

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from planted import Score, labelled_set, plant, score
 from rich.console import Console
 from rich.table import Table
 
@@ -20,7 +21,6 @@ from mmktn.annotation.body_parts import scheme_for
 from mmktn.annotator.body import Body
 from mmktn.formats.picture_writing import write_image
 from mmktn.label_doctor.examination import examine
-from planted import Score, labelled_set, plant, score
 from mmktn.surface import load_surface
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_outputs, write_json
 from mmktn.utils.user_error import one_line_errors

@@ -22,6 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from oracle import (
+    ALL_SUBSTITUTIONS,
+    PUBLISHED_SUBSTITUTIONS,
+    RawHeads,
+    Substitution,
+    evaluate_oracle,
+)
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -30,13 +37,6 @@ from mmktn.evaluation.cli_output import progress_bar
 from mmktn.evaluation.functional.densepose import DensePoseScores
 from mmktn.evaluation.functional.gps import NORMALISERS
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from oracle import (
-    ALL_SUBSTITUTIONS,
-    PUBLISHED_SUBSTITUTIONS,
-    RawHeads,
-    Substitution,
-    evaluate_oracle,
-)
 from mmktn.evaluation.functional.pair_scorer import METRICS
 from mmktn.evaluation.functional.protocol import DENSEPOSE_PROTOCOLS
 from mmktn.formats.result_files import read_results

@@ -1,6 +1,6 @@
 """Rebuild the relation matrices of KTN v2 from Visual Genome and GloVe.
 
-    python projects/relations/build_relations.py relationships.json glove.6B.300d.txt --out relations.npz
+    python projects/relations/build_relations.py relationships.json glove.6B.300d.txt
 
 Writes the arrays keypoint (17, 25), part (15, 25) and box (6, 25).
 """
@@ -9,9 +9,9 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from relation_statistics import PART_EXPANSIONS, build_relation_matrices
 from rich.console import Console
 
-from relation_statistics import PART_EXPANSIONS, build_relation_matrices
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, replace_atomically
 from mmktn.utils.user_error import one_line_errors
 

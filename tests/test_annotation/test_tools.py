@@ -1,8 +1,6 @@
 """The three commands, on small input."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +8,7 @@ from PIL import Image
 
 from mmktn.annotation.part_views import PartViews
 from tests.command_line import refused
+from tests.tool_modules import tool_module
 
 WRONG_PARTS = {
     "text.png": b"no picture",
@@ -18,14 +17,10 @@ WRONG_PARTS = {
     + b"{'descr': '|u1', 'fortran_order': False, 'shape': (99999, 999999), }".ljust(117)
     + b"\n",
 }
-TOOLS = Path(__file__).parents[2] / "tools" / "annotation"
 
 
 def tool(name):
-    spec = importlib.util.spec_from_file_location(f"tool_{name}", TOOLS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tool_module(f"tools/annotation/{name}.py")
 
 
 def test_points_of_a_part_picture(tmp_path, capsys):

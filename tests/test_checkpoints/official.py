@@ -8,7 +8,7 @@ import torch
 
 from tests.reference_files import COPIES, KEYS
 
-CONFIGS = Path(__file__).parents[3] / "configs" / "densepose"
+CONFIGS = Path(__file__).parents[2] / "configs" / "densepose"
 CONFIDENCE_COPIES = COPIES / "confidence_cse"
 CONFIDENCES = Path(os.environ.get("MMKTN_CONFIDENCE_CSE_DIR") or CONFIDENCE_COPIES)
 LISTS = {

@@ -208,10 +208,10 @@ def test_missing_files_say_where_they_come_from(tmp_path, name, place):
         Runner.build_dataloader(config.val_dataloader, seed=0)
 
 
-def test_check_tool_knows_the_sets(tmp_path, run_tool):
+def test_check_tool_knows_the_sets(tmp_path, run_command):
     write(tmp_path, "chimps.json", chimps_file(1, in_list=False), "images")
-    assert run_tool("check_annotations", tmp_path / "chimps.json", "--format", "chimps")[0] == 0
-    assert run_tool("check_annotations", tmp_path / "chimps.json")[0] == 1
+    assert run_command("check", tmp_path / "chimps.json", "--format", "chimps")[0] == 0
+    assert run_command("check", tmp_path / "chimps.json")[0] == 1
 
 
 def test_masks_of_512_cells_are_read_at_the_centres_of_the_grid():

@@ -25,9 +25,9 @@ def written(tmp_path):
     return write_fake_dataset(tmp_path)
 
 
-def test_json_file(run_tool, written, tmp_path):
+def test_json_file(run_command, written, tmp_path):
     arguments = ("--img-dir", tmp_path / "images", "--output-dir", tmp_path / "out")
-    status, out, _ = run_tool("browse_dataset", written, *arguments, "--max-images", 2)
+    status, out, _ = run_command("browse", written, *arguments, "--max-images", 2)
     assert status == 0
     assert "2 pictures" in out
     pictures = sorted((tmp_path / "out").iterdir())
@@ -35,7 +35,7 @@ def test_json_file(run_tool, written, tmp_path):
     assert cv2.imread(str(pictures[0])).std() > 20
 
 
-def test_config(run_tool, written, tmp_path):
+def test_config(run_command, written, tmp_path):
     dataset = {
         "type": "mmktn.DensePoseCocoDataset",
         "ann_file": str(written),
@@ -47,15 +47,15 @@ def test_config(run_tool, written, tmp_path):
     }
     path = tmp_path / "browse.py"
     path.write_text("\n".join(f"{key} = {value!r}" for key, value in config.items()))
-    status, _, _ = run_tool("browse_dataset", path, "--output-dir", tmp_path / "b", "--shuffle")
+    status, _, _ = run_command("browse", path, "--output-dir", tmp_path / "b", "--shuffle")
     assert status == 0
     assert len(list((tmp_path / "b").iterdir())) == 3
-    status, _, err = run_tool("browse_dataset", path, "--split", "val", "--output-dir", tmp_path)
+    status, _, err = run_command("browse", path, "--split", "val", "--output-dir", tmp_path)
     assert status == 1
     assert "loads no annotations" in err
 
 
-def test_photographs_and_older_pictures_stay(run_tool, written, tmp_path):
+def test_photographs_and_older_pictures_stay(run_command, written, tmp_path):
     images = tmp_path / "images"
     data = json.loads(written.read_text())
     data["images"] = data["images"][:1]
@@ -65,7 +65,7 @@ def test_photographs_and_older_pictures_stay(run_tool, written, tmp_path):
     data["images"][0]["file_name"] = photograph.name
     written.write_text(json.dumps(data))
     before = photograph.read_bytes()
-    tool = ("browse_dataset", written, "--img-dir", images, "--output-dir")
+    tool = ("browse", written, "--img-dir", images, "--output-dir")
     for folder, options, said in (
         (images, ["--overwrite"], "is an input"),
         (photograph, [], "is a file"),
@@ -73,20 +73,20 @@ def test_photographs_and_older_pictures_stay(run_tool, written, tmp_path):
         (tmp_path / "out", [], "--overwrite"),
         (tmp_path / "out", ["--overwrite"], None),
     ):
-        status, _, err = run_tool(*tool, folder, *options)
+        status, _, err = run_command(*tool, folder, *options)
         assert status == (said is not None), err
         assert said is None or re.search(said, err), err
     assert photograph.read_bytes() == before
 
 
-def test_problems_are_one_line(run_tool, written, tmp_path):
-    status, _, err = run_tool("browse_dataset", tmp_path / "missing.json", "--img-dir", tmp_path)
+def test_problems_are_one_line(run_command, written, tmp_path):
+    status, _, err = run_command("browse", tmp_path / "missing.json", "--img-dir", tmp_path)
     assert status == 1
     assert "annotation file not found" in err
     data = json.loads(written.read_text())
     data["annotations"][0]["dp_I"][0] = 77
     written.write_text(json.dumps(data))
-    status, _, err = run_tool("browse_dataset", written, "--img-dir", tmp_path / "images")
+    status, _, err = run_command("browse", written, "--img-dir", tmp_path / "images")
     assert status == 1
     assert "field dp_I" in err
     assert len(err.strip().splitlines()) == 1

@@ -4,7 +4,6 @@ The suite traces and runs the graphs as they are, which needs no C++ compiler; `
 other kernels of the same graphs. CUDA graphs were never run.
 """
 
-import runpy
 from argparse import Namespace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmktn.apis import DensePoseInferencer, load_model
+from mmktn.apis import DensePoseInferencer, load_model, test_command
 from mmktn.engine import CompileHook, compile_static_parts
 from mmktn.engine.compiled_parts import padded_counts
 from mmktn.utils.user_error import UserError
@@ -134,12 +133,11 @@ def test_unknown_models_are_named():
 
 
 def test_the_command_adds_the_hook(tmp_path):
-    tool = runpy.run_path(str(ROOT / "tools/test.py"))
     checkpoint = tmp_path / "a.pth"
     checkpoint.write_bytes(b"")
     config = DENSEPOSE / "smoke/densepose-rcnn_r18_fpn_smoke_dp-synth.py"
-    args = tool["parse_args"]([str(config), str(checkpoint), "--compile"])
-    cfg = tool["merge_args"](Config.fromfile(str(config)), args)
+    args = test_command.parse_args([str(config), str(checkpoint), "--compile"])
+    cfg = test_command.merge_args(Config.fromfile(str(config)), args)
     assert cfg.custom_hooks[-1] == {"type": "mmktn.CompileHook", "backend": "inductor"}
 
 

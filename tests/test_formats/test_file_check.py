@@ -83,11 +83,11 @@ def test_progress_wraps_masks_and_images(tmp_path):
     assert seen == [("masks", 6), ("images", 3)]
 
 
-def test_command_lists_all_and_exits_1(run_tool, spoilt, tmp_path):
+def test_command_lists_all_and_exits_1(run_command, spoilt, tmp_path):
     report = tmp_path / "report.json"
     images = spoilt.parent / "images"
-    status, out, _ = run_tool(
-        "check_annotations", spoilt, "--img-dir", images, "--check-images", "--report", report
+    status, out, _ = run_command(
+        "check", spoilt, "--img-dir", images, "--check-images", "--report", report
     )
     assert status == 1
     assert "5 problems" in out
@@ -98,40 +98,40 @@ def test_command_lists_all_and_exits_1(run_tool, spoilt, tmp_path):
     assert set(entries[0]) == {"file", "annotation_id", "image_id", "field", "message"}
 
 
-def test_command_shortens_its_table(run_tool, spoilt):
-    status, out, _ = run_tool("check_annotations", spoilt, "--max-rows", 1)
+def test_command_shortens_its_table(run_command, spoilt):
+    status, out, _ = run_command("check", spoilt, "--max-rows", 1)
     assert status == 1
     assert "2 more" in out
     assert "problems by field: " in out
 
 
-def test_report_never_takes_the_place_of_an_input_or_of_another_file(run_tool, spoilt, tmp_path):
+def test_report_never_takes_the_place_of_an_input_or_of_another_file(run_command, spoilt, tmp_path):
     before = spoilt.read_bytes()
     for options in ([], ["--overwrite"]):
-        status, _, err = run_tool("check_annotations", spoilt, "--report", spoilt, *options)
+        status, _, err = run_command("check", spoilt, "--report", spoilt, *options)
         assert status == 1
         assert "is an input" in err
     assert spoilt.read_bytes() == before
     report = tmp_path / "report.json"
     report.write_text("mine")
-    status, _, err = run_tool("check_annotations", spoilt, "--report", report)
+    status, _, err = run_command("check", spoilt, "--report", report)
     assert status == 1
     assert "--overwrite" in err
     assert report.read_text() == "mine"
 
 
-def test_text_of_the_file_is_no_markup(run_tool, tmp_path):
+def test_text_of_the_file_is_no_markup(run_command, tmp_path):
     data = fake_coco_file()
     data["annotations"][0]["dp_I"] = ["[/b]"]
     data["images"][0]["file_name"] = "../[/red].jpg"
     path = write_fake_dataset(tmp_path, data)
-    status, out, _ = run_tool("check_annotations", path)
+    status, out, _ = run_command("check", path)
     assert status == 1
     assert "[/b]" in out
     assert "[/red]" in out
 
 
-def test_a_config_says_what_its_training_needs(run_tool, tmp_path):
+def test_a_config_says_what_its_training_needs(run_command, tmp_path):
     data = fake_coco_file()
     data["annotations"][0].pop("segmentation")
     path = write_fake_dataset(tmp_path, data)
@@ -140,7 +140,7 @@ def test_a_config_says_what_its_training_needs(run_tool, tmp_path):
     for step, status in ((plain, 0), ({**plain, "with_mask": True}, 1)):
         dataset = {"type": "RepeatDataset", "dataset": {"pipeline": [step]}}
         config.write_text(f"train_dataloader = {{'dataset': {dataset}}}\n")
-        found, out, _ = run_tool("check_annotations", path, "--for", config)
+        found, out, _ = run_command("check", path, "--for", config)
         assert found == status
         assert ("the mask branch needs it of every person" in out) == (status == 1)
 
@@ -154,12 +154,12 @@ def test_mask_branch_without_segmentation_is_named_at_the_start(tmp_path):
         DensePoseCocoDataset(ann_file=str(path), pipeline=[step])
 
 
-def test_command_exits_0_on_good_and_2_on_unreadable_files(run_tool, tmp_path):
+def test_command_exits_0_on_good_and_2_on_unreadable_files(run_command, tmp_path):
     path = write_fake_dataset(tmp_path)
-    status, out, _ = run_tool("check_annotations", path)
+    status, out, _ = run_command("check", path)
     assert status == 0
     assert "no problems" in out
     path.write_text("{")
-    status, out, _ = run_tool("check_annotations", path)
+    status, out, _ = run_command("check", path)
     assert status == 2
     assert "annotations.json: not a complete JSON file" in out

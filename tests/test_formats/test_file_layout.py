@@ -40,7 +40,7 @@ def test_missing_annotation_file_says_what_to_get(tmp_path):
     [
         (
             "data/synthetic_densepose/annotations/densepose_train.json",
-            "make_synthetic.py --out data/synthetic_densepose --train 600 --val 60",
+            "mmktn synthesize --out data/synthetic_densepose --train 600 --val 60",
         ),
         ("data/real/densepose_real.json", "MMKTN_REAL_DATA"),
         ("elsewhere/densepose_real.json", "MMKTN_REAL_DATA"),

@@ -74,7 +74,7 @@ def test_checkpoint_of_another_config_is_named(tmp_path, monkeypatch):
     refused(
         convert_stip(monkeypatch),
         [source, tmp_path / "o.pth", "--config", config],
-        r"convert_stip: .*head\.final_layer.*14 keypoints",
+        r"convert-stip: .*head\.final_layer.*14 keypoints",
     )
 
 
@@ -94,7 +94,7 @@ def test_unusable_files_end_the_converter_with_one_line(content, message, tmp_pa
     elif content is not None:
         torch.save(content, source)
     line = refused(convert_stip(monkeypatch), [source, target], message)
-    assert line.startswith("convert_stip: ")
+    assert line.startswith("convert-stip: ")
     assert not target.exists()
 
 

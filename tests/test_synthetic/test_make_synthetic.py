@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from mmktn.synthetic import command
 from tests.command_line import refused
-from tests.tool_modules import tool_module
-
-TOOL = "tools/dataset_converters/make_synthetic.py"
 
 
 @dataclass
@@ -20,7 +18,7 @@ class Ended:
 def run(*args):
     """The command in this process."""
     with contextlib.redirect_stderr(io.StringIO()) as stream:
-        status = tool_module(TOOL).main([*map(str, args)])
+        status = command.main([*map(str, args)])
     return Ended(status, stream.getvalue())
 
 
@@ -50,7 +48,7 @@ def test_writes_a_set_once_and_says_why_not_twice(tmp_path):
 def test_bad_arguments_end_with_one_line(tmp_path):
     bad = run("--out", tmp_path / "x", "--people", 3, 1)
     assert bad.returncode == 1
-    assert bad.stderr.startswith("make_synthetic: people (3, 1)")
+    assert bad.stderr.startswith("synthesize: people (3, 1)")
 
 
 def test_overview_is_written_as_png_and_as_jpg(tmp_path):
@@ -72,7 +70,7 @@ def test_what_is_no_set_of_this_command_stays(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "mine.jpg").write_bytes(b"mine")
     (tmp_path / "sheet.png").write_bytes(b"mine")
-    main = tool_module(TOOL).main
+    main = command.main
     refused(main, ["--out", tmp_path, "--overwrite"], "was not made by this command")
     refused(main, ["--out", tmp_path / "sheet.png"], "is a file")
     refused(main, ["--out", tmp_path / "new", "--train", -1], "--train -1")

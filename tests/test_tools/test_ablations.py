@@ -1,8 +1,6 @@
 """The ablation tools: their arms exist, differ as named, and are reported as they came out."""
 
 import argparse
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,24 +9,14 @@ from mmengine.registry import init_default_scope
 
 from mmktn.registry import MODELS
 from mmktn.utils.setup_env import register_all_modules
+from tests.tool_modules import tool_module
 
 FOLDER = Path(__file__).parents[2] / "projects/ablations"
 
 
-def load(name: str):
-    sys.path.insert(0, str(FOLDER))
-    try:
-        spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(FOLDER))
-    return module
-
-
 ALONE = ("mmktn.BodyMaskMetric", "mmktn.PartSegmentationMetric", "mmktn.OKSMetric")
-densepose = load("densepose_ablation")
-report = load("ablation_report")
+densepose = tool_module("projects/ablations/densepose_ablation.py")
+report = tool_module("projects/ablations/ablation_report.py")
 
 
 def options(**changes) -> argparse.Namespace:

@@ -1,25 +1,17 @@
 import copy
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
 
 from mmktn.utils.user_error import UserError
+from tests.tool_modules import tool_module
 
 REPO = Path(__file__).resolve().parents[2]
 
 
-def _load(name: str):
-    path = REPO / "projects" / "benchmark" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-schema = _load("schema")
-measure = _load("measure")
+schema = tool_module("projects/benchmark/schema.py")
+measure = tool_module("projects/benchmark/measure.py")
 
 
 def _result(name: str, median: float, memory: float = 500.0) -> dict:

@@ -1,6 +1,5 @@
 """The calibration tool on made-up results whose errors and confidences are known."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmktn.apis import calibrate_command as tool
 from mmktn.evaluation.functional.ground_truth import DensePoseTruth
 from mmktn.models.postprocess.uv_confidence import uv_confidence_fields
 from mmktn.structures import ChartResult, ChartResults
@@ -17,17 +17,6 @@ from mmktn.surface import load_surface
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "configs/densepose/densepose-rcnn-wc1_r18_fpn_cpu_dp-synth.py"
-
-
-def load_tool():
-    path = ROOT / "tools/analysis_tools/calibrate_confidence.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tool = load_tool()
 
 
 def annotation(count=64):

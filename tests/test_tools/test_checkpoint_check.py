@@ -1,6 +1,5 @@
 """`tools/test.py` refuses files that do not hold the model's weights, and takes those that do."""
 
-import importlib.util
 import re
 import runpy
 import sys
@@ -11,16 +10,13 @@ import torch
 from mmengine.model import BaseModel, BaseTTAModel
 from torch import nn
 
+from mmktn.apis import test_command as test_tool
 from tests.command_line import refused
 from tests.loopback import serve
 
 ROOT = Path(__file__).parents[2]
 SMOKE = str(ROOT / "configs/densepose/smoke/densepose-rcnn_r18_fpn_smoke_dp-synth.py")
 POSE = str(ROOT / "configs/stip/td-hm_hrnet-w16n_cpu_synthcrowd-128x96.py")
-
-spec = importlib.util.spec_from_file_location("test_tool", ROOT / "tools" / "test.py")
-test_tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(test_tool)
 
 
 class _Model(BaseModel):
@@ -76,7 +72,7 @@ def test_a_wrong_name_offers_similar_ones(tmp_path):
     ("content", "message"),
     [
         ({"foo.weight": torch.zeros(2)}, r"bad\.pth: does not fit the config's model"),
-        ({"model": {"a": torch.zeros(2)}}, r"tools/model_converters/convert_detectron2\.py"),
+        ({"model": {"a": torch.zeros(2)}}, r"python -m mmktn convert"),
         (b"no checkpoint at all", r"bad\.pth: not a readable checkpoint"),
     ],
 )

@@ -1,6 +1,5 @@
 """Command line of the converter of detectron2 and KTN checkpoints."""
 
-import importlib.util
 import pickle
 from pathlib import Path
 
@@ -8,22 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from mmktn.apis import convert_command as convert_detectron2
 from mmktn.apis.model_loading import load_model
 from tests.command_line import refused
 
 REPO = Path(__file__).resolve().parents[2]
 CONFIGS = REPO / "configs" / "densepose"
-
-
-def _load():
-    path = REPO / "tools" / "model_converters" / "convert_detectron2.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-convert_detectron2 = _load()
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +71,7 @@ def test_other_normalisation_than_that_of_the_config_is_refused(tmp_path, weight
 
 
 def test_structure_without_a_config_is_written_on_request(tmp_path, weights, capsys, monkeypatch):
-    monkeypatch.setattr(convert_detectron2, "CONFIGS", tmp_path)
+    monkeypatch.setattr(convert_detectron2, "config_folders", lambda: [tmp_path])
     source, target = _pickle(tmp_path, weights), tmp_path / "ours.pth"
     refused(
         convert_detectron2.main, [str(source), str(target)], r"none has its backbone.*--unchecked"
@@ -158,5 +147,5 @@ def test_missing_file_is_one_line(tmp_path):
     refused(
         convert_detectron2.main,
         [str(tmp_path / "no.pkl"), str(tmp_path / "ours.pth")],
-        "convert_detectron2: checkpoint not found",
+        "convert: checkpoint not found",
     )

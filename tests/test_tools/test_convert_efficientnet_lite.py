@@ -1,6 +1,4 @@
-import importlib.util
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
@@ -8,11 +6,9 @@ import torch
 from mmktn.models.backbones import EfficientNetLite
 from tests.command_line import refused
 from tests.test_models.test_backbones.released_efficientnet import released_weights
+from tests.tool_modules import tool_module
 
-PATH = Path(__file__).resolve().parents[2] / "tools/model_converters/convert_efficientnet_lite.py"
-spec = importlib.util.spec_from_file_location("convert_efficientnet_lite", PATH)
-tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tool)
+tool = tool_module("tools/model_converters/convert_efficientnet_lite.py")
 
 
 @pytest.fixture(scope="module")

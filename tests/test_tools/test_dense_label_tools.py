@@ -1,7 +1,6 @@
 """Writing, drawing and measuring dense labels on two synthetic images."""
 
 import argparse
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmktn.apis import label_command as write_dense_labels
 from mmktn.apis import load_model
 from mmktn.datasets import DensePoseCocoDataset
 from mmktn.evaluation.functional.ground_truth import ImageInfo
@@ -21,20 +21,13 @@ from mmktn.synthetic.dataset import generate_split
 from mmktn.synthetic.sample import GeneratorOptions
 from mmktn.synthetic.scene import SceneOptions
 from mmktn.utils.setup_env import register_all_modules
+from tests.tool_modules import tool_module
 
 REPO = Path(__file__).resolve().parents[2]
 
 
-def _load(path: str):
-    spec = importlib.util.spec_from_file_location(Path(path).stem, REPO / path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-write_dense_labels = _load("tools/dataset_converters/write_dense_labels.py")
-dense_label_errors = _load("projects/ablations/dense_label_errors.py")
-browse_dense_labels = _load("tools/misc/browse_dense_labels.py")
+dense_label_errors = tool_module("projects/ablations/dense_label_errors.py")
+browse_dense_labels = tool_module("tools/misc/browse_dense_labels.py")
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +177,7 @@ def test_errors_are_one_line(root, monkeypatch, capsys):
         sys, "argv", ["write_dense_labels.py", "none.py", "none.pth", "--out", str(root / "x")]
     )
     assert write_dense_labels.main() == 1
-    assert "write_dense_labels: config not found: none.py" in capsys.readouterr().err
+    assert "label: config not found: none.py" in capsys.readouterr().err
     ann = root / "annotations/densepose_train.json"
     monkeypatch.setattr(
         sys, "argv",
@@ -192,5 +185,5 @@ def test_errors_are_one_line(root, monkeypatch, capsys):
          "--out", str(root / "y")],
     )  # fmt: skip
     assert write_dense_labels.main() == 1
-    assert "write_dense_labels: dense truth of image 1: no file " in capsys.readouterr().err
+    assert "label: dense truth of image 1: no file " in capsys.readouterr().err
     assert json.loads(ann.read_text())["annotations"]

@@ -1,6 +1,5 @@
 """The optimised KTN v2 branch against the same branch written down directly."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -8,13 +7,10 @@ import torch
 from mmengine.structures import InstanceData
 
 from mmktn.apis import load_model
+from tests.tool_modules import tool_module
 
 REPO = Path(__file__).resolve().parents[2]
-spec = importlib.util.spec_from_file_location(
-    "direct_branch", REPO / "projects" / "benchmark" / "direct_branch.py"
-)
-direct_branch = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(direct_branch)
+direct_branch = tool_module("projects/benchmark/direct_branch.py")
 
 
 @torch.no_grad()

@@ -1,21 +1,15 @@
-import importlib.util
 from pathlib import Path
 
 import pytest
 import torch
 
+from mmktn.apis import fold_command as fold_ktm
 from mmktn.apis import load_model
 from tests.command_line import refused
 
 REPO = Path(__file__).resolve().parents[2]
 CONFIG = str(REPO / "configs" / "densepose" / "smoke" / "ktn2_r18_fpn_smoke_dp-synth.py")
 SWITCH = "model.roi_head.densepose_head.predictor.folded"
-
-spec = importlib.util.spec_from_file_location(
-    "fold_ktm", REPO / "tools" / "model_converters" / "fold_ktm.py"
-)
-fold_ktm = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(fold_ktm)
 
 
 @pytest.fixture(scope="module")
@@ -97,5 +91,5 @@ def test_absent_checkpoint_is_one_line(tmp_path):
     refused(
         fold_ktm.main,
         [CONFIG, str(tmp_path / "no.pth"), str(tmp_path / "b.pth")],
-        "fold_ktm: checkpoint not found",
+        "fold: checkpoint not found",
     )

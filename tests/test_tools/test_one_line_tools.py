@@ -1,6 +1,5 @@
 """Experiments, benchmarks, the quick start: wrong input is one line, what is not theirs stays."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from mmktn import __main__ as commands
 from mmktn.utils.user_error import UserError
 from tests.command_line import refused
+from tests.tool_modules import tool_module
 
 ROOT = Path(__file__).parents[2]
 FOREIGN = {
@@ -21,22 +21,12 @@ FOREIGN = {
 }
 
 
-def load(name: str, monkeypatch: pytest.MonkeyPatch):
-    """A tool as a module, with its folder on the path as when Python runs it."""
-    path = ROOT / f"{name}.py"
-    monkeypatch.syspath_prepend(str(path.parent))
-    spec = importlib.util.spec_from_file_location(f"tool_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("kind", FOREIGN)
 @pytest.mark.parametrize(
     "tool", ["densepose_ablation", "stip_ablation", "distillation_experiment", "head_twins"]
 )
-def test_experiments_go_on_with_files_of_their_own_alone(tool, kind, monkeypatch, tmp_path):
-    main = load(f"projects/ablations/{tool}", monkeypatch).main
+def test_experiments_go_on_with_files_of_their_own_alone(tool, kind, tmp_path):
+    main = tool_module(f"projects/ablations/{tool}.py").main
     file = tmp_path / "results.json"
     file.write_text(FOREIGN[kind])
     place = {
@@ -47,21 +37,21 @@ def test_experiments_go_on_with_files_of_their_own_alone(tool, kind, monkeypatch
     assert file.read_text() == FOREIGN[kind]
 
 
-def test_an_experiment_is_not_mixed_with_another(monkeypatch, tmp_path):
-    main = load("projects/ablations/distillation_experiment", monkeypatch).main
+def test_an_experiment_is_not_mixed_with_another(tmp_path):
+    main = tool_module("projects/ablations/distillation_experiment.py").main
     stored = json.dumps({"students": [], "settings": {"student": "another"}})
     (tmp_path / "results.json").write_text(stored)
     refused(main, ["--work-dir", tmp_path], "give another --work-dir")
     assert (tmp_path / "results.json").read_text() == stored
 
 
-def test_missing_labels_are_named(monkeypatch, tmp_path):
-    main = load("projects/ablations/dense_label_errors", monkeypatch).main
+def test_missing_labels_are_named(tmp_path):
+    main = tool_module("projects/ablations/dense_label_errors.py").main
     refused(main, [tmp_path / "no", tmp_path / "none"], "dense_label_errors: .*no")
 
 
 def test_missing_sample_is_named(monkeypatch, tmp_path):
-    main = load("projects/ablations/stip_overfit", monkeypatch).main
+    main = tool_module("projects/ablations/stip_overfit.py").main
     monkeypatch.setenv("MMKTN_REAL_DATA", str(tmp_path / "no"))
     refused(main, ["coco", "--work-dir", tmp_path / "w"], "set MMKTN_REAL_DATA")
     assert not (tmp_path / "w").exists()
@@ -71,8 +61,8 @@ BENCHES = ["bench_densepose_branch", "bench_ktm", "bench_metric", "bench_stip"]
 
 
 @pytest.mark.parametrize("tool", [*BENCHES, "benchmark_models"])
-def test_benchmarks_replace_nothing_untold(tool, monkeypatch, tmp_path):
-    main = load(f"projects/benchmark/{tool}", monkeypatch).main
+def test_benchmarks_replace_nothing_untold(tool, tmp_path):
+    main = tool_module(f"projects/benchmark/{tool}.py").main
     file = tmp_path / "mine.json"
     file.write_text("mine")
     configs = ["any.py"] if tool == "benchmark_models" else []
@@ -82,7 +72,7 @@ def test_benchmarks_replace_nothing_untold(tool, monkeypatch, tmp_path):
 
 
 def test_quick_start_looks_before_it_renders(monkeypatch, tmp_path):
-    train_demo = load("tools/train_demo", monkeypatch)
+    train_demo = tool_module("tools/train_demo.py")
     monkeypatch.setattr(train_demo, "make_data", lambda args: pytest.fail("rendered"))
     place = ["--data", tmp_path / "data", "--work-dir", tmp_path / "w"]
     refused(train_demo.main, ["--config", tmp_path / "no.py", *place], "config not found")

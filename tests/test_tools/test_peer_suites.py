@@ -1,11 +1,9 @@
 """tools/dev/peer_suites.py on a small suite that passes, fails, skips and breaks."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
-FILE = Path(__file__).parents[2] / "tools" / "dev" / "peer_suites.py"
+from tests.tool_modules import tool_module
+
 SUITE = {
     "tests/test_a/test_outcomes.py": """
 import os, sys
@@ -38,10 +36,7 @@ def test_breaks(broken):
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("peer_suites", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tool_module("tools/dev/peer_suites.py")
 
 
 @pytest.fixture

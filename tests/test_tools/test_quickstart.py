@@ -1,15 +1,11 @@
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 
 from tests.command_line import refused
+from tests.tool_modules import tool_module
 
-PATH = Path(__file__).resolve().parents[2] / "tools/quickstart.py"
-spec = importlib.util.spec_from_file_location("quickstart", PATH)
-quickstart = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(quickstart)
+quickstart = tool_module("tools/quickstart.py")
 
 
 def test_missing_photos_and_too_little_to_show_are_refused(tmp_path):

@@ -1,28 +1,18 @@
-"""print_config, publish_model, analyze_logs, get_flops."""
+"""The commands config, publish, logs and flops."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
 import torch
 
+from mmktn.apis import flops_command as get_flops
+from mmktn.apis import publish_command as publish_model
+from mmktn.utils import config_command as print_config
+from mmktn.utils import logs_command as analyze_logs
 from tests.command_line import refused
 
 REPO = Path(__file__).resolve().parents[2]
-
-
-def _load(path: str):
-    spec = importlib.util.spec_from_file_location(Path(path).stem, REPO / "tools" / path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-print_config = _load("misc/print_config.py")
-publish_model = _load("misc/publish_model.py")
-analyze_logs = _load("analysis_tools/analyze_logs.py")
-get_flops = _load("analysis_tools/get_flops.py")
 
 
 def test_config_is_printed_with_its_overrides(tmp_path, capsys):
@@ -40,7 +30,7 @@ def test_config_is_printed_with_its_overrides(tmp_path, capsys):
 
 def test_missing_config_is_one_line(tmp_path, capsys):
     assert print_config.main([str(tmp_path / "no.py")]) == 1
-    assert capsys.readouterr().err.startswith("print_config: config not found")
+    assert capsys.readouterr().err.startswith("config: config not found")
 
 
 def _checkpoint(path: Path) -> Path:
@@ -154,7 +144,7 @@ def test_publishing_names_what_is_wrong(tmp_path, capsys):
         publish_model.publish(tmp_path / "plain.pth", tmp_path / "m.pt")
     names = [str(tmp_path / "none.pth"), str(tmp_path / "m.pth")]
     assert publish_model.main([*names, "--unchecked"]) == 1
-    assert "publish_model: checkpoint not found" in capsys.readouterr().err
+    assert "publish: checkpoint not found" in capsys.readouterr().err
 
 
 @pytest.fixture

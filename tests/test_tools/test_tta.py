@@ -1,7 +1,6 @@
 """`tools/test.py --tta`, as users start it."""
 
 import json
-import runpy
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmktn.apis import test_command
 from mmktn.registry import MODELS
 from mmktn.utils.setup_env import register_all_modules
 from mmktn.utils.user_error import UserError
@@ -46,12 +46,11 @@ def test_metrics_are_computed_from_augmented_predictions(tmp_path, monkeypatch):
 
 
 def test_angles_turn_every_view_before_it_is_packed():
-    tool = runpy.run_path(str(ROOT / "tools/test.py"))
     command = [str(CONFIG), __file__, "--tta"]
 
     def views(*more):
-        args = tool["parse_args"]([*command, *more])
-        cfg = tool["merge_args"](Config.fromfile(str(CONFIG)), args)
+        args = test_command.parse_args([*command, *more])
+        cfg = test_command.merge_args(Config.fromfile(str(CONFIG)), args)
         return cfg.test_dataloader.dataset.pipeline[1].transforms
 
     plain, turned = views(), views("--tta-angles", "-15", "15")
@@ -62,15 +61,14 @@ def test_angles_turn_every_view_before_it_is_packed():
         ["mmktn.PackDensePoseInputs"],
     ]
     assert [step.angle for step in turned[2]] == [0, -15, 15]
-    args = tool["parse_args"]([str(CONFIG), __file__, "--tta-angles", "5"])
+    args = test_command.parse_args([str(CONFIG), __file__, "--tta-angles", "5"])
     with pytest.raises(UserError, match="--tta-angles"):
-        tool["merge_args"](Config.fromfile(str(CONFIG)), args)
+        test_command.merge_args(Config.fromfile(str(CONFIG)), args)
 
 
 def test_all_metrics_are_added_once_and_only_to_charts():
-    tool = runpy.run_path(str(ROOT / "tools/test.py"))
     cfg = Config.fromfile(str(ROOT / "configs/cascade/densepose-cascade_r50_fpn_230k_dp-coco.py"))
-    tool["add_metrics"](cfg)
+    test_command.add_metrics(cfg)
     names = [evaluator["type"].split(".")[-1] for evaluator in cfg.test_evaluator]
     assert names == [
         "DensePoseMetric", "PointwiseDensePoseMetric", "BodyMaskMetric", "CocoMetric"
@@ -78,11 +76,11 @@ def test_all_metrics_are_added_once_and_only_to_charts():
     assert len({evaluator["ann_file"] for evaluator in cfg.test_evaluator}) == 1
     topdown = ROOT / "configs/topdown/densepose-td_r18_cpu_dp-synth.py"
     cfg = Config.fromfile(str(topdown))
-    tool["add_metrics"](cfg)
+    test_command.add_metrics(cfg)
     assert [evaluator["type"] for evaluator in cfg.test_evaluator][1:] == [
         "mmktn.TopdownPointwiseMetric"
     ]
     with pytest.raises(UserError, match="no DensePoseMetric"):
-        tool["add_metrics"](
+        test_command.add_metrics(
             Config.fromfile(str(ROOT / "configs/tasks/body-seg_r18_fpn_cpu_dp-synth.py"))
         )

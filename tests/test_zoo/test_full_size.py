@@ -1,6 +1,5 @@
 """A model of full size from its name to a model in memory, by way of a server that cuts."""
 
-import importlib.util
 import pickle
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 import torch
 
 from demo import image_demo
-from mmktn.apis import DensePoseInferencer
+from mmktn.apis import DensePoseInferencer, test_command
 from mmktn.apis.model_loading import build_model, read_checkpoint
 from tests.reference_files import COPIES
 
@@ -70,10 +69,7 @@ def test_a_name_becomes_a_model(mirror, body, monkeypatch, capsys):
     assert torch.equal(
         by_address["state_dict"]["roi_head.bbox_head.fc_cls.bias"], torch.tensor([3.0, -3.0])
     )
-    spec = importlib.util.spec_from_file_location("tool", ROOT / "tools" / "test.py")
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    tool.check_checkpoint(build_model(inferencer.model.cfg), f"mmktn://{NAME}")
+    test_command.check_checkpoint(build_model(inferencer.model.cfg), f"mmktn://{NAME}")
     assert len(mirror.asked) == 2
 
 

@@ -1,6 +1,5 @@
 """Weights by name: fetched, read, trusted, converted once; and what is said when it goes wrong."""
 
-import importlib.util
 import io
 import json
 import pickle
@@ -16,7 +15,7 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as host
 from torch import nn
 
-from mmktn.apis import open_inferencer
+from mmktn.apis import open_inferencer, train_command
 from mmktn.apis.model_loading import read_checkpoint
 from mmktn.apis.pose_estimator import PoseEstimator
 from mmktn.checkpoints import model_shapes
@@ -316,13 +315,10 @@ def test_the_hosts_loader_knows_names_and_converts_known_addresses(small, state,
 
 
 def test_published_weights_start_a_run_and_are_none(small, tmp_path):
-    spec = importlib.util.spec_from_file_location("train", ROOT / "tools" / "train.py")
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
     start = {"load_from": "mmktn://small", "resume": False, "work_dir": str(tmp_path)}
-    tool.check_start(Config(start))
+    train_command.check_start(Config(start))
     with pytest.raises(UserError, match="no checkpoint of a training run"):
-        tool.check_start(Config(start | {"resume": True}))
+        train_command.check_start(Config(start | {"resume": True}))
 
 
 def test_a_pose_estimator_is_opened_by_name(small, state):

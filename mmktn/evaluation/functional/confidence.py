@@ -1,6 +1,6 @@
 """Predicted confidence against true errors: reliability, temperature, what to keep.
 
-All arrays hold one entry per point, as tools/analysis_tools/calibrate_confidence.py reads them.
+All arrays hold one entry per point, as python -m mmktn calibrate reads them.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Read relation matrices of the knowledge graph from files: .npy, .npz or the official pickles.
 
 The official files (`kpt_surf_crkg.pkl`, `part_surf_crkg.pkl`, `person_surf_crkg.pkl`) are pickled
-numpy arrays of shape (nodes, 25); projects/relations/build_relations.py writes an .npz of all three.
+numpy arrays of shape (nodes, 25); projects/relations writes an .npz of all three.
 """
 
 from pathlib import Path

@@ -35,7 +35,7 @@ HeadMaps = list[tuple[DensePoseHead, ChartOutput]]
 class DensePoseTTA(DetTTAModel):
     """Boxes of all views merged by NMS; their charts decoded once, from maps averaged over views.
 
-    Built by `tools/test.py --tta` around the config's model (`tta_model`, `tta_pipeline`). Other
+    `python -m mmktn test --tta` builds it around a model (`tta_model`, `tta_pipeline`). Other
     systems with a `DensePoseHead` override `detect` and `box_maps`. Masks of a mask head are left
     out.
 
