@@ -3,6 +3,10 @@ _base_ = "densepose-td_r50_4xb32-140e_dp-coco-256x192.py"
 
 model = dict(
     head=dict(
-        densepose_head=dict(predictor=dict(type="mmktn.ConvKTMv2ChartPredictor", num_keypoints=17))
+        densepose_head=dict(
+            predictor=dict(
+                type="mmktn.KTMv2ChartPredictor", sources=["keypoint", "part"], num_keypoints=17
+            )
+        )
     )
 )

@@ -87,13 +87,13 @@ def main(argv: list[str] | None = None) -> int:
     folder = claim_folder(args.output_dir)
     np.random.seed(args.seed)  # noqa: NPY002  (mmcv's transforms draw from the global generator)
     dataset = build_dataset(args)
-    order = np.arange(len(dataset))
+    order = list(range(len(dataset)))
     if args.shuffle:
-        order = np.random.default_rng(args.seed).permutation(order)
+        order = np.random.default_rng(args.seed).permutation(order).tolist()
     if args.max_images > 0:
         order = order[: args.max_images]
     written: set[Path] = set()
-    for index in track(order.tolist(), "drawing", disable=not sys.stderr.isatty()):
+    for index in track(order, "drawing", disable=not sys.stderr.isatty()):
         item = dataset[index]
         picture = draw_item(item)
         if picture is None:

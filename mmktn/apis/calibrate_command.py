@@ -155,7 +155,7 @@ def summary(
             "least": least,
             "coverage": coverage,
             "gps": coverage_curve(values, gps, SHARES).tolist(),
-            "good": coverage_curve(values, good, SHARES).tolist(),
+            "good": coverage_curve(values, good.astype(float), SHARES).tolist(),
         }
     return {
         "points": len(right),

@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.config import Config
@@ -140,7 +140,7 @@ def _find_predictor(cfg: Config) -> tuple[str, dict]:
 def _outputs(predictor: torch.nn.Module, box_weights: Mapping[str, Tensor]) -> list[Tensor]:
     """All maps on fixed random features."""
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(1, predictor.in_channels, 14, 14, generator=generator)
+    x = torch.randn((1, cast("int", predictor.in_channels), 14, 14), generator=generator)
     return [maps for _, maps in predictor(x, box_weights).items()]
 
 

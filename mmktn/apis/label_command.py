@@ -18,7 +18,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, init_default_scope
 from rich.progress import track
-from torch.utils.data import DataLoader
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset
 
 from mmktn.apis import load_model
 from mmktn.apis.test_pipeline import find_test_pipeline
@@ -98,9 +98,10 @@ def label_with_teacher(args: argparse.Namespace) -> int:
         "flip": not args.no_flip,
     }
     writer, done = DenseLabelWriter(args.out, source), 0
-    persons = torch.utils.data.ConcatDataset(datasets)
+    persons: Dataset = ConcatDataset(datasets)
     if args.max_persons:
-        persons = torch.utils.data.Subset(persons, range(min(args.max_persons, len(persons))))
+        count = sum(map(len, datasets))
+        persons = Subset(persons, range(min(args.max_persons, count)))
     loader = DataLoader(
         persons, args.batch_size, num_workers=args.workers, collate_fn=pseudo_collate
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import mmktn  # noqa: F401  # repairs the host packages before they are imported
 from mmktn.utils.config_errors import config_errors
@@ -156,7 +156,7 @@ def check_checkpoint(model: nn.Module, checkpoint: str) -> None:
     from mmktn.apis.model_loading import fit_weights, read_checkpoint
 
     while isinstance(model, BaseTTAModel) or is_model_wrapper(model):
-        model = model.module
+        model = cast("nn.Module", model.module)
     fit_weights(model, read_checkpoint(checkpoint)["state_dict"], source=checkpoint)
 
 

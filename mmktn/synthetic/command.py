@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +176,8 @@ def draw_overview(args: argparse.Namespace, options: GeneratorOptions) -> None:
     if min(args.overview_images) < 0:
         raise UserError(f"--overview-images {min(args.overview_images)}: pictures count from 0")
     samples = [make_sample(options, "train", index) for index in args.overview_images]
-    sheet = contact_sheet(samples) if args.pictures_only else overview_sheet(samples, scale=0.6)
-    sheet = Image.fromarray(sheet)
+    drawn = contact_sheet(samples) if args.pictures_only else overview_sheet(samples, scale=0.6)
+    sheet = Image.fromarray(drawn)
     if args.overview.suffix.lower() == ".png":
         sheet = sheet.quantize(255, dither=Image.Dither.NONE)
     with replace_atomically_by_name(args.overview) as name:
@@ -215,7 +216,7 @@ def main(argv: list[str] | None = None) -> int:
             task = progress.add_task(split, total=count)
             files = generate_split(
                 args.out, split, count, options=options, workers=args.workers,
-                on_image=lambda task=task: progress.advance(task),
+                on_image=partial(progress.advance, task),
             )  # fmt: skip
             summary[split] = statistics(files)
     metadata = {
@@ -233,6 +234,6 @@ def main(argv: list[str] | None = None) -> int:
     }
     write_text(args.out / "metadata.json", json.dumps(metadata, indent=2) + "\n")
     for split, numbers in summary.items():
-        files = ", ".join(str(annotation_file(args.out, f, split)) for f in options.formats)
-        print(f"{split}: {numbers} -> {files}")
+        names = ", ".join(str(annotation_file(args.out, f, split)) for f in options.formats)
+        print(f"{split}: {numbers} -> {names}")
     return 0

@@ -9,6 +9,7 @@ import json
 import statistics
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, replace_atomically_by_name
 from mmktn.utils.user_error import UserError, one_line_errors
@@ -58,7 +59,7 @@ def read_log(path: Path) -> dict[str, list[tuple[int, float]]]:
             raise UserError(f"{path}:{number}: not a line of JSON ({error})") from error
         if not isinstance(entry, dict):
             raise UserError(f"{path}:{number}: not an entry of a log, which is a JSON object")
-        step = entry.get("step", entry.get("iter", number))
+        step: Any = entry.get("step", entry.get("iter", number))
         for key, value in entry.items():
             if isinstance(value, int | float) and key not in ("step", "iter", "epoch"):
                 values[key].append((step, value))

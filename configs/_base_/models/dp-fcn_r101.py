@@ -28,8 +28,9 @@ model = dict(
         type="mmktn.DensePoseHead",
         trunk=dict(type="mmktn.SummedASPPTrunk", in_channels=2048, channels=256),
         predictor=dict(
-            type="mmktn.ConvChartPredictor",
+            type="mmktn.ChartPredictor",
             in_channels=256,
+            conv_kernel=1,
             coarse_channels=0,
             upscale=8,
             init_cfg=dict(type="Normal", layer="Conv2d", std=0.01),

@@ -22,11 +22,11 @@ model = dict(
             type="mmktn.DensePoseHead",
             trunk=dict(type="mmktn.DeconvTrunk", in_channels=2048, channels=(256, 256, 256)),
             predictor=dict(
-                type="mmktn.ConvChartPredictor",
+                type="mmktn.ChartPredictor",
                 in_channels=256,
                 coarse_channels=15,
                 with_body_mask=True,
-                kernel_size=1,
+                conv_kernel=1,
                 upscale=2,
                 # Small first answers, as in mmpose's heads: U and V start near 0, not far off.
                 init_cfg=dict(type="Normal", layer="Conv2d", std=0.01),

@@ -7,7 +7,6 @@ of one of the single tasks: body, parts or keypoints.
 
 from collections.abc import Mapping, Sequence
 
-from mmktn.models.predictors.map_layers import DeconvLayers, MapLayers
 from mmktn.models.predictors.map_predictor import MapPredictor
 from mmktn.registry import MODELS
 from mmktn.surface.parts import NUM_CHARTS
@@ -15,7 +14,7 @@ from mmktn.surface.parts import NUM_CHARTS
 
 @MODELS.register_module()
 class ChartPredictor(MapPredictor):
-    """Independent transposed convolutions for each map.
+    """A transposed or ordinary convolution for each map.
 
     Args:
         in_channels: Channels of the trunk.
@@ -26,7 +25,7 @@ class ChartPredictor(MapPredictor):
         upscale: Bilinear factor after the transposed convolutions.
         keypoint_upscale: The same for keypoint heat-maps; None: as `upscale`.
         extra_maps: As in `MapPredictor`.
-        layers: Kind of the layers.
+        conv_kernel: As in `MapPredictor`.
         init_cfg: As in `mmengine.model.BaseModule`.
 
     Raises:
@@ -47,7 +46,7 @@ class ChartPredictor(MapPredictor):
         upscale: int = 2,
         keypoint_upscale: int | None = None,
         extra_maps: Mapping[str, int] | Sequence[str] = (),
-        layers: MapLayers = DeconvLayers(),  # noqa: B008  # frozen
+        conv_kernel: int | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         charts = NUM_CHARTS + 1 if with_charts else 0
@@ -70,6 +69,6 @@ class ChartPredictor(MapPredictor):
             upscale=upscale,
             keypoint_upscale=keypoint_upscale,
             extra_maps=extra_maps,
-            layers=layers,
+            conv_kernel=conv_kernel,
             init_cfg=init_cfg,
         )

@@ -1,7 +1,7 @@
 """Chart predictors whose surface classifier a knowledge transfer machine generates (KTN).
 
 Version 1 (ACM MM 2020): from the keypoint classifier. Version 2 (TCSVT 2022): from keypoint, box
-and part classifiers. All other maps are plain transposed convolutions. With `folded=True` both are
+and part classifiers. All other maps have plain layers. With `folded=True` both are
 ordinary predictors that hold the generated kernel as a weight.
 """
 
@@ -10,7 +10,6 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from mmktn.models.predictors.map_layers import DeconvLayers, MapLayers
 from mmktn.models.predictors.map_predictor import MapPredictor
 from mmktn.registry import MODELS
 from mmktn.surface.parts import NUM_CHARTS
@@ -39,7 +38,7 @@ class KTMv2ChartPredictor(MapPredictor):
         upscale: Bilinear factor after the transposed convolutions.
         keypoint_upscale: The same for keypoint heat-maps; None: as `upscale`.
         extra_maps: As in `MapPredictor`.
-        layers: Kind of the layers.
+        conv_kernel: As in `MapPredictor`.
         init_cfg: As in `mmengine.model.BaseModule`.
 
     Raises:
@@ -65,7 +64,7 @@ class KTMv2ChartPredictor(MapPredictor):
         upscale: int = 2,
         keypoint_upscale: int | None = None,
         extra_maps: Mapping[str, int] | Sequence[str] = (),
-        layers: MapLayers = DeconvLayers(),  # noqa: B008  # frozen
+        conv_kernel: int | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(
@@ -74,7 +73,7 @@ class KTMv2ChartPredictor(MapPredictor):
             upscale=upscale,
             keypoint_upscale=keypoint_upscale,
             extra_maps=extra_maps,
-            layers=layers,
+            conv_kernel=conv_kernel,
             init_cfg=init_cfg,
         )
         nodes = {"keypoint": num_keypoints, "box": NUM_BOX_ROWS, "part": coarse_channels}
@@ -86,10 +85,10 @@ class KTMv2ChartPredictor(MapPredictor):
             )
         # That source is meant to be trained before (engine/keypoint_pretraining_hook.py).
         self.wants_keypoint_pretraining = "keypoint" in sources
-        self.map_layers["fine_segm"] = layers.generated(
+        self.map_layers["fine_segm"] = self.layers.generated(
             in_channels,
             {source: nodes[source] for source in sources},
-            kernel_size=layers.kernel_size,
+            kernel_size=self.layers.kernel_size,
             box_dim=box_dim,
             folded=folded,
             mlp=mlp,

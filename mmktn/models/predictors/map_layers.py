@@ -61,7 +61,7 @@ class ConvLayers:
             ValueError: An even kernel would move the map by half a cell.
         """
         if self.kernel_size < 1 or self.kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size has to be odd (1 or 3), got {self.kernel_size}")
+            raise ValueError(f"conv_kernel has to be odd (1 or 3), got {self.kernel_size}")
 
     def make(self, in_channels: int, channels: int) -> nn.Module:
         """One layer, kaiming-out initialised."""

@@ -14,7 +14,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmktn.models.maps import STANDARD_MAPS
-from mmktn.models.predictors.map_layers import DeconvLayers, MapLayers
+from mmktn.models.predictors.map_layers import ConvLayers, DeconvLayers, MapLayers
 from mmktn.structures import ChartOutput, declared_map
 
 
@@ -28,11 +28,12 @@ class MapPredictor(BaseModule):
         keypoint_upscale: The same for keypoint heat-maps; None: as `upscale`.
         extra_maps: Further maps that are declared (`mmktn.structures.declare_map`): their names, or
             name -> channels.
-        layers: Kind of the layers.
+        conv_kernel: Side of convolutions, 1 or 3, that read the maps at the size of the features,
+            as in AMA-net and top-down systems; None: transposed ones 4 x 4, which double it.
         init_cfg: As in `mmengine.model.BaseModule`.
 
     Raises:
-        ValueError: A map is not declared.
+        ValueError: A map is not declared, or `conv_kernel` is even.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class MapPredictor(BaseModule):
         upscale: int = 2,
         keypoint_upscale: int | None = None,
         extra_maps: Mapping[str, int] | Sequence[str] = (),
-        layers: MapLayers = DeconvLayers(),  # noqa: B008  # frozen
+        conv_kernel: int | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -52,13 +53,13 @@ class MapPredictor(BaseModule):
         self.upscale_of = (
             {} if keypoint_upscale is None else {"keypoint_heatmaps": keypoint_upscale}
         )
-        self.layers = layers
-        self.reader = MapReader(layers)
-        self.add_module(layers.container, nn.ModuleDict())
+        self.layers: MapLayers = DeconvLayers() if conv_kernel is None else ConvLayers(conv_kernel)
+        self.reader = MapReader(self.layers)
+        self.add_module(self.layers.container, nn.ModuleDict())
         for name, count in (dict(channels) | _channels_of(extra_maps)).items():
             if count:
                 declared_map(name)
-                self.map_layers[name] = layers.make(in_channels, count)
+                self.map_layers[name] = self.layers.make(in_channels, count)
 
     @property
     def map_layers(self) -> nn.ModuleDict:

@@ -44,8 +44,9 @@ def model():
                 "rates": (1, 2),
             },
             "predictor": {
-                "type": "mmktn.ConvChartPredictor",
+                "type": "mmktn.ChartPredictor",
                 "in_channels": 8,
+                "conv_kernel": 1,
                 "coarse_channels": 15,
                 "upscale": 8,
             },

@@ -9,14 +9,15 @@ from tests.fake_annotations import fake_annotations
 
 TRUNK = {"type": "mmktn.MultiPathTrunk", "in_channels": 4, "channels": 8, "num_convs": 1}
 PREDICTOR = {
-    "type": "mmktn.ConvKTMv1ChartPredictor",
+    "type": "mmktn.KTMv1ChartPredictor",
+    "keypoint_upscale": None,
     "in_channels": 8,
-    "kernel_size": 3,
+    "conv_kernel": 3,
     "coarse_channels": 15,
     "with_body_mask": True,
     "upscale": 1,
 }
-PLAIN = {**PREDICTOR, "type": "mmktn.ConvChartPredictor"}
+PLAIN = {**PREDICTOR, "type": "mmktn.ChartPredictor"}
 BOXES = torch.tensor([[0.0, 0.0, 60.0, 80.0], [10.0, 5.0, 70.0, 90.0]])
 
 

@@ -13,8 +13,6 @@ from mmktn.models.postprocess.map_averaging import average_views
 from mmktn.models.postprocess.uv_confidence import uv_confidence_fields
 from mmktn.models.predictors import (
     ChartPredictor,
-    ConvChartPredictor,
-    ConvKTMv2ChartPredictor,
     KTMv1ChartPredictor,
     KTMv2ChartPredictor,
 )
@@ -30,10 +28,13 @@ RANDOM_GRAPH = {"graph": {"relation_source": "random"}}
     [
         (ChartPredictor, {}),
         (ChartPredictor, {"coarse_channels": 15, "with_body_mask": True}),
-        (ConvChartPredictor, {}),
+        (ChartPredictor, {"conv_kernel": 1}),
         (KTMv1ChartPredictor, RANDOM_GRAPH),
         (KTMv2ChartPredictor, {"box_dim": 4, "sources": ["keypoint", "part"], **RANDOM_GRAPH}),
-        (ConvKTMv2ChartPredictor, RANDOM_GRAPH),
+        (
+            KTMv2ChartPredictor,
+            {"conv_kernel": 1, "sources": ["keypoint", "part"], **RANDOM_GRAPH},
+        ),
     ],
     ids=lambda item: getattr(item, "__name__", ""),
 )

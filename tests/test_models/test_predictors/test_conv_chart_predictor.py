@@ -4,27 +4,24 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmktn.models.predictors import (
-    ConvChartPredictor,
-    ConvKTMv1ChartPredictor,
-    ConvKTMv2ChartPredictor,
-)
+from mmktn.models.predictors import ChartPredictor, KTMv1ChartPredictor, KTMv2ChartPredictor
 
 RANDOM = {"relation_source": "random"}
 
 
 def ktm(version, **options):
     torch.manual_seed(0)
-    kind = ConvKTMv1ChartPredictor if version == 1 else ConvKTMv2ChartPredictor
-    options.setdefault("graph", RANDOM)
-    return kind(6, **options)
+    defaults = {"graph": RANDOM, "conv_kernel": 1}
+    if version == 1:
+        return KTMv1ChartPredictor(6, **(defaults | {"keypoint_upscale": None} | options))
+    return KTMv2ChartPredictor(6, **(defaults | {"sources": ("keypoint", "part")} | options))
 
 
 @pytest.mark.parametrize("kernel_size", [1, 3])
 @pytest.mark.parametrize("upscale", [1, 2])
 def test_maps_keep_the_size_of_the_features_times_upscale(kernel_size, upscale):
-    module = ConvChartPredictor(
-        4, 15, kernel_size=kernel_size, upscale=upscale, with_body_mask=True, num_keypoints=17
+    module = ChartPredictor(
+        4, 15, conv_kernel=kernel_size, upscale=upscale, with_body_mask=True, num_keypoints=17
     )
     output = module(torch.rand(2, 4, 8, 6))
     shapes = {name: tuple(maps.shape) for name, maps in output.items()}
@@ -41,7 +38,7 @@ def test_maps_keep_the_size_of_the_features_times_upscale(kernel_size, upscale):
 
 def test_each_map_is_its_own_convolution():
     torch.manual_seed(0)
-    module = ConvChartPredictor(4, kernel_size=3, upscale=1)
+    module = ChartPredictor(4, conv_kernel=3, upscale=1)
     x = torch.rand(2, 4, 5, 7)
     output = module(x)
     for name, maps in output.items():
@@ -50,8 +47,8 @@ def test_each_map_is_its_own_convolution():
 
 
 def test_even_kernels_are_an_error():
-    with pytest.raises(ValueError, match=r"kernel_size has to be odd.*got 2"):
-        ConvChartPredictor(4, kernel_size=2)
+    with pytest.raises(ValueError, match=r"conv_kernel has to be odd.*got 2"):
+        ChartPredictor(4, conv_kernel=2)
 
 
 @pytest.mark.parametrize(
@@ -60,17 +57,19 @@ def test_even_kernels_are_an_error():
 def test_parameters_of_the_machine(channels, kernel_size, phi):
     """AMA-net: 1 x 1: two layers C -> C with bias."""
     with torch.device("meta"):
-        module = ConvKTMv1ChartPredictor(channels, kernel_size=kernel_size)
+        module = KTMv1ChartPredictor(channels, conv_kernel=kernel_size)
     machine = module.convs["fine_segm"].machine
     assert sum(p.numel() for p in machine.transformer.parameters()) == phi
 
 
 def test_identity_graph_without_perceptron_equals_the_plain_predictor():
     torch.manual_seed(0)
-    plain = ConvChartPredictor(4, kernel_size=3, num_keypoints=25)
+    plain = ChartPredictor(4, conv_kernel=3, num_keypoints=25)
     torch.nn.init.zeros_(plain.convs["fine_segm"].bias)
     identity = {"relation_source": "matrix", "matrices": {"keypoint": torch.eye(25).tolist()}}
-    module = ConvKTMv1ChartPredictor(4, kernel_size=3, num_keypoints=25, mlp=False, graph=identity)
+    module = KTMv1ChartPredictor(
+        4, conv_kernel=3, keypoint_upscale=None, num_keypoints=25, mlp=False, graph=identity
+    )
     state = plain.state_dict()
     state["convs.keypoint_heatmaps.weight"] = state["convs.fine_segm.weight"]
     fine = {name for name in state if name.startswith("convs.fine_segm")}
@@ -84,7 +83,7 @@ def test_identity_graph_without_perceptron_equals_the_plain_predictor():
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("kernel_size", [1, 3])
 def test_folding_leaves_the_outputs_alone(version, kernel_size):
-    module = ktm(version, kernel_size=kernel_size)
+    module = ktm(version, conv_kernel=kernel_size)
     x = torch.rand(2, 6, 8, 6)
     before = module(x)
     module.fold()
@@ -97,9 +96,9 @@ def test_folding_leaves_the_outputs_alone(version, kernel_size):
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_folded_state_loads_with_one_switch(version):
-    module = ktm(version, kernel_size=3)
+    module = ktm(version, conv_kernel=3)
     module.fold()
-    other = ktm(version, kernel_size=3, folded=True)
+    other = ktm(version, conv_kernel=3, folded=True)
     other.load_state_dict(module.state_dict())
     x = torch.rand(1, 6, 4, 4)
     assert torch.equal(other(x)["fine_segm"], module(x)["fine_segm"])

@@ -32,8 +32,14 @@ def _registered():
     init_default_scope("mmpose")
 
 
-def densepose_head(predictor="ConvChartPredictor", **loss):
-    options = {"num_keypoints": 17} if "KTM" in predictor else {}
+KTM_OPTIONS = {
+    "ChartPredictor": {},
+    "KTMv1ChartPredictor": {"num_keypoints": 17, "keypoint_upscale": None},
+    "KTMv2ChartPredictor": {"num_keypoints": 17, "sources": ["keypoint", "part"]},
+}
+
+
+def densepose_head(predictor="ChartPredictor", **loss):
     return {
         "type": "mmktn.DensePoseHead",
         "trunk": {"type": "mmktn.DeconvTrunk", "in_channels": 8, "channels": (6,)},
@@ -42,14 +48,15 @@ def densepose_head(predictor="ConvChartPredictor", **loss):
             "in_channels": 6,
             "coarse_channels": 15,
             "with_body_mask": True,
-            **options,
+            "conv_kernel": 1,
+            **KTM_OPTIONS[predictor],
         },
         "loss": {"type": "mmktn.ChartLoss", "uv_reference_images": 4, **loss},
         "decoder": {"type": "mmktn.ChartDecoder", "mask_source": "body_mask"},
     }
 
 
-def topdown_head(predictor="ConvChartPredictor", surface="human", **loss):
+def topdown_head(predictor="ChartPredictor", surface="human", **loss):
     torch.manual_seed(0)
     return TopdownDensePoseHead(densepose_head(predictor, **loss), surface=surface).eval()
 
@@ -114,10 +121,8 @@ def roi_head(branch):
 
 
 @pytest.mark.parametrize("half_pixel", [False, True])
-@pytest.mark.parametrize(
-    "predictor", ["ConvChartPredictor", "ConvKTMv1ChartPredictor", "ConvKTMv2ChartPredictor"]
-)
-def test_losses_equal_those_of_the_region_path_if_the_roi_is_the_crop(predictor, half_pixel):
+@pytest.mark.parametrize("predictor", list(KTM_OPTIONS))
+def test_losses_equal_those_of_the_roi_path_if_the_roi_is_the_crop(predictor, half_pixel):
     init_default_scope("mmdet")
     topdown = topdown_head(predictor, half_pixel=half_pixel)
     region = roi_head(topdown.densepose_head)
@@ -142,7 +147,7 @@ def test_losses_equal_those_of_the_region_path_if_the_roi_is_the_crop(predictor,
         assert float(loss) > 0
 
 
-def test_decoding_equals_that_of_the_region_path_if_the_roi_is_the_crop():
+def test_decoding_equals_that_of_the_roi_path_if_the_roi_is_the_crop():
     init_default_scope("mmdet")
     topdown = topdown_head()
     region = roi_head(topdown.densepose_head)
@@ -235,7 +240,7 @@ def test_box_outside_its_image_is_an_error():
         topdown_head().predict((features(1),), samples(1, boxes=outside))
 
 
-@pytest.mark.parametrize("predictor", ["ConvKTMv1ChartPredictor", "ConvKTMv2ChartPredictor"])
+@pytest.mark.parametrize("predictor", ["KTMv1ChartPredictor", "KTMv2ChartPredictor"])
 def test_folding_keeps_the_predictions(predictor):
     head, given, x = topdown_head(predictor), samples(1), features(1)
     before = head.predict((x,), given)[0].densepose[0]
