@@ -86,16 +86,6 @@ def choose_views(
     return [view(directions[k], size) for k in chosen]
 
 
-def seen_vertices(
-    view: OrthographicView,
-    mesh: SurfaceMesh,
-    faces: NDArray[np.int64],
-    vertices: NDArray[np.int64],
-) -> NDArray[np.bool_]:
-    """Which vertices are seen in a view of some faces (hidden ones and grazing ones are not)."""
-    return _frontality(view, mesh, faces, vertices) > 0
-
-
 def _frontality(
     view: OrthographicView,
     mesh: SurfaceMesh,

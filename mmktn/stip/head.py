@@ -36,8 +36,6 @@ class STIPHead(HeatmapHead):
         instance_parsing: Options of `InstanceParsing`, or None for an ordinary 1x1 regressor.
         scale: Enlargement of the maps before the heat-maps (UP_SCALE of the official code).
         with_refine: Put a 3x3 block on the enlarged features (HRNet variants only).
-        mask_index: Which input map the person mask is predicted from.
-        spatial_index: Which input map the spatial keypoints are predicted from.
         deconv_out_channels: Deconvolutions on the last map (ResNet variant), or None.
         loss: Config of the losses.
         **kwargs: Whatever mmpose's HeatmapHead accepts (`decoder`, `init_cfg`, ...).
@@ -55,8 +53,6 @@ class STIPHead(HeatmapHead):
         instance_parsing: dict | None = None,
         scale: int = 2,
         with_refine: bool = True,
-        mask_index: int = 0,
-        spatial_index: int = 1,
         deconv_out_channels: Sequence[int] | None = None,
         loss: dict | None = None,
         **kwargs: Any,
@@ -77,8 +73,6 @@ class STIPHead(HeatmapHead):
         )
         channels = deconv_out_channels[-1] if deconv_out_channels else in_channels
         self.scale = scale
-        self.mask_index = mask_index
-        self.spatial_index = spatial_index
         self.semantic_transfer: SemanticTransfer | None = None
         self.instance_parsing: InstanceParsing | None = None
         self.regressor: nn.Module = nn.Identity()
@@ -136,8 +130,8 @@ class STIPHead(HeatmapHead):
             parsed = ParsingResult(final, kernel_energy=energy)
         else:
             parsed = self.instance_parsing.parse(self._parsing_source(features, transfer), enhanced)
-        early = resize_to(feats[self.mask_index], features)
-        middle = resize_to(feats[self.spatial_index], features)
+        early = resize_to(feats[0], features)
+        middle = resize_to(feats[1], features)
         return STIPOutput(
             final=parsed.heatmaps,
             initial=initial,

@@ -32,9 +32,9 @@ def half_weighted_mse(maps: Tensor, target: Tensor, keypoint_weights: Tensor) ->
 class STIPLoss(nn.Module):
     """All training losses of STIP; a part the output lacks has no term.
 
+    The final, initial, kernel and spatial terms have the weight 1.
+
     Args:
-        pose_weight: Weight of each of the final, initial and kernel terms.
-        spatial_weight: Weight of the spatial keypoint term.
         mask_weight: Weight of the person mask term.
         semantics_weight: Weight of the keypoint presence term.
         with_kernel_term: Supervise the kernel maps; the ResNet variant does not.
@@ -42,16 +42,12 @@ class STIPLoss(nn.Module):
 
     def __init__(
         self,
-        pose_weight: float = 1.0,
-        spatial_weight: float = 1.0,
         *,
         mask_weight: float = 5e-4,
         semantics_weight: float = 1e-5,
         with_kernel_term: bool = True,
     ) -> None:
         super().__init__()
-        self.pose_weight = pose_weight
-        self.spatial_weight = spatial_weight
         self.mask_weight = mask_weight
         self.semantics_weight = semantics_weight
         self.with_kernel_term = with_kernel_term
@@ -72,16 +68,13 @@ class STIPLoss(nn.Module):
         if output.kernel is not None and self.with_kernel_term:
             pose["loss_kernel"] = output.kernel
         losses = {
-            name: self.pose_weight * half_weighted_mse(maps, targets.heatmaps, weights)
-            for name, maps in pose.items()
+            name: half_weighted_mse(maps, targets.heatmaps, weights) for name, maps in pose.items()
         }
         if output.spatial is not None:
             spatial = targets.heatmaps
             if targets.spatial_heatmaps is not None:
                 spatial = targets.spatial_heatmaps
-            losses["loss_spatial"] = self.spatial_weight * half_weighted_mse(
-                output.spatial, spatial, weights
-            )
+            losses["loss_spatial"] = half_weighted_mse(output.spatial, spatial, weights)
         if output.mask_logits is not None:
             losses["loss_mask"] = self.mask_weight * F.binary_cross_entropy_with_logits(
                 at_least_float32(output.mask_logits), targets.person_mask

@@ -47,8 +47,7 @@ class SemanticTargets(BaseTransform):
     Args:
         mask_threshold: The mask is 1 where a heat-map exceeds this.
         spatial: ``"person"``: the spatial head sees the crop's own person only (official trainer);
-            ``"all"``: the other persons too, at `interference_weight`.
-        interference_weight: Height of the other persons' peaks.
+            ``"all"``: the other persons too, at half the height.
         encoder: Codec of the heat-maps, the same as GenerateTarget's; needed for ``"all"``.
 
     Raises:
@@ -60,7 +59,6 @@ class SemanticTargets(BaseTransform):
         mask_threshold: float = 0.3,
         spatial: str = "person",
         *,
-        interference_weight: float = 0.5,
         encoder: dict | None = None,
     ) -> None:
         if spatial not in ("person", "all"):
@@ -69,7 +67,6 @@ class SemanticTargets(BaseTransform):
             raise ValueError("SemanticTargets(spatial='all') needs encoder=codec")
         self.mask_threshold = mask_threshold
         self.spatial = spatial
-        self.interference_weight = interference_weight
         self.encoder = KEYPOINT_CODECS.build(encoder) if spatial == "all" else None
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +77,7 @@ class SemanticTargets(BaseTransform):
         results["keypoint_presence"] = (results["keypoint_weights"] > 0).astype(np.float32)
         fields, labels = ["person_mask"], ["keypoint_presence"]
         if self.encoder is not None:
-            others = self.interference_weight * self._other_persons(results, self.encoder)
+            others = 0.5 * self._other_persons(results, self.encoder)
             results["spatial_heatmaps"] = np.maximum(heatmaps, others)
             fields.append("spatial_heatmaps")
         for table, names in (("field_mapping_table", fields), ("label_mapping_table", labels)):

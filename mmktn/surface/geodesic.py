@@ -23,17 +23,14 @@ class GeodesicTable:
     """Distances of all vertex pairs.
 
     Args:
-        condensed: (V (V - 1) / 2,) distances, usually memory-mapped; not copied.
+        condensed: (V (V - 1) / 2,) distances in metres, usually memory-mapped; not copied.
         num_vertices: V.
-        unit_m: Length in metres of one unit of the array.
 
     Raises:
         ValueError: The array's length does not fit V.
     """
 
-    def __init__(
-        self, condensed: NDArray[np.floating], num_vertices: int, *, unit_m: float = 1.0
-    ) -> None:
+    def __init__(self, condensed: NDArray[np.floating], num_vertices: int) -> None:
         expected = num_vertices * (num_vertices - 1) // 2
         if condensed.shape != (expected,):
             raise ValueError(
@@ -42,7 +39,6 @@ class GeodesicTable:
             )
         self.condensed = condensed
         self.num_vertices = num_vertices
-        self.unit_m = unit_m
 
     def distance(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
         """Distances between vertices.
@@ -67,7 +63,7 @@ class GeodesicTable:
         stored = (low >= 0) & (high != low)
         place = np.where(stored, high * (high - 1) // 2 + low, 0)
         if len(self.condensed):
-            values = np.asarray(self.condensed[place], dtype=np.float64) * self.unit_m
+            values = np.asarray(self.condensed[place], dtype=np.float64)
         else:
             values = np.zeros(place.shape)
         values = np.where(stored, values, 0.0)

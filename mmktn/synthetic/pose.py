@@ -231,7 +231,7 @@ def _standing(rng: np.random.Generator) -> PoseAngles:
     return PoseAngles(_idle_arm(rng), _idle_arm(rng), legs[0], legs[1])
 
 
-def gait(speed: float, phase: float, arms_side: tuple[float, float] = (10.0, 10.0)) -> PoseAngles:
+def gait(speed: float, phase: float, arms_side: tuple[float, float]) -> PoseAngles:
     """A moment of walking: arms and legs swing against each other.
 
     Args:

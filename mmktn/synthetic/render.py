@@ -53,14 +53,12 @@ class Labels:
         outline: (H, W) uint8, k where the k-th person is seen, clothes and hair included.
         people: the persons that are annotated; those seen too little are not in the picture at all.
         rasters: what each of them would show alone.
-        full_areas: (N,) pixels that each would cover if nothing stood in front.
     """
 
     maps: DenseTruth
     outline: NDArray[np.uint8]
     people: list[Person]
     rasters: list[RasterResult]
-    full_areas: NDArray[np.int64]
 
     def masks(self) -> list[NDArray[np.bool_]]:
         """(H, W) visible pixels of each person's body."""
@@ -109,7 +107,6 @@ def render_labels(scene: Scene, template: Template, *, min_pixels: int) -> Label
         outline=outline,
         people=people,
         rasters=rasters,
-        full_areas=np.array([int(r.hit.sum()) for r in rasters], np.int64),
     )
 
 

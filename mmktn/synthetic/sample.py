@@ -29,22 +29,7 @@ from mmktn.synthetic.scene import Scene, SceneOptions, sample_scene
 SPLITS = ("train", "val")
 FORMATS = ("coco", "crowdpose")
 
-CROWDPOSE_KEYPOINT_NAMES = (
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
-    "head",
-    "neck",
-)
+CROWDPOSE_KEYPOINT_NAMES = (*COCO_KEYPOINT_NAMES[5:], "head", "neck")
 KEYPOINT_NAMES = {"coco": COCO_KEYPOINT_NAMES, "crowdpose": CROWDPOSE_KEYPOINT_NAMES}
 _SURFACE_NAMES = {"head": "head_top"}
 

@@ -147,9 +147,9 @@ def _in_image(points: torch.Tensor, box: np.ndarray) -> np.ndarray:
     return box_relative_to_image(points.cpu().float(), torch.from_numpy(box)).numpy()
 
 
-def _enlarged(image: np.ndarray, short_side: int = 400) -> tuple[np.ndarray, float]:
+def _enlarged(image: np.ndarray) -> tuple[np.ndarray, float]:
     """The image, magnified to a short side of 400 px if it is smaller, and the factor."""
-    zoom = short_side / min(image.shape[:2])
+    zoom = 400 / min(image.shape[:2])
     if zoom <= 1:
         return image, 1.0
     size = (round(image.shape[1] * zoom), round(image.shape[0] * zoom))

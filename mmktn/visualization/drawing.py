@@ -24,30 +24,6 @@ def mark_scale(image_hw: tuple[int, int]) -> float:
     return max(min(image_hw) / 400.0, 0.35)
 
 
-def draw_text(
-    image: np.ndarray,
-    text: str,
-    *,
-    at_xy: tuple[int, int],
-    colour: Colour = (255, 255, 255),
-    background: Colour | None = (0, 0, 0),
-    scale: float = 0.45,
-) -> np.ndarray:
-    """Write one line with its top-left corner at a pixel; kept inside the image where it fits.
-
-    Args:
-        image: Picture.
-        text: ASCII text (OpenCV's stroke font knows no other).
-        at_xy: Top-left corner of the text's box.
-        colour: Of the letters.
-        background: Of the box behind them; None for none.
-        scale: OpenCV font scale.
-    """
-    drawn = image.copy()
-    write_text_on(drawn, text, at_xy=at_xy, colour=colour, background=background, scale=scale)
-    return drawn
-
-
 def write_text_on(
     drawn: np.ndarray,
     text: str,
@@ -57,7 +33,16 @@ def write_text_on(
     background: Colour | None = (0, 0, 0),
     scale: float = 0.45,
 ) -> None:
-    """`draw_text` in place, for callers that write many lines on a picture of their own."""
+    """Write one line with its top-left corner at a pixel; kept inside the picture where it fits.
+
+    Args:
+        drawn: Picture; changed.
+        text: ASCII text (OpenCV's stroke font knows no other).
+        at_xy: Top-left corner of the text's box.
+        colour: Of the letters.
+        background: Of the box behind them; None for none.
+        scale: OpenCV font scale.
+    """
     (width, height), base = cv2.getTextSize(text, _FONT, scale, 1)
     box_h, box_w = height + base + 2, width + 4
     x = int(np.clip(at_xy[0], 0, max(drawn.shape[1] - box_w, 0)))

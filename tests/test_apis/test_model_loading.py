@@ -77,7 +77,7 @@ def test_garbage_is_named(content, tmp_path):
 
 def test_files_of_detectron2_point_to_the_converter(tmp_path):
     torch.save({"model": {"a": torch.zeros(1)}, "iteration": 3}, tmp_path / "a.pth")
-    with pytest.raises(ValueError, match=r"it has: model, iteration; .*convert_detectron2\.py"):
+    with pytest.raises(ValueError, match=r"it has: model, iteration; .*python -m mmktn convert"):
         read_checkpoint(tmp_path / "a.pth")
 
 
@@ -121,7 +121,7 @@ def test_official_stip_names_point_to_their_converter(prefix):
     state = {prefix + name: torch.zeros(1) for name in names}
     with pytest.raises(
         ValueError,
-        match=r"names of an official STIP or HRNet checkpoint: .*converters/convert_stip\.py",
+        match=r"names of an official STIP or HRNet checkpoint: .*python -m mmktn convert-stip",
     ):
         fit_weights(_net(), state, source="a.pth")
 

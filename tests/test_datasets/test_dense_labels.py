@@ -61,7 +61,7 @@ def test_pictures_are_plain_rgba(tmp_path):
 
 def test_unfinished_folders_are_not_read(tmp_path):
     DenseLabelWriter(tmp_path, {}).add(7, random_map(), image_id=3, box_xyxy=BOX)
-    with pytest.raises(FileNotFoundError, match="write_dense_labels"):
+    with pytest.raises(FileNotFoundError, match="mmktn label"):
         DenseLabelFolder(tmp_path)
 
 

@@ -26,10 +26,10 @@ def test_order_equals_the_published_index_formula():
 
 
 def test_same_vertex_is_zero_and_no_vertex_is_infinite():
-    table = GeodesicTable(np.array([1.0], dtype=np.float32), 2, unit_m=0.5)
+    table = GeodesicTable(np.array([1.0], dtype=np.float32), 2)
     assert table.distance([0, 1, 0, -1, -1, 1], [0, 0, -1, 1, -1, 1]).tolist() == [
         0,
-        0.5,
+        1,
         np.inf,
         np.inf,
         np.inf,

@@ -120,8 +120,8 @@ def test_nearer_person_hides_the_farther_one_whatever_the_order(template):
         both = first.hit & second.hit
         assert both.sum() > 300
         assert set(labels.maps.instance[both]) == {near}
-        assert labels.full_areas[near - 1] == (labels.maps.instance == near).sum()
-        assert labels.full_areas[2 - near] > (labels.maps.instance == 3 - near).sum()
+        assert labels.rasters[near - 1].hit.sum() == (labels.maps.instance == near).sum()
+        assert labels.rasters[2 - near].hit.sum() > (labels.maps.instance == 3 - near).sum()
         _, points = seen(template, scene, person=2 - near)
         assert points["left_hip"][2] == points["right_hip"][2] == 1
 

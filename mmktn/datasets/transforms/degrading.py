@@ -21,11 +21,9 @@ class RandomDegrade(BaseTransform):
     Args:
         grey: Probability of losing the colour.
         gamma: Probability of another gamma, 0.6 to 1.7.
-        blur: Probability of a Gaussian blur of up to `max_sigma` pixels.
-        noise: Probability of grain of up to `max_noise` grey levels.
+        blur: Probability of a Gaussian blur of up to 1.5 pixels.
+        noise: Probability of grain of up to 12 grey levels.
         jpeg: Probability of a JPEG compression, quality 25 to 90.
-        max_sigma: Pixels.
-        max_noise: Grey levels.
     """
 
     def __init__(
@@ -35,13 +33,8 @@ class RandomDegrade(BaseTransform):
         blur: float = 0.3,
         noise: float = 0.2,
         jpeg: float = 0.3,
-        *,
-        max_sigma: float = 1.5,
-        max_noise: float = 12.0,
     ) -> None:
         self.chances = {"grey": grey, "gamma": gamma, "blur": blur, "noise": noise, "jpeg": jpeg}
-        self.max_sigma = max_sigma
-        self.max_noise = max_noise
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Spoil `img`."""
@@ -61,11 +54,11 @@ class RandomDegrade(BaseTransform):
         return cv2.LUT(image, np.rint(table).astype(np.uint8))
 
     def _blur(self, image: np.ndarray) -> np.ndarray:
-        return cv2.GaussianBlur(image, (0, 0), np.random.uniform(0.3, self.max_sigma))  # noqa: NPY002
+        return cv2.GaussianBlur(image, (0, 0), np.random.uniform(0.3, 1.5))  # noqa: NPY002
 
     def _noise(self, image: np.ndarray) -> np.ndarray:
         grain = np.random.standard_normal(image.shape)  # noqa: NPY002
-        grain *= np.random.uniform(1, self.max_noise)  # noqa: NPY002
+        grain *= np.random.uniform(1, 12.0)  # noqa: NPY002
         return np.clip(np.rint(image + grain), 0, 255).astype(np.uint8)
 
     def _jpeg(self, image: np.ndarray) -> np.ndarray:

@@ -48,7 +48,6 @@ def accumulate(
     category_ids: Sequence[int],
     num_similarities: int,
     area_names: Sequence[str] = AREA_NAMES,
-    recall_points: NDArray[np.float64] = RECALL_POINTS,
 ) -> PrecisionRecall:
     """Merge the matches of all images into precision-recall curves.
 
@@ -59,12 +58,11 @@ def accumulate(
         category_ids: K categories.
         num_similarities: M.
         area_names: A names.
-        recall_points: (R,) recall values to read precision at.
 
     Returns:
         The curves.
     """
-    shape = (num_similarities, len(thresholds), len(recall_points), len(category_ids))
+    shape = (num_similarities, len(thresholds), len(RECALL_POINTS), len(category_ids))
     precision = np.full((*shape, len(area_names)), NO_GROUND_TRUTH)
     recall = np.full((*shape[:2], *shape[3:], len(area_names)), NO_GROUND_TRUTH)
     num_truth = np.zeros((len(category_ids), len(area_names)), dtype=np.int64)
@@ -83,7 +81,7 @@ def accumulate(
         hits = np.cumsum(true & ~ignored, axis=-1, dtype=np.float64)
         misses = np.cumsum(~true & ~ignored, axis=-1, dtype=np.float64)
         for a in np.flatnonzero(num_truth[k]):
-            curve, top = _curves(hits[:, a], misses[:, a], num_truth[k, a], recall_points)
+            curve, top = _curves(hits[:, a], misses[:, a], num_truth[k, a])
             precision[:, :, :, k, a], recall[:, :, k, a] = curve, top
     return PrecisionRecall(
         thresholds=thresholds,
@@ -100,10 +98,9 @@ def _curves(
     hits: NDArray[np.float64],
     misses: NDArray[np.float64],
     num_truth: int,
-    recall_points: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Precision at the recall points (M, T, R) and largest recall (M, T) of one category."""
-    curve = np.zeros((*hits.shape[:2], len(recall_points)))
+    curve = np.zeros((*hits.shape[:2], len(RECALL_POINTS)))
     if not hits.shape[-1]:
         return curve, np.zeros(hits.shape[:2])
     recalls = hits / num_truth
@@ -111,7 +108,7 @@ def _curves(
     precisions = np.maximum.accumulate(precisions[..., ::-1], axis=-1)[..., ::-1]
     for m in range(hits.shape[0]):
         for t in range(hits.shape[1]):
-            at = np.searchsorted(recalls[m, t], recall_points, side="left")
+            at = np.searchsorted(recalls[m, t], RECALL_POINTS, side="left")
             reached = at < hits.shape[-1]
             curve[m, t, reached] = precisions[m, t, at[reached]]
     return curve, recalls[..., -1]

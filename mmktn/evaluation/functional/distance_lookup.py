@@ -38,7 +38,7 @@ def geodesic_distances(
     wanted = np.flatnonzero(high != low)
     distances = np.zeros(len(place), dtype=condensed.dtype)
     distances[wanted] = _read_by_blocks(condensed, place[wanted])
-    return distances if geodesics.unit_m == 1.0 else distances * geodesics.unit_m
+    return distances
 
 
 def _read_by_blocks(

@@ -31,6 +31,8 @@ from mmktn.formats.json_files import read_json
 from mmktn.registry import METRICS
 from mmktn.utils.output_files import write_json
 
+_STRIDE = 2  # between the rows and columns of dense maps that are scored
+
 
 @METRICS.register_module()
 class PointwiseDensePoseMetric(BaseMetric):
@@ -45,9 +47,8 @@ class PointwiseDensePoseMetric(BaseMetric):
         protocol: Where an annotated point lies: ``"clean"`` (grid of 256) or ``"official"``.
         min_score: Detections below are not painted.
         dense_dir: Folder with one .npz of dense maps (``chart``, ``u``, ``v``) per image, as the
-            synthetic data has; every person pixel counts then, not only annotated points.
-        dense_stride: Step between the rows and columns of dense maps that are scored; 1 scores all
-            pixels.
+            synthetic data has; the pixels of persons in every other row and column count then, not
+            only annotated points.
         min_visible_keypoints: Read the points of persons with at least so many visible COCO
             keypoints only; 16 gives the full-body images of the paper's Fig. 9.
         with_iou: Also report the overlap of painted persons with the segmentations.
@@ -70,7 +71,6 @@ class PointwiseDensePoseMetric(BaseMetric):
         protocol: str = "clean",
         min_score: float = 0.0,
         dense_dir: str | Path | None = None,
-        dense_stride: int = 2,
         min_visible_keypoints: int = 0,
         with_iou: bool = True,
         outfile_prefix: str | None = None,
@@ -85,7 +85,6 @@ class PointwiseDensePoseMetric(BaseMetric):
         self.dense_dir = None if dense_dir is None else Path(dense_dir)
         if self.dense_dir is not None and not self.dense_dir.is_dir():
             raise FileNotFoundError(f"dense_dir: no folder {self.dense_dir}")
-        self.dense_stride = dense_stride
         self.min_visible_keypoints = min_visible_keypoints
         self.with_iou = with_iou
         self.outfile_prefix = outfile_prefix
@@ -162,7 +161,7 @@ class PointwiseDensePoseMetric(BaseMetric):
             uv,
             surface=self.surface.get(),
             image_id=image_id,
-            stride=self.dense_stride,
+            stride=_STRIDE,
         )
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:

@@ -95,7 +95,6 @@ class SurfaceEmbedder(BaseModule):
             end of the name, as in smpl_27554, unless given).
         dim: D.
         mesh_folder: Folder with the files of the meshes (docs/cse.md); opened when needed.
-        init_from_features: Fill `features` from the files before a training.
 
     Raises:
         ValueError: No mesh.
@@ -111,14 +110,12 @@ class SurfaceEmbedder(BaseModule):
         *,
         dim: int = 16,
         mesh_folder: str | Path | None = None,
-        init_from_features: bool = True,
     ) -> None:
         super().__init__()
         if not meshes:
             raise ValueError("SurfaceEmbedder: meshes names no mesh")
         self.dim = dim
         self.mesh_folder = mesh_folder
-        self.init_from_features = init_from_features
         self.embedders = nn.ModuleDict(
             {
                 name: VertexEmbedder(**{"num_vertices": vertices_in(name), "dim": dim} | dict(each))
@@ -173,8 +170,6 @@ class SurfaceEmbedder(BaseModule):
         Raises:
             FileNotFoundError: A file is missing.
         """
-        if not self.init_from_features:
-            return
         for name, embedder in self.embedders.items():
             cast("VertexEmbedder", embedder).fill(self.mesh(name))
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from mmktn.models.heads.densepose_head import DensePoseHead
+from mmktn.models.layers.multi_path_trunk import DOUBLINGS
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput
 
@@ -37,7 +38,6 @@ class IntermediateDensePoseHead(DensePoseHead):
         *args: As `DensePoseHead`; the trunk has to offer `stages` (`MultiPathTrunk`).
         intermediate_predictor: Config of a predictor, built once for each sum of paths.
         intermediate_weight: Factor of their losses beside the weights of the loss itself.
-        num_intermediate: Number of sums.
         **kwargs: As `DensePoseHead`.
 
     Raises:
@@ -49,7 +49,6 @@ class IntermediateDensePoseHead(DensePoseHead):
         *args: Any,
         intermediate_predictor: dict,
         intermediate_weight: float = 0.1,
-        num_intermediate: int = 2,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -59,7 +58,7 @@ class IntermediateDensePoseHead(DensePoseHead):
                 "MultiPathTrunk, or DensePoseHead without it"
             )
         self.intermediate_predictors = nn.ModuleList(
-            MODELS.build(intermediate_predictor) for _ in range(num_intermediate)
+            MODELS.build(intermediate_predictor) for _ in range(len(DOUBLINGS) // 2)
         )
         self.intermediate_weight = intermediate_weight
 

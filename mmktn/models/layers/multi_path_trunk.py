@@ -18,6 +18,10 @@ from mmktn.models.layers.weight_init import kaiming_out
 from mmktn.models.layers.winograd import channels_last_for_inference
 from mmktn.registry import MODELS
 
+DOUBLINGS = (1, 2, 2, 3)
+"""For each path, how often it is doubled until all have the same size."""
+_GATE_CHANNELS = 16
+
 
 class PathFeatures(NamedTuple):
     """What the trunk makes of N RoIs.
@@ -40,13 +44,7 @@ class MultiPathTrunk(BaseModule):
         in_channels: Channels of the pooled features.
         channels: Channels of everything inside and of the result.
         num_convs: Convolutions of the shared stack.
-        doublings: For each path, how often it is doubled until all have the same size; an even
-            number of paths.
-        gate_channels: Hidden channels of the gates.
         init_cfg: As in `mmengine.model.BaseModule`.
-
-    Raises:
-        ValueError: An odd number of paths, or a path that is never doubled.
     """
 
     def __init__(
@@ -55,26 +53,18 @@ class MultiPathTrunk(BaseModule):
         channels: int = 256,
         *,
         num_convs: int = 8,
-        doublings: Sequence[int] = (1, 2, 2, 3),
-        gate_channels: int = 16,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if len(doublings) % 2 or min(doublings, default=0) < 1:
-            raise ValueError(
-                f"doublings={tuple(doublings)}: an even number of paths, each doubled at least "
-                "once, is needed"
-            )
-        self.doublings = tuple(doublings)
         self.out_channels = channels
         self.convs = conv_stack(in_channels, channels, num_convs=num_convs, norm_cfg=None)
         # A path that is doubled n times runs through the last n: all end in the same layer.
         self.deconvs = nn.ModuleList(
             kaiming_out(nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1))
-            for _ in range(max(doublings))
+            for _ in range(max(DOUBLINGS))
         )
-        self.static_fusion = conv_block(len(doublings) * channels, channels)
-        self.gates = nn.ModuleList(_gate(channels, gate_channels) for _ in doublings)
+        self.static_fusion = conv_block(len(DOUBLINGS) * channels, channels)
+        self.gates = nn.ModuleList(_gate(channels) for _ in DOUBLINGS)
         self.dynamic_fusion = conv_block(channels, channels)
         self.fusion = kaiming_out(nn.Conv2d(2 * channels, channels, 1))
         self.embedding = conv_block(channels, channels)
@@ -87,7 +77,7 @@ class MultiPathTrunk(BaseModule):
         """Fuse the paths and keep the sums that intermediate supervision reads.
 
         Args:
-            paths: For each path (N, in_channels, h / 2^d, w / 2^d), where d are its doublings.
+            paths: For each path (N, in_channels, h / 2^d, w / 2^d), d of `DOUBLINGS`.
 
         Returns:
             Fused features and the sums of paths 0 and 1, 2 and 3, ...
@@ -100,19 +90,19 @@ class MultiPathTrunk(BaseModule):
         return PathFeatures(self._fuse(grown), sums)
 
     def _same_size(self, paths: Sequence[Tensor]) -> list[Tensor]:
-        if len(paths) != len(self.doublings):
-            raise ValueError(f"{len(paths)} paths given, {len(self.doublings)} expected")
+        if len(paths) != len(DOUBLINGS):
+            raise ValueError(f"{len(paths)} paths given, {len(DOUBLINGS)} expected")
         sizes = [
             [side * 2**n for side in path.shape[-2:]]
-            for path, n in zip(paths, self.doublings, strict=True)
+            for path, n in zip(paths, DOUBLINGS, strict=True)
         ]
         if any(size != sizes[0] for size in sizes):
             raise ValueError(
-                f"doubled {self.doublings} times, the paths end at different sizes {sizes}; the "
+                f"doubled {DOUBLINGS} times, the paths end at different sizes {sizes}; the "
                 "output sizes of the RoI extractor have to fit"
             )
         grown = []
-        for path, count in zip(paths, self.doublings, strict=True):
+        for path, count in zip(paths, DOUBLINGS, strict=True):
             x = self.convs(channels_last_for_inference(path))
             for deconv in list(self.deconvs)[-count:]:
                 x = F.relu(deconv(x), inplace=True)
@@ -131,8 +121,11 @@ class MultiPathTrunk(BaseModule):
         )
 
 
-def _gate(channels: int, hidden: int) -> nn.Sequential:
+def _gate(channels: int) -> nn.Sequential:
     """One weight in 0..1 for each channel of a path, from its mean over the RoI."""
     return nn.Sequential(
-        nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels), nn.Sigmoid()
+        nn.Linear(channels, _GATE_CHANNELS),
+        nn.ReLU(),
+        nn.Linear(_GATE_CHANNELS, channels),
+        nn.Sigmoid(),
     )

@@ -5,9 +5,9 @@ import torch.nn.functional as F
 from mmktn.models.layers import MultiPathTrunk
 
 
-def trunk(**options):
+def trunk():
     torch.manual_seed(0)
-    return MultiPathTrunk(4, 6, num_convs=2, gate_channels=3, **options).double()
+    return MultiPathTrunk(4, 6, num_convs=2).double()
 
 
 def paths(n=2, sizes=(8, 4, 4, 2)):
@@ -62,12 +62,6 @@ def test_no_instance_gives_an_empty_map_connected_to_the_weights():
     assert fused.shape == (0, 6, 16, 16)
     fused.sum().backward()
     assert all(p.grad is not None for p in module.parameters())
-
-
-@pytest.mark.parametrize("doublings", [(1, 2, 2), (0, 1), ()])
-def test_paths_without_a_pair_or_a_doubling_are_refused(doublings):
-    with pytest.raises(ValueError, match="even number of paths"):
-        trunk(doublings=doublings)
 
 
 def test_sizes_that_do_not_meet_are_named():
