@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _function(place: str) -> Callable[[Sequence[str]], int]:
-    """The function behind a command."""
+    """Return the function behind a command."""
     module, _, function = place.partition(":")
     return getattr(importlib.import_module(module), function)
 

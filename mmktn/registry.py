@@ -32,7 +32,7 @@ class HostedRegistry(Registry):
     """Registry that asks mmdet's and mmpose's of the same kind for names it does not know."""
 
     def get(self, key: str) -> Any:
-        """Class of a name, or None.
+        """Return the class of a name, or None.
 
         Args:
             key: Name, with or without a scope.

@@ -146,7 +146,7 @@ def interpolate_over_surface(
 
 
 def _checked(image: AnnotatedImage, surface: BodySurface) -> AnnotatedImage:
-    """The image, if its lists can be used."""
+    """Return the image, if its lists can be used."""
     if len(image.true) != len(image.annotated):
         raise ValueError(
             f"{image.name}: {len(image.true)} true vertices, {len(image.annotated)} annotated ones"
@@ -167,7 +167,7 @@ def _part_table(
     surface: BodySurface,
     scheme: PartScheme,
 ) -> tuple[PartError, ...]:
-    """Errors by the part of the true vertex."""
+    """Return the errors by the part of the true vertex."""
     part_of_vertex = scheme.vertex_parts(surface)
     areas = np.ones(len(vertices_m)) if surface.mesh is None else surface.mesh.vertex_areas
     table = []
@@ -189,5 +189,5 @@ def _part_table(
 
 
 def vertex_parts(surface: BodySurface) -> NDArray[np.int64]:
-    """(V,) coarse part of each mesh vertex; on a seam the one whose atlas vertex comes first."""
+    """Return (V,) coarse part of each mesh vertex; on a seam one whose atlas vertex comes first."""
     return coarse_scheme().vertex_parts(surface)

@@ -72,7 +72,7 @@ class PartScheme:
         return table
 
     def __getitem__(self, number: int) -> BodyPart:
-        """The part of a number.
+        """Return the part of a number.
 
         Raises:
             ValueError: There is none.
@@ -82,7 +82,7 @@ class PartScheme:
         return self.parts[number - 1]
 
     def vertex_parts(self, surface: BodySurface) -> NDArray[np.int64]:
-        """(V,) part of each mesh vertex; on a seam that of the first atlas vertex."""
+        """Return (V,) part of each mesh vertex; on a seam that of the first atlas vertex."""
         parts = np.zeros(surface.num_mesh_vertices, np.int64)
         atlas = surface.atlas
         parts[atlas.mesh_vertex[::-1]] = self.part_of_chart[atlas.charts[::-1]]
@@ -90,7 +90,7 @@ class PartScheme:
 
 
 def coarse_scheme() -> PartScheme:
-    """The 14 parts of DensePose, two charts each but hands and feet."""
+    """Return the 14 parts of DensePose, two charts each but hands and feet."""
     parts = tuple(
         BodyPart(k, COARSE_PART_NAMES[k], COARSE_TO_CHARTS[k], int(COARSE_FLIP[k]))
         for k in range(1, NUM_COARSE + 1)
@@ -99,7 +99,7 @@ def coarse_scheme() -> PartScheme:
 
 
 def chart_scheme(surface: BodySurface) -> PartScheme:
-    """One part per chart: 24 for people, as many as it has for another body."""
+    """Return one part per chart: 24 for people, as many as it has for another body."""
     charts = np.unique(surface.atlas.charts).tolist()
     if charts == list(range(1, NUM_CHARTS + 1)):
         parts = tuple(
@@ -111,7 +111,7 @@ def chart_scheme(surface: BodySurface) -> PartScheme:
 
 
 def scheme_for(surface: BodySurface, kind: str | None = None) -> PartScheme:
-    """The usual scheme of a body.
+    """Return the usual scheme of a body.
 
     Args:
         surface: The body.
@@ -133,7 +133,7 @@ def scheme_for(surface: BodySurface, kind: str | None = None) -> PartScheme:
 
 
 def read_scheme(parts: str | None, surface: BodySurface) -> PartScheme:
-    """The parts that an option --parts asks for.
+    """Return the parts that an option --parts asks for.
 
     Args:
         parts: One of `SCHEMES` or a JSON file (`scheme_from_json`); None: the usual ones.

@@ -56,7 +56,7 @@ def draw_vertex_values(
 
 
 def colours_of(shares: ArrayLike) -> NDArray[np.float64]:
-    """(..., 3) RGB 0..255 of numbers in 0..1; others get the colour at the end."""
+    """Return (..., 3) RGB 0..255 of numbers in 0..1; others get the colour at the end."""
     places = np.clip(np.asarray(shares, dtype=np.float64), 0, 1) * (len(_RAMP) - 1)
     low = np.minimum(places.astype(np.int64), len(_RAMP) - 2)
     share = (places - low)[..., None]
@@ -71,7 +71,7 @@ def _paint(mesh: SurfaceMesh, shares: NDArray[np.float64]) -> Paint:
 
 
 def _scale_bar(height: int) -> NDArray[np.uint8]:
-    """A bar of all colours with a white rim."""
+    """Return a bar of all colours with a white rim."""
     bar = np.full((height, 44, 3), 255, np.uint8)
     rows = np.arange(height // 8, height - height // 8)
     shares = np.linspace(1, 0, len(rows))

@@ -55,7 +55,7 @@ class OrthographicView:
         return apply_projection(self.projection, points)
 
     def raster(self, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> RasterResult:
-        """What is seen of a mesh.
+        """Return what is seen of a mesh.
 
         Args:
             vertices: (V, 3) metres.
@@ -76,7 +76,7 @@ def apply_projection(projection: ArrayLike, points: ArrayLike) -> NDArray[np.flo
 
 
 def look_from(direction: ArrayLike, up: ArrayLike, other_up: ArrayLike) -> NDArray[np.float64]:
-    """Axes of a view.
+    """Return the axes of a view.
 
     Args:
         direction: (3,) from the object to the viewer.

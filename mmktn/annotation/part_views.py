@@ -83,7 +83,7 @@ class PartViews:
         return float(np.linalg.norm(self.projections[0, 0, :3]))
 
     def pick(self, view: int, x: float, y: float) -> SurfacePoint | None:
-        """What a click hits.
+        """Return what a click hits.
 
         Args:
             view: Number of the view, from 0.
@@ -108,7 +108,7 @@ class PartViews:
         return SurfacePoint(int(self.chart[at]), u, v, int(self.vertex[at]), position)
 
     def find(self, position: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Where a body point lies in all views.
+        """Tell where a body point lies in all views.
 
         Args:
             position: (3,) metres.
@@ -121,7 +121,7 @@ class PartViews:
         return places, seen
 
     def mark(self, position: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """Pictures with a body point drawn in: a disc where it is seen, a ring where hidden.
+        """Return pictures with a body point drawn in: a disc where it is seen, a ring where hidden.
 
         Args:
             position: (3,) metres.
@@ -225,7 +225,7 @@ def _pick_maps(
     vertices: NDArray[np.float64],
     ids: NDArray[np.int64],
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
-    """Chart, U and V, vertex and position of every pixel."""
+    """Return the chart, U and V, vertex and position of every pixel."""
     atlas = surface.atlas
     faces = atlas.mesh_faces[ids]
     raster = view.raster(vertices, faces)
@@ -244,7 +244,7 @@ def _pick_maps(
 
 
 def _paint(surface: BodySurface, ids: NDArray[np.int64]) -> Paint:
-    """Two tones for the charts of a part, darker lines of equal U and V, dark chart borders."""
+    """Return two tones for charts of a part, darker lines of equal U and V, dark chart borders."""
     atlas = surface.atlas
     charts = np.unique(atlas.face_charts[ids])
 

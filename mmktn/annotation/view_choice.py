@@ -27,7 +27,7 @@ _GRAZING = 0.15
 def part_faces(
     surface: BodySurface, part: int, charts: Sequence[int] | None = None
 ) -> NDArray[np.int64]:
-    """Ids of the atlas faces of a part.
+    """Return the ids of the atlas faces of a part.
 
     Args:
         surface: The body.
@@ -92,7 +92,7 @@ def _frontality(
     faces: NDArray[np.int64],
     vertices: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """(N,) cosine between normal and viewing direction, 0 where a vertex is not seen."""
+    """Return (N,) cosine between normal and viewing direction, 0 where a vertex is not seen."""
     raster = view.raster(mesh.vertices, faces)
     surface_height = np.full(raster.hit.shape, -np.inf)
     heights = view.project(mesh.vertices)[:, 2]

@@ -86,7 +86,7 @@ class Access:
 
 
 def build_app(project: Project, out: Path, access: Access) -> ASGIApp:
-    """The server's application.
+    """Return the server's application.
 
     Args:
         project: What it serves.
@@ -168,7 +168,7 @@ class _Api:
         self._run = secrets.token_hex(8)
 
     def routes(self) -> Iterable[tuple[str, str, Callable[[Request, Fields], Response]]]:
-        """Method, path and handler of every request."""
+        """Yield the method, path and handler of every request."""
         return [
             ("GET", "/api/project", self.description),
             ("GET", "/api/photos", self.overview),
@@ -335,7 +335,7 @@ class _Api:
         return JSONResponse(self._project.preview(where["part"], where["view"], x, y))
 
     def located(self, request: Request, fields: Fields) -> Response:
-        """Where a chart point lies on the body and in the views of a part."""
+        """Tell where a chart point lies on the body and in the views of a part."""
         query = request.query_params
         part, chart, u, v = (_number(query.get(key)) for key in ("part", "I", "U", "V"))
         if not 0 <= u <= 1 or not 0 <= v <= 1:

@@ -83,7 +83,7 @@ class Body:
         return self._distances_ready.is_set()
 
     def views(self, part: int) -> PartViews:
-        """Six views of a part, drawn at the first call.
+        """Return the six views of a part, drawn at the first call.
 
         Raises:
             ValueError: No such part.
@@ -111,7 +111,7 @@ class Body:
         return made
 
     def pick(self, part: int, view: int, x: float, y: float) -> dict[str, Any] | None:
-        """What a click on a view hits, and where that lies in all views.
+        """Return what a click on a view hits, and where that lies in all views.
 
         Args:
             part: Number of the part.
@@ -134,13 +134,13 @@ class Body:
         return None if point is None else {**_as_json(point), **self.shown(part, point.position)}
 
     def shown(self, part: int, position: NDArray[np.float64]) -> dict[str, Any]:
-        """Where a body point lies in the views of a part: `places`, six [x, y, seen]."""
+        """Tell where a body point lies in the views of a part: `places`, six [x, y, seen]."""
         places, seen = self.views(part).find(position)
         rows = zip(places.round(2).tolist(), seen.tolist(), strict=True)
         return {"places": [[x, y, bool(shows)] for (x, y), shows in rows]}
 
     def locate(self, chart: int, u: float, v: float) -> tuple[int, NDArray[np.float64]]:
-        """Nearest mesh vertex of a chart point, and its position (3,) in metres.
+        """Return the nearest mesh vertex of a chart point, and its position (3,) in metres.
 
         Raises:
             UserError: The body has no such chart.
@@ -154,7 +154,7 @@ class Body:
         return vertex, self.surface.atlas.points(face, weights)[0]
 
     def view_picture(self, part: int, view: int) -> bytes:
-        """A view as PNG.
+        """Return a view as PNG.
 
         Raises:
             UserError: No such view.
@@ -165,7 +165,7 @@ class Body:
         return encode_png(pictures[view])
 
     def mesh_bytes(self) -> bytes:
-        """The mesh for the turning body, little-endian.
+        """Return the mesh for the turning body, little-endian.
 
         Two uint32 (V, F), then V x 3 float32 positions, V x 3 float32 normals, F x 3 uint32 faces,
         V uint8 parts.
@@ -180,7 +180,7 @@ class Body:
 
 
 def encode_png(picture: NDArray[np.uint8]) -> bytes:
-    """(H, W, 3) RGB as PNG."""
+    """Return (H, W, 3) RGB as PNG."""
     _, code = cv2.imencode(".png", picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 6])
     return bytes(code.tobytes())
 

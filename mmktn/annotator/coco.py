@@ -41,7 +41,7 @@ IMPORT = "import"
 
 
 def export_coco(project: Project) -> dict[str, Any]:
-    """All photos that were opened and their people, without the hidden ones.
+    """Return all photos that were opened and their people, without the hidden ones.
 
     Returns:
         A DensePose-COCO file as JSON-ready dict. The category is called "person" whatever is
@@ -168,7 +168,7 @@ def _annotation(
 
 
 def _dp_masks(project: Project, grid: NDArray[np.uint8]) -> list[Any]:
-    """14 part masks; one mask of the whole body where there are more parts than that."""
+    """Return 14 part masks; one mask of the whole body where there are more parts than that."""
     scheme = project.body.scheme
     if scheme.is_human and len(scheme.parts) > NUM_PARTS:
         # One part a chart, as DensePose's charts are numbered.
@@ -220,7 +220,7 @@ def _photo_ids(project: Project, data: dict[str, Any], path: str | Path) -> dict
 def _entries(
     project: Project, annotation: dict[str, Any], size_wh: tuple[int, int], path: str | Path
 ) -> list[Change]:
-    """A person of a file as entries."""
+    """Return a person of a file as entries."""
     scheme = project.body.scheme
     where = f"{path}, annotation id {annotation['id']}"
     try:
@@ -252,7 +252,7 @@ def _entries(
 def _imported_parts(
     project: Project, annotation: dict[str, Any], box: Box, image_hw: tuple[int, int]
 ) -> NDArray[np.uint8] | None:
-    """The map of parts of a file's person; None where there is none or it has other parts."""
+    """Return map of parts of a file's person; None where there is none or it has other parts."""
     scheme = project.body.scheme
     masks = annotation.get("dp_masks") or (annotation.get("mmktn") or {}).get("dp_masks")
     if masks and len(masks) == NUM_PARTS and len(scheme.parts) <= NUM_PARTS:
@@ -269,7 +269,7 @@ def _imported_parts(
 def _imported_points(
     project: Project, annotation: dict[str, Any], grid: NDArray[np.uint8] | None
 ) -> tuple[list[dict[str, Any]], list[Change]]:
-    """Points and clicks of a file's person; the part is that of the chart."""
+    """Return the points and clicks of a file's person; the part is that of the chart."""
     if annotation.get("dp_x") and not has_charts(annotation):
         raise UserError(
             f"annotation id {annotation['id']}: its points have vertices of a mesh, no charts, U "

@@ -69,7 +69,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def store_path(out: Path) -> Path:
-    """The project's file beside the exported one."""
+    """Return the project's file beside the exported one."""
     return out.with_name(out.stem + ".mmktn.sqlite")
 
 
@@ -116,7 +116,7 @@ def open_project(args: argparse.Namespace) -> Project:
 
 
 def proposer_of(args: argparse.Namespace, scheme: PartScheme) -> Proposer | None:
-    """The model that --model asks for; for other bodies than people there is none to ship."""
+    """Return model that --model asks for; for other bodies than people there is none to ship."""
     if args.model == "none" or (args.model == "shipped" and not scheme.is_human):
         return None
     model = None if args.model == "shipped" else args.model
@@ -186,7 +186,7 @@ def _in_background(project: Project, hidden: int) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A bound socket, so that the printed port is the real one.
+    """Return a bound socket, so that the printed port is the real one.
 
     Raises:
         UserError: The address is taken or not ours.

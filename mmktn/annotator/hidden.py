@@ -44,7 +44,7 @@ class HiddenPicture:
     box: Box
 
     def parts(self, body: Body) -> NDArray[np.uint8]:
-        """(256, 256) map of the body's parts over the box."""
+        """Return (256, 256) map of the body's parts over the box."""
         return from_image(body.scheme.part_of_chart[self.chart], self.box)
 
 
@@ -74,7 +74,7 @@ def render_hidden(body: Body, surface_name: str | None, index: int) -> HiddenPic
 
 
 def _still(body: Body, rng: np.random.Generator) -> HiddenPicture:
-    """The rest body from a random side, in random light, before noise of low frequency."""
+    """Return the rest body from a random side, in random light, before noise of low frequency."""
     mesh, atlas = body.mesh, body.surface.atlas
     angle, tilt = rng.uniform(0, 2 * np.pi), rng.uniform(-0.4, 0.7)
     direction = [np.cos(tilt) * np.sin(angle), np.sin(tilt), np.cos(tilt) * np.cos(angle)]
@@ -113,7 +113,7 @@ def save_hidden(made: HiddenPicture, picture: Path, truth: Path) -> None:
 def true_places(
     truth: Path, points: list[dict[str, Any]], box: Box, body: Body
 ) -> NDArray[np.int64]:
-    """(P,) true mesh vertices of points of a hidden picture; -1 off the body.
+    """Return (P,) true mesh vertices of points of a hidden picture; -1 off the body.
 
     Args:
         truth: The .npz of the picture.

@@ -18,7 +18,7 @@ Box = tuple[float, float, float, float]
 
 
 def encode_runs(grid: NDArray[np.integer]) -> list[int]:
-    """A map as runs."""
+    """Return a map as runs."""
     flat = np.asarray(grid).reshape(-1)
     starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
     lengths = np.diff(np.append(starts, len(flat)))
@@ -26,7 +26,7 @@ def encode_runs(grid: NDArray[np.integer]) -> list[int]:
 
 
 def decode_runs(runs: Any, num_parts: int) -> NDArray[np.uint8]:
-    """Runs as a map.
+    """Return the runs as a map.
 
     Args:
         runs: What a page sent.
@@ -87,7 +87,7 @@ def to_image(grid: NDArray[np.uint8], box: Box, image_hw: tuple[int, int]) -> ND
 
 
 def checked_box(value: Any, size_wh: tuple[int, int]) -> Box:
-    """A box `[x, y, w, h]` in pixels, cut at the image's border.
+    """Return a box `[x, y, w, h]` in pixels, cut at the image's border.
 
     Raises:
         UserError: Not four finite numbers, or less than two pixels wide or high in the image.

@@ -80,7 +80,7 @@ class Photos:
         return [name for name in self._home if name not in before]
 
     def path_of(self, name: str) -> Path:
-        """The file of a picture.
+        """Return the file of a picture.
 
         Raises:
             UserError: The picture is gone, or a link leads out of its folder.
@@ -94,7 +94,7 @@ class Photos:
         return path
 
     def pixels(self, name: str) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 BGR, upright.
+        """Return (H, W, 3) uint8 BGR, upright.
 
         Raises:
             UserError: It cannot be read; the text names it.
@@ -102,7 +102,7 @@ class Photos:
         return self._levels(name)[0]
 
     def size(self, name: str) -> tuple[int, int]:
-        """Width and height in pixels, upright."""
+        """Return the width and height in pixels, upright."""
         height, width = self.pixels(name).shape[:2]
         return width, height
 
@@ -111,7 +111,7 @@ class Photos:
         return len(self._levels(name))
 
     def tile(self, name: str, level: int, column: int, row: int) -> bytes:
-        """A tile as JPEG.
+        """Return a tile as JPEG.
 
         Args:
             name: The picture.
@@ -138,7 +138,7 @@ class Photos:
         return self._keep(key, part)
 
     def thumbnail(self, name: str, side: int = 160) -> bytes:
-        """A small copy as JPEG, its longer side at most `side` pixels."""
+        """Return a small copy as JPEG, its longer side at most `side` pixels."""
         key = (name, -1, side, side)
         with self._lock:
             if key in self._files:
@@ -158,7 +158,7 @@ class Photos:
         return content
 
     def _levels(self, name: str) -> list[NDArray[np.uint8]]:
-        """The picture and its halved copies; the last used pictures stay in memory."""
+        """Return the picture and its halved copies; the last used pictures stay in memory."""
         # One picture is decoded at a time: ten requests for tiles must not decode it ten times.
         with self._lock:
             if name in self._decoded:

@@ -550,7 +550,7 @@ class Project:
                     self.store.write(GENERATOR, person, MAIN, self._points_for(person, grid)[1])
 
     def quality(self) -> list[dict[str, Any]]:
-        """Each annotator's error on hidden pictures: points, mean, by part; best first.
+        """Return each annotator's error on hidden pictures: points, mean, by part; best first.
 
         Raises:
             UserError: There are no distances (yet).
@@ -581,7 +581,7 @@ class Project:
         return sorted(rows, key=lambda row: row["mean_cm"])
 
     def quality_picture(self, annotator: str) -> bytes:
-        """An annotator's error over the body, as PNG from 0 to the largest value.
+        """Return an annotator's error over the body, as PNG from 0 to the largest value.
 
         Raises:
             UserError: No such annotator on hidden pictures, or no distances yet.
@@ -594,7 +594,7 @@ class Project:
         return self._picture(error.vertices_m)
 
     def disagreements(self) -> dict[str, Any]:
-        """All points that two annotators placed, furthest apart first, and the mean.
+        """Return all points that two annotators placed, furthest apart first, and the mean.
 
         Raises:
             UserError: There are no distances (yet).
@@ -610,7 +610,7 @@ class Project:
         return {"points": rows, "mean_cm": round(100 * difference.mean_m, 2), "upper_cm": upper}
 
     def disagreement_picture(self) -> bytes:
-        """The disagreement over the body, as PNG.
+        """Return the disagreement over the body, as PNG.
 
         Raises:
             UserError: No point was placed twice, or there are no distances yet.
@@ -669,7 +669,7 @@ class Project:
         return found
 
     def _pairs(self) -> tuple[list[dict[str, Any]], Disagreement | None]:
-        """Points placed in both layers, and how far apart."""
+        """Return the points placed in both layers, and how far apart."""
         second = {(e.person, e.key): e for e in self.store.entries(layer=SECOND, kind="click")}
         decided = {(e.person, e.key): e for e in self.store.entries(layer=FINAL, kind="click")}
         people = {p["id"]: p for p in self.store.people()}
@@ -708,7 +708,7 @@ class Project:
             raise UserError("distances along the skin are being computed: ask again in a minute")
 
     def _photo(self, photo: int) -> dict[str, Any]:
-        """The record with its size, which is read when it is first asked for."""
+        """Return the record with its size, which is read when it is first asked for."""
         record = self.store.photo(photo)
         if record["width"] is None:
             width, height = self.photos.size(record["name"])
@@ -738,13 +738,13 @@ class Project:
         ]
 
     def _layer_of(self, person: dict[str, Any], worker: Worker | None) -> str:
-        """The layer that a worker sees of a person by default."""
+        """Return the layer that a worker sees of a person by default."""
         if person["truth"] is not None and worker is not None:
             return hidden_layer(worker.annotator)
         return MAIN
 
     def _main_annotator(self, person: int) -> str | None:
-        """Who placed most points in the main layer."""
+        """Tell who placed most points in the main layer."""
         names = Counter(e.annotator for e in self.store.entries(person, MAIN, "click"))
         return names.most_common(1)[0][0] if names else None
 

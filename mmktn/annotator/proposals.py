@@ -33,7 +33,7 @@ class Proposer(Protocol):
     name: str
 
     def people(self, image: NDArray[np.uint8], box: Box | None = None) -> list[ProposedPerson]:
-        """People of a picture (H, W, 3) uint8 BGR, or the one in the given box."""
+        """Return the people of a picture (H, W, 3) uint8 BGR, or the one in the given box."""
 
 
 class ModelProposer:
@@ -59,7 +59,7 @@ class ModelProposer:
         self._inferencer: Any = None
 
     def people(self, image: NDArray[np.uint8], box: Box | None = None) -> list[ProposedPerson]:
-        """People of a picture (H, W, 3) uint8 BGR, best first, or the one in the given box.
+        """Return people of a picture (H, W, 3) uint8 BGR, best first, or the one in the given box.
 
         Raises:
             UserError: The model cannot be loaded or does not take boxes.

@@ -172,7 +172,7 @@ class Store:
     # -- what the project is
 
     def meta(self, key: str) -> Any:
-        """A setting of the project, None if it was never set."""
+        """Return a setting of the project, None if it was never set."""
         row = self._one("SELECT value FROM meta WHERE key = ?", (key,))
         return None if row is None else json.loads(row["value"])
 
@@ -199,11 +199,11 @@ class Store:
             )
 
     def photos(self) -> list[dict[str, Any]]:
-        """All photos: id, name, hidden, width, height (None until it was opened)."""
+        """Return all photos: id, name, hidden, width, height (None until it was opened)."""
         return [dict(row) for row in self._all("SELECT * FROM photo ORDER BY id")]
 
     def photo(self, photo: int) -> dict[str, Any]:
-        """One photo.
+        """Return one photo.
 
         Raises:
             KeyError: There is none of this id.
@@ -236,7 +236,7 @@ class Store:
         return int(cursor.lastrowid or 0)
 
     def people(self, photo: int | None = None) -> list[dict[str, Any]]:
-        """People who are not removed: id, photo, truth."""
+        """Return the people who are not removed: id, photo, truth."""
         where, values = ("", ()) if photo is None else ("AND photo = ?", (photo,))
         query = f"SELECT id, photo, truth FROM person WHERE removed = 0 {where} ORDER BY id"
         return [
@@ -245,7 +245,7 @@ class Store:
         ]
 
     def person(self, person: int) -> dict[str, Any]:
-        """One person: id, photo, truth.
+        """Return one person: id, photo, truth.
 
         Raises:
             KeyError: There is none of this id, or it was removed.
@@ -262,7 +262,7 @@ class Store:
     def entries(
         self, person: int | None = None, layer: str | None = None, kind: str | None = None
     ) -> list[Entry]:
-        """Entries that match what is given."""
+        """Return the entries that match what is given."""
         parts, values = [], []
         for column, wanted in (("person", person), ("layer", layer), ("kind", kind)):
             if wanted is not None:
@@ -273,7 +273,7 @@ class Store:
         return [Entry(**{**dict(row), "value": json.loads(row["value"])}) for row in rows]
 
     def value(self, person: int, layer: str, kind: str, key: str = "") -> Any:
-        """One value, None if there is none."""
+        """Return one value, None if there is none."""
         row = self._one(
             "SELECT value FROM entry WHERE person = ? AND layer = ? AND kind = ? AND key = ?",
             (person, layer, kind, key),
@@ -370,7 +370,7 @@ class Store:
         return [dict(r) for r in self._all(f"SELECT * FROM journal {where} ORDER BY id", values)]
 
     def time_spent(self) -> list[dict[str, Any]]:
-        """Changes and seconds of each annotator, by kind of entry."""
+        """Return the changes and seconds of each annotator, by kind of entry."""
         return [
             dict(row)
             for row in self._all(

@@ -107,7 +107,7 @@ class Picture:
 def person_record(
     result: Any, image_hw: tuple[int, int], args: argparse.Namespace, rng: np.random.Generator
 ) -> dict[str, Any] | None:
-    """Annotation of a person, without its ids.
+    """Return the annotation of a person, without its ids.
 
     Args:
         result: `ChartResult` or `ChartArrays`.
@@ -159,7 +159,7 @@ def person_record(
 
 
 def crowd_record(box_xyxy: NDArray[np.floating], image_hw: tuple[int, int]) -> dict[str, Any]:
-    """Annotation of a box that training shall leave out of account, without its ids."""
+    """Return the annotation of a box that training shall leave out of account, without its ids."""
     limit = np.array([image_hw[1], image_hw[0]] * 2)
     x1, y1, x2, y2 = np.clip(np.asarray(box_xyxy, np.float64), 0, limit)
     box = [round(float(value), 2) for value in (x1, y1, x2 - x1, y2 - y1)]
@@ -226,7 +226,7 @@ class Labels:
         )
 
     def content(self) -> dict[str, Any]:
-        """What is written."""
+        """Return what is written."""
         keys = ("model", "min_score", "min_confidence", "sampler", "seed")
         return {
             "info": {"description": "a teacher's labels"}
@@ -298,7 +298,7 @@ def check(args: argparse.Namespace) -> None:
 
 
 def open_teacher(args: argparse.Namespace) -> Any:
-    """The inferencer, which says how sure it is wherever its decoder can."""
+    """Return the inferencer, which says how sure it is wherever its decoder can."""
     from mmktn.apis.model_loading import load_config
 
     config, checkpoint = resolve_names(args.model, args.checkpoint)

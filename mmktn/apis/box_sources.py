@@ -55,7 +55,7 @@ class NamedBoxes:
             )
 
     def of(self, image: ImageInput) -> np.ndarray:
-        """Boxes (N, 4) of a picture, not yet clipped to it.
+        """Return the boxes (N, 4) of a picture, not yet clipped to it.
 
         Raises:
             UserError: The file has none for it, or they are no boxes.
@@ -121,7 +121,7 @@ def boxes_from_coco(path: Path, images_json: Path | None, threshold: float) -> B
 def boxes_of_detector(
     config: str, checkpoint: str, *, device: str | None, threshold: float
 ) -> BoxSource:
-    """People that a detector finds.
+    """Return the people that a detector finds.
 
     Args:
         config: Any config of mmdet whose label 0 is the person. Its parts are looked up in its own
@@ -143,7 +143,7 @@ def boxes_of_detector(
 
 
 def whole_picture(_image: ImageInput, pixels: np.ndarray) -> Boxes:
-    """The picture as one box."""
+    """Return the picture as one box."""
     height, width = pixels.shape[:2]
     return np.array([[0, 0, width, height]], dtype=np.float32), np.ones(1, dtype=np.float32)
 

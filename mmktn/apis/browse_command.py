@@ -68,7 +68,7 @@ def build_dataset(args: argparse.Namespace) -> Any:
 
 
 def draw_item(item: dict[str, Any]) -> np.ndarray | None:
-    """The panels of a packed item, RGB; None if its pipeline loads no annotations."""
+    """Return the panels of a packed item, RGB; None if its pipeline loads no annotations."""
     from mmktn.visualization.annotation_drawing import draw_annotations
 
     people = item["data_samples"].gt_instances

@@ -116,7 +116,7 @@ def read_points(
 def summary(
     points: dict[str, np.ndarray], *, good_m: float = 0.03, precision: float = 0.9
 ) -> dict[str, Any]:
-    """All figures.
+    """Return all figures.
 
     Args:
         points: What `read_points` gives, of all persons.

@@ -81,7 +81,7 @@ def person_label(model: Any, given: int | None) -> int:
 def entries_of(
     found: InstanceData, image: dict[str, Any], *, label: int, category: int, options: Any
 ) -> list[dict[str, Any]]:
-    """Boxes of one image in COCO result format, the best first.
+    """Return the boxes of one image in COCO result format, the best first.
 
     Args:
         found: bboxes (N, 4) xyxy in pixels, scores (N,) and labels (N,).

@@ -116,7 +116,7 @@ class _Moment:
 
 
 def predicted_people(prediction: ImagePrediction, min_confidence: float) -> list[FilmPerson]:
-    """The people of a prediction, of any score."""
+    """Return the people of a prediction, of any score."""
     people = []
     for box, score, result in zip(
         prediction.boxes_xyxy, prediction.scores, prediction.densepose, strict=True
@@ -127,7 +127,7 @@ def predicted_people(prediction: ImagePrediction, min_confidence: float) -> list
 
 
 def canvas_of(people: Sequence[FilmPerson], image_hw: tuple[int, int]) -> ChartCanvas:
-    """People on the frame, the highest score on top."""
+    """Return the people on the frame, the highest score on top."""
     boxes = np.array([person.window for person in people], np.float64).reshape(-1, 4)
     iuvs = [person.iuv for person in people]
     return paint_people(image_hw, boxes, iuvs=iuvs, scores=[person.score for person in people])

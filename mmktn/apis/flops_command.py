@@ -35,7 +35,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 @torch.no_grad()
 def count(model: nn.Module, size_hw: tuple[int, int], *, boxes: int, proposals: int) -> dict:
-    """Operations of each part.
+    """Return the operations of each part.
 
     Args:
         model: Two-stage detector with a `DensePoseRoIHead`.

@@ -120,7 +120,7 @@ def save(folded: Folded, path: Path, *, source: Path, meta: Mapping[str, Any]) -
 
 
 def _find_predictor(cfg: Config) -> tuple[str, dict]:
-    """Path of the dense-pose head in the model, and the config of its predictor."""
+    """Return the path of the dense-pose head in the model, and the config of its predictor."""
     for path in HEAD_PATHS:
         node = cfg.model
         for name in path.split("."):
@@ -138,14 +138,14 @@ def _find_predictor(cfg: Config) -> tuple[str, dict]:
 
 @torch.no_grad()
 def _outputs(predictor: torch.nn.Module, box_weights: Mapping[str, Tensor]) -> list[Tensor]:
-    """All maps on fixed random features."""
+    """Return all maps on fixed random features."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn((1, cast("int", predictor.in_channels), 14, 14), generator=generator)
     return [maps for _, maps in predictor(x, box_weights).items()]
 
 
 def _count_parameters(state_dict: Mapping[str, Tensor]) -> int:
-    """Numbers in the weights, statistics of batch norms left out."""
+    """Return the numbers in the weights, statistics of batch norms left out."""
     statistics = ("running_mean", "running_var", "num_batches_tracked")
     return sum(v.numel() for k, v in state_dict.items() if not k.endswith(statistics))
 

@@ -47,7 +47,7 @@ def checked_boxes(
 
 
 def _as_rows(boxes_xyxy: Any, start: str) -> NDArray[np.float64]:
-    """(N, 4) numbers, or an error that names the first row of another kind."""
+    """Return (N, 4) numbers, or an error that names the first row of another kind."""
     if hasattr(boxes_xyxy, "detach"):
         boxes_xyxy = boxes_xyxy.detach().cpu()
     try:

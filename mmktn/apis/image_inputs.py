@@ -39,7 +39,7 @@ class ImageInput:
         return Path(self.name).stem
 
     def read(self, *, max_pixels: int | None = None) -> np.ndarray:
-        """Pixels as (H, W, 3) uint8 BGR.
+        """Return the pixels as (H, W, 3) uint8 BGR.
 
         Args:
             max_pixels: See `read_picture`.
@@ -57,7 +57,7 @@ class ImageInput:
 
 
 def files_of(images: Sequence[ImageInput]) -> list[Path]:
-    """The files among some inputs, none of which may be written over."""
+    """Return the files among some inputs, none of which may be written over."""
     return [image.source for image in images if isinstance(image.source, Path)]
 
 
@@ -68,7 +68,7 @@ def check_channel_order(channel_order: str) -> None:
 
 
 def as_bgr(image: np.ndarray, channel_order: str) -> np.ndarray:
-    """An array in the order in which the pipelines take pictures.
+    """Return an array in the order in which the pipelines take pictures.
 
     Raises:
         UserError: The order is neither 'RGB' nor 'BGR'.
@@ -115,7 +115,7 @@ def list_inputs(inputs: Any, *, channel_order: str = "RGB") -> list[ImageInput]:
 
 
 def _expand(entry: Any) -> list[Path | np.ndarray]:
-    """One input as images: a folder becomes its images."""
+    """Return one input as images: a folder becomes its images."""
     if isinstance(entry, np.ndarray):
         return [entry]
     if not isinstance(entry, str | Path):
@@ -134,7 +134,7 @@ def _expand(entry: Any) -> list[Path | np.ndarray]:
 
 
 def _names(sources: list[Path | np.ndarray]) -> list[str]:
-    """Unique output names."""
+    """Return the unique output names."""
     arrays = iter(range(len(sources)))
     paths = [
         source if isinstance(source, Path) else Path(f"array_{next(arrays)}.png")

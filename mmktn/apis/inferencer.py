@@ -110,7 +110,7 @@ class DensePoseInferencer(PicturePredictor):
         boxes: Sequence[np.ndarray] | None = None,
         channel_order: str = "RGB",
     ) -> list[InstanceData]:
-        """One forward pass over a batch of arrays.
+        """Return one forward pass over a batch of arrays.
 
         Args:
             images: (H, W, 3) uint8 arrays, of any sizes.
@@ -148,7 +148,7 @@ class DensePoseInferencer(PicturePredictor):
             return self._predict_on_boxes(pixels, data["data_samples"], boxes)
 
     def _packed(self, image: np.ndarray) -> dict[str, Any]:
-        """One image through the test pipeline.
+        """Return one image through the test pipeline.
 
         Raises:
             UserError: The pipeline asks for more than a picture.
@@ -219,7 +219,7 @@ def _least_score(model: nn.Module, score_thr: float) -> Iterator[None]:
 
 
 def _array_pipeline(cfg: Config) -> Compose:
-    """The config's test pipeline without its loading steps: it starts from an array."""
+    """Return the config's test pipeline without its loading steps: it starts from an array."""
     init_default_scope(cfg.get("default_scope") or "mmdet")
     steps = find_test_pipeline(cfg)
     return Compose([step for step in steps if not type_name(step).startswith("Load")])
@@ -236,12 +236,12 @@ def _results_of(image: np.ndarray) -> dict[str, Any]:
 
 
 def _as_people(boxes: np.ndarray) -> InstanceData:
-    """Boxes (N, 4) with a score of 1 each."""
+    """Return the boxes (N, 4) with a score of 1 each."""
     return InstanceData(bboxes=boxes, scores=np.ones(len(boxes), dtype=np.float32))
 
 
 def _as_found(found: InstanceData) -> FoundPeople:
-    """What was found, as arrays.
+    """Return what was found, as arrays.
 
     Raises:
         ValueError: The model makes no charts.
@@ -267,5 +267,5 @@ def _as_found(found: InstanceData) -> FoundPeople:
 
 
 def _on_cpu(value: Any) -> Any:
-    """What the other heads said, where it can be written."""
+    """Return what the other heads said, where it can be written."""
     return value.cpu() if isinstance(value, VertexResults) else value

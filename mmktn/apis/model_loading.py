@@ -236,7 +236,7 @@ def _init_weights(model: nn.Module) -> None:
 
 
 def _mismatch_hint(state: dict[str, torch.Tensor], missing: list[str]) -> str:
-    """What most likely went wrong, from the names alone."""
+    """Return what most likely went wrong, from the names alone."""
     first = next(iter(state), "nothing")
     if any(
         key.startswith(("backbone.bottom_up", "roi_heads.", "proposal_generator")) for key in state

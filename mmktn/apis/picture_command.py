@@ -151,7 +151,7 @@ def report_pictures(total: int, outcomes: Iterable[Outcome]) -> int:
 
 
 def positive(text: str) -> int:
-    """A whole number above zero of a command line."""
+    """Return a whole number above zero of a command line."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("must be at least 1")

@@ -275,7 +275,7 @@ def claim_prediction_files(
 def checked_call(
     images: Sequence[np.ndarray], boxes: Sequence[np.ndarray] | None, channel_order: str
 ) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
-    """Pictures, as BGR, and boxes of a forward pass, checked, the boxes clipped.
+    """Return the pictures, as BGR, and boxes of a forward pass, checked, the boxes clipped.
 
     Raises:
         UserError: An array is no picture, a box is none or outside its picture, or there are more
@@ -298,7 +298,7 @@ def checked_call(
 def _read_or_reason(
     image: ImageInput, boxes: np.ndarray | None, max_pixels: int | None
 ) -> np.ndarray | str:
-    """Pixels, or why there are none that could be worked on."""
+    """Return the pixels, or why there are none that could be worked on."""
     try:
         pixels = image.read(max_pixels=max_pixels)
         if boxes is not None:

@@ -52,7 +52,7 @@ class StreamedPicture:
         return str(PurePosixPath(self.name).with_suffix(""))
 
     def digest(self) -> str:
-        """SHA-256 of its file.
+        """Return the SHA-256 of its file.
 
         Raises:
             UserError: It cannot be read.
@@ -67,7 +67,7 @@ class StreamedPicture:
             raise UserError("no such file") from error
 
     def read(self, *, max_pixels: int | None = None) -> np.ndarray:
-        """Pixels (H, W, 3) uint8 BGR.
+        """Return the pixels (H, W, 3) uint8 BGR.
 
         Raises:
             UserError: It cannot be read as a picture.
@@ -131,7 +131,7 @@ class _Entry:
     error: str | None = None
 
     def taken(self, index: int, name: str) -> StreamedPicture:
-        """The picture, of an archive with its content."""
+        """Return the picture, of an archive with its content."""
         if self.archive is None or self.info is None:
             return StreamedPicture(index, name, self.source, error=self.error)
         if self.info.size > MAX_MEMBER_BYTES:
@@ -147,7 +147,7 @@ class _Entry:
 
 
 def _entries(inputs: Sequence[str]) -> Iterator[_Entry]:
-    """All pictures of all inputs."""
+    """Yield all pictures of all inputs."""
     several = len(inputs) > 1
     for text in inputs:
         path = Path(text)
@@ -168,7 +168,7 @@ def _entries(inputs: Sequence[str]) -> Iterator[_Entry]:
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    """Pictures of a folder and the folders in it, in the order of their names."""
+    """Yield the pictures of a folder and the folders in it, in the order of their names."""
 
     def refuse(error: OSError) -> None:
         raise UserError(f"{error.filename} cannot be listed: {error.strerror}") from error
@@ -181,7 +181,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _members(path: Path, above: str) -> Iterator[_Entry]:
-    """Pictures of an archive, which is read once from its beginning to its end."""
+    """Yield the pictures of an archive, which is read once from its beginning to its end."""
     try:
         with tarfile.open(path, "r|*") as archive:
             while (info := archive.next()) is not None:
@@ -200,7 +200,7 @@ def _inside(name: str) -> str:
 
 
 def _listed(path: Path) -> Iterator[_Entry]:
-    """Paths of a list; lines that are empty or start with ``#`` are left out."""
+    """Yield the paths of a list; lines that are empty or start with ``#`` are left out."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -211,14 +211,14 @@ def _listed(path: Path) -> Iterator[_Entry]:
 
 
 def _below_common_folder(files: Sequence[Path]) -> Iterator[_Entry]:
-    """Files, named below the innermost folder that all of them lie in."""
+    """Yield the files, named below the innermost folder that all of them lie in."""
     root = os.path.commonpath([os.path.abspath(f.parent) for f in files]) if files else ""
     for file in files:
         yield _Entry(Path(os.path.abspath(file)).relative_to(root).as_posix(), str(file))
 
 
 def _unique(name: str, taken: set[str]) -> str:
-    """A name whose results have a place of their own."""
+    """Return a name whose results have a place of their own."""
     path = PurePosixPath(name)
     stem, count = str(path.with_suffix("")), 1
     while (stem if count == 1 else f"{stem}_{count}") in taken:

@@ -145,14 +145,14 @@ def process_share(launcher: str) -> tuple[int, int, int]:
 
 
 def weights_word(checkpoint: str | Path | None) -> str:
-    """What tells weights from others: the hash of a file, else its name."""
+    """Return what tells weights from others: the hash of a file, else its name."""
     if checkpoint and Path(checkpoint).is_file():
         return sha256_of(checkpoint)
     return str(checkpoint)
 
 
 def settings_word(args: argparse.Namespace, config: str, checkpoint: str | Path | None) -> str:
-    """What decides the results, as a short word."""
+    """Return what decides the results, as a short word."""
     parts = [
         *(
             __version__,
@@ -331,7 +331,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _open(args: argparse.Namespace, local: int, count: int) -> tuple[PicturePredictor, str]:
-    """What predicts, and the settings that decide its results."""
+    """Return what predicts, and the settings that decide its results."""
     if args.runtime != "torch":
         from mmktn.apis.exported import ExportedInferencer
         from mmktn.runtime.manifest import MANIFEST
@@ -359,7 +359,7 @@ def _same_folder(first: Path, second: Path) -> bool:
 
 
 def _device_of(local: int, count: int) -> str | None:
-    """GPU of a process among several; None leaves the choice to the model."""
+    """Return the GPU of a process among several; None leaves the choice to the model."""
     import torch
 
     if count == 1 or not torch.cuda.is_available():

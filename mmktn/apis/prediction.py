@@ -84,7 +84,7 @@ class ImagePrediction:
         return self.canvas().iuv
 
     def canvas(self) -> ChartCanvas:
-        """All people painted on the image, the highest score on top.
+        """Return all people painted on the image, the highest score on top.
 
         Raises:
             ValueError: There is a `min_confidence`, and the results have no confidence.
@@ -96,7 +96,7 @@ class ImagePrediction:
         return paint_people(self.image_hw, self.boxes_xyxy, iuvs=iuvs, scores=self.scores)
 
     def to_official(self) -> list[dict[str, Any]]:
-        """Entries of an official result file, one per person."""
+        """Return the entries of an official result file, one per person."""
         return [
             result.arrays().to_official(self.image_id, box, float(score))
             for result, box, score in zip(self.densepose, self.boxes_xyxy, self.scores, strict=True)
@@ -115,7 +115,7 @@ class ImagePrediction:
     def draw(
         self, image: np.ndarray, *, preset: str = "overlay", legend: bool = True
     ) -> np.ndarray:
-        """Boxes, charts, U and V side by side.
+        """Return the boxes, charts, U and V side by side.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -130,7 +130,7 @@ class ImagePrediction:
         )
 
     def _field_panels(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        """Pictures of further maps by title."""
+        """Return the pictures of further maps by title."""
         found = field_panels(image, self.canvas(), list(self.densepose))
         if self.vertices is not None:
             found["vertices"] = self.paint_vertices(image)
@@ -214,7 +214,7 @@ class ImagePrediction:
         return file
 
     def to_supervision(self) -> Any:
-        """`supervision.Detections` with boxes, masks, scores and the class name.
+        """Return `supervision.Detections` with boxes, masks, scores and the class name.
 
         Raises:
             ImportError: The package supervision is not installed.
@@ -294,7 +294,7 @@ class Person:
         return own
 
     def canvas(self) -> ChartCanvas:
-        """This person alone on the image."""
+        """Return this person alone on the image."""
         box = self.box_xyxy[None]
         return paint_people(self.prediction.image_hw, box, iuvs=[self.iuv])
 
@@ -304,7 +304,7 @@ class Person:
         *,
         surface: str | Path | BodySurface | None = None,
     ) -> BodyPoints:
-        """Which vertices, triangles and points of the body the pixels show.
+        """Tell which vertices, triangles and points of the body the pixels show.
 
         Args:
             points_xy: (P, 2) image positions; None: all pixels of the person.
@@ -343,7 +343,7 @@ class Person:
 
 
 def charts_of(results: VertexResults) -> ChartResults:
-    """I, U, V of vertices, where their mesh is a body with charts; else the mask alone."""
+    """Return I, U, V of vertices, where their mesh is a body with charts; else the mask alone."""
     from mmktn.structures import ChartResults
 
     return ChartResults(
@@ -352,7 +352,7 @@ def charts_of(results: VertexResults) -> ChartResults:
 
 
 def mesh_colours(mesh: str, folder: str | Path | None) -> np.ndarray:
-    """(K,) numbers that colour a mesh: place on it, number of the vertex without its file."""
+    """Return (K,) numbers that colour a mesh: place on it, number of vertex without its file."""
     try:
         return open_mesh(mesh, folder).colours()
     except FileNotFoundError:
@@ -373,7 +373,7 @@ def drawn_name(name: str) -> str:
 def prediction_files(
     name: str, folder: str | Path, *, formats: Sequence[str], preset: str
 ) -> dict[str, Path]:
-    """Files that `save_prediction` writes of an image.
+    """Return the files that `save_prediction` writes of an image.
 
     Args:
         name: Name of the prediction.
@@ -467,7 +467,7 @@ def save_prediction(
 
 
 def _confidence_picture(prediction: ImagePrediction, image: np.ndarray | None) -> np.ndarray:
-    """Confidence of everyone as heat.
+    """Return the confidence of everyone as heat.
 
     Raises:
         UserError: Somebody has none.
@@ -485,7 +485,7 @@ def _confidence_picture(prediction: ImagePrediction, image: np.ndarray | None) -
 
 
 def _arrays(prediction: ImagePrediction) -> dict[str, Any]:
-    """Arrays of the npz file; loads with plain numpy, nothing is pickled."""
+    """Return the arrays of the npz file; loads with plain numpy, nothing is pickled."""
     arrays = {
         "boxes_xyxy": prediction.boxes_xyxy,
         "scores": prediction.scores,

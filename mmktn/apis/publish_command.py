@@ -45,7 +45,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def chosen_weights(
     content: Mapping[str, Any], *, ema: bool, source: str
 ) -> tuple[dict[str, Tensor], str]:
-    """Raw or averaged weights of a checkpoint, under the model's names.
+    """Return the raw or averaged weights of a checkpoint, under the model's names.
 
     mmengine's `EMAHook` swaps them when it saves: `state_dict` then holds the average, and
     `ema_state_dict` the raw weights.
@@ -80,7 +80,7 @@ def chosen_weights(
 
 
 def halved(state: Mapping[str, Tensor], *, source: str) -> dict[str, Tensor]:
-    """Weights with kernels in float16; vectors (biases, norms, statistics) as they are.
+    """Return the weights with kernels in float16; vectors (biases, norms, statistics) as they are.
 
     Raises:
         UserError: A kernel has values that float16 does not hold.

@@ -32,7 +32,7 @@ _BLOCK = 64
 
 
 def parquet_schema() -> Any:
-    """Columns of the files: one row per picture, whose people are lists in it."""
+    """Return the columns of the files: one row per picture, whose people are lists in it."""
     pa = require("pyarrow", "ray")
     return pa.schema(
         [
@@ -62,7 +62,7 @@ def read_files(batch: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(source: str, error: str) -> tuple[bytes, str]:
-    """A file, and why it cannot be read."""
+    """Return a file, and why it cannot be read."""
     if error:
         return b"", error
     try:
@@ -85,7 +85,7 @@ class Predictor:
         self.inferencer, self.score_thr = make_inferencer(), score_thr
 
     def __call__(self, batch: dict[str, Any]) -> Any:
-        """A table of `rows`."""
+        """Return a table of `rows`."""
         table = require("pyarrow", "ray").Table
         return table.from_pylist(self.rows(batch), schema=parquet_schema())
 
@@ -278,7 +278,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def _cause(error: BaseException) -> str:
-    """What went wrong on another machine: the last line of its text."""
+    """Return what went wrong on another machine: the last line of its text."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return one_line(lines[-1] if lines else type(error).__name__)
 

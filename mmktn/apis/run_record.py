@@ -101,7 +101,7 @@ def _entries(path: Path, settings: str) -> dict[str, str | None]:
 
 
 def _appending(path: Path) -> IO[str]:
-    """A file to append lines to; one that was cut in the middle of a line gets its end first."""
+    """Return a file to append lines to; one that was cut in middle of a line gets its end first."""
     try:
         handle = open(path, "a+", encoding="utf-8")  # noqa: SIM115 (closed by `close`)
         if handle.tell():

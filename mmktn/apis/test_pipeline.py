@@ -49,7 +49,7 @@ def find_test_pipeline(cfg: Config) -> list[Any]:
 
 
 def innermost_dataset(dataset: Any) -> Any:
-    """The data set inside wrappers; the first one, where a wrapper holds several.
+    """Return the data set inside wrappers; the first one, where a wrapper holds several.
 
     Args:
         dataset: Part of a config.
@@ -59,7 +59,7 @@ def innermost_dataset(dataset: Any) -> Any:
 
 
 def _inner(dataset: Any) -> Any:
-    """What a wrapper wraps, the first of several, or None."""
+    """Return what a wrapper wraps, the first of several, or None."""
     many = dataset.get("datasets")
     return many[0] if many else dataset.get("dataset")
 

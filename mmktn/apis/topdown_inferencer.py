@@ -101,7 +101,7 @@ class TopdownDensePoseInferencer(DensePoseInferencer):
         ]
 
     def _detected(self, images: Sequence[np.ndarray]) -> list[InstanceData]:
-        """Boxes and scores of the people of each image, as arrays."""
+        """Return the boxes and scores of the people of each image, as arrays."""
         assert self.detector is not None  # else boxes are needed
         found = []
         for people in self.detector.predict(images, channel_order="BGR"):

@@ -123,7 +123,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def selection_of(args: argparse.Namespace) -> Selection:
-    """Which frames a command line asks for.
+    """Tell which frames a command line asks for.
 
     Raises:
         UserError: A place is none, or the end is not behind the start.
@@ -221,7 +221,7 @@ def claim_outputs_of(args: argparse.Namespace, *, begun: bool) -> FilmOutputs:
 
 
 def settings_word(args: argparse.Namespace, film: Film, config: str, weights: str) -> str:
-    """What decides the result, as a short word."""
+    """Return what decides the result, as a short word."""
     left_out = ("out", "overwrite", "device", "film", "model", "checkpoint")
     asked = {name: value for name, value in vars(args).items() if name not in left_out}
     parts = [__version__, Path(config).name, weights, film.digest(), sorted(asked.items())]

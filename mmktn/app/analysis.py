@@ -43,7 +43,7 @@ class Analysis:
 
 @lru_cache(maxsize=2)
 def opened(model: str) -> PicturePredictor:
-    """A model by name, or an exported folder; the last two stay open.
+    """Return a model by name, or an exported folder; the last two stay open.
 
     Raises:
         UserError: No such model, or it needs boxes.

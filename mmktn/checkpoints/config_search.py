@@ -126,7 +126,7 @@ def check_constants(constants: Mapping[str, Tensor], config: Config) -> None:
 
 
 def hint_for(conversion: DetectorConversion, folder: str | Path) -> str:
-    """What the checkpoint is, and which config fits it: the tail of a message."""
+    """Return what the checkpoint is, and which config fits it: the tail of a message."""
     found = find_config(conversion, folder)
     if found is None:
         advice = f"no config in {Path(folder).name} fits it"
@@ -144,7 +144,7 @@ def _read(path: Path, changed: int) -> Config:
 
 
 def _candidates(conversion: DetectorConversion, folder: str | Path) -> list[Path]:
-    """Configs with the checkpoint's backbone, the shortest name first."""
+    """Return the configs with the checkpoint's backbone, the shortest name first."""
     depth = part_types(conversion.state_dict)["backbone.depth"][0]
     word = "hrnet" if depth is None else f"r{depth}"
     paths = (p for p in Path(folder).glob("*.py") if word in p.stem.replace("-", "_").split("_"))
@@ -152,7 +152,7 @@ def _candidates(conversion: DetectorConversion, folder: str | Path) -> list[Path
 
 
 def _reason_against(conversion: DetectorConversion, path: Path) -> str:
-    """Why a config of the same parts does not fit, whatever its widths."""
+    """Tell why a config of the same parts does not fit, whatever its widths."""
     try:
         found = _with_own_widths(conversion, path, _read(path, path.stat().st_mtime_ns))
     except KeyError as error:
@@ -193,7 +193,7 @@ def _fitting(
 
 
 def _lookup(node: Any, key: str) -> Any:
-    """Value at a dotted key, None where a part is absent."""
+    """Return the value at a dotted key, None where a part is absent."""
     for word in key.split("."):
         node = node.get(word) if isinstance(node, Mapping) else None
     return node

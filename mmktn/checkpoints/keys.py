@@ -272,7 +272,7 @@ class _Renaming:
         return None
 
     def _values(self, groups: dict[str, str]) -> dict[str, str | int]:
-        """What templates may use beside the groups of the pattern."""
+        """Return what templates may use beside the groups of the pattern."""
         number, step = int(groups.get("n") or 0), int(groups.get("step") or 0)
         level = int(groups.get("level") or self.finest) - self.finest
         return groups | {

@@ -77,7 +77,7 @@ def _read_torch(file: Path) -> Any:
 
 
 def _unpack(content: Any, file: Path) -> Mapping[str, Any]:
-    """The state dict inside."""
+    """Return the state dict inside."""
     if isinstance(content, Mapping) and "blobs" in content:
         raise ValueError(
             f"{file}: weights of Caffe2 / Detectron1 ('blobs'); only detectron2 DensePose and KTN "

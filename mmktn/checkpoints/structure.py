@@ -72,7 +72,7 @@ def check_parts(weights: Weights) -> None:
 def part_types(
     weights: Weights,
 ) -> dict[str, tuple[str | int | list[str] | dict[str, Any] | None, ...]]:
-    """Parts of the model.
+    """Return the parts of the model.
 
     Args:
         weights: Our names -> weights.
@@ -93,7 +93,7 @@ def part_types(
 
 
 def width_options(weights: Weights, neck_type: str | None) -> dict[str, Any]:
-    """Widths of the model.
+    """Return the widths of the model.
 
     Args:
         weights: Our names -> weights.
@@ -198,7 +198,7 @@ def _backbone_types(weights: Weights) -> tuple[str, ...]:
 
 
 def _depth(weights: Weights) -> int | None:
-    """Depth of a ResNet, None for anything else."""
+    """Return the depth of a ResNet, None for anything else."""
     if not _is_resnet(weights):
         return None
     blocks = tuple(_count(weights, f"backbone.layer{stage}.") for stage in (1, 2, 3, 4))
@@ -227,13 +227,13 @@ def _predictor_type(weights: Weights) -> str:
 
 
 def _extra_maps(weights: Weights) -> list[str] | None:
-    """The embedding, and confidences beside the standard maps."""
+    """Return the embedding, and confidences beside the standard maps."""
     made = _maps(weights)
     return [name for name in ("embedding", *CONFIDENCES) if name in made] or None
 
 
 def _meshes(weights: Weights) -> dict[str, Any] | None:
-    """Meshes of an embedder with the settings that configs give them."""
+    """Return the meshes of an embedder with the settings that configs give them."""
     found: dict[str, Any] = {}
     for name in weights:
         if name.startswith(f"{EMBEDDER}.embedders."):
@@ -269,7 +269,7 @@ def _neck_widths(weights: Weights, neck_type: str | None) -> dict[str, Any]:
 
 
 def _maps(weights: Weights) -> list[str]:
-    """Maps with a classifier of their own, in the order of the checkpoint."""
+    """Return the maps with a classifier of their own, in the order of the checkpoint."""
     tail = ".weight"
     return [
         name.removeprefix(f"{DECONVS}.").removesuffix(tail)

@@ -60,7 +60,7 @@ def _windows(
             )
             for axis in (0, 1)
         )
-        # One copy to the host for all numbers of the chunk.
+        # One copy to the CPU for all numbers of the chunk.
         numbers = (chunk[:, 0].long(), rows.first, rows.length, columns.first, columns.length)
         for index, (batch, top, height, left, width) in enumerate(
             torch.stack(numbers, dim=1).tolist()

@@ -1,7 +1,7 @@
 """RoIAlign of many RoIs in a few launches, for devices where a launch is dear.
 
 The same two matrix products as in roi_align.py, on windows that are gathered into one array. RoIs
-of similar size go together, so that little of it is padding. The host reads the device once.
+of similar size go together, so that little of it is padding. The CPU reads the device once.
 """
 
 from collections.abc import Iterator
@@ -177,5 +177,5 @@ def _groups(
 
 
 def _cells(first: Tensor, span: int, size: int) -> Tensor:
-    """(n, span) cells from `first` on; those beyond the map have no weight."""
+    """Return (n, span) cells from `first` on; those beyond the map have no weight."""
     return (first[:, None] + torch.arange(span, device=first.device)).clamp(max=size - 1)

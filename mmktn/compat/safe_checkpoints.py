@@ -46,12 +46,12 @@ def _load_url(url: str, *_: Any, map_location: Any = None, **__: Any) -> Any:
 
 # mmengine logs what follows "load_from_" in a loader's name.
 def load_from_file(filename: str, map_location: Any = None) -> Any:
-    """Loader of `file://` addresses, which mmengine takes for names of files."""
+    """Return the loader of `file://` addresses, which mmengine takes for names of files."""
     return _load(filename, map_location)
 
 
 def load_from_mmktn(filename: str, map_location: Any = None) -> Any:
-    """Loader of `mmktn://NAME`: published weights by name."""
+    """Return the loader of `mmktn://NAME`: published weights by name."""
     from mmktn.zoo.named_weights import weights
 
     return _load(weights(filename), map_location)

@@ -25,7 +25,7 @@ _MAPS = ("instance", "chart", "u", "v")
 def labels_of_truth(
     maps: DenseTruth, instance: int, box_xywh: Sequence[float]
 ) -> NDArray[np.uint8]:
-    """Labels of one person on the grid of its box; a cell shows the pixel under its centre.
+    """Return labels of one person on the grid of its box; a cell shows the pixel under its centre.
 
     Args:
         maps: Truth of the image.

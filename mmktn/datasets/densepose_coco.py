@@ -164,7 +164,7 @@ class DensePoseCocoDataset(BaseDetDataset):
         return [item for item in items if min(item["width"], item["height"]) >= min_size]
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """The item of one image, with what the transforms need to know of the file.
+        """Return the item of one image, with what the transforms need to know of the file.
 
         `checked` says that no number has to be looked at again.
         """
@@ -243,5 +243,5 @@ def _counts_for_training(instance: dict[str, Any]) -> bool:
 
 
 def _num_keypoints(item: dict[str, Any]) -> int:
-    """Labelled keypoints of all persons of an image."""
+    """Return the labelled keypoints of all persons of an image."""
     return sum(v > 0 for person in item["instances"] for v in person.get("keypoints", ())[2::3])

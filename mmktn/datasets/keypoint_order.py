@@ -11,7 +11,7 @@ from mmktn.surface.parts import COCO_KEYPOINT_NAMES
 
 
 def coco_keypoint_order(names: Sequence[str] | None) -> np.ndarray | None:
-    """Where the 17 COCO keypoints are found among those of a file.
+    """Tell where the 17 COCO keypoints are found among those of a file.
 
     Args:
         names: `keypoints` of the file's category.

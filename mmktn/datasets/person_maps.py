@@ -53,7 +53,7 @@ def person_mask(
 def _pasted_masks(
     dp_masks: Any, box_xyxy: Sequence[float], image_hw: tuple[int, int]
 ) -> NDArray[np.bool_]:
-    """Union of the part masks of a box, nearest, in the image."""
+    """Return the union of the part masks of a box, nearest, in the image."""
     parts = merge_dp_masks(dp_masks)
     x1, y1, x2, y2 = (float(value) for value in box_xyxy)
     scale = np.array([(x2 - x1) / parts.shape[1], (y2 - y1) / parts.shape[0]])

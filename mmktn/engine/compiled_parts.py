@@ -91,7 +91,7 @@ def compile_static_parts(
 
 
 def padded_counts(chunk_size: int) -> tuple[int, ...]:
-    """Powers of two below the number of boxes of a call, and that number."""
+    """Return the powers of two below the number of boxes of a call, and that number."""
     return (*(2**n for n in range(chunk_size.bit_length()) if 2**n < chunk_size), chunk_size)
 
 
@@ -130,7 +130,7 @@ class CompileHook(Hook):
 
 
 def _part(model: nn.Module, name: str) -> nn.Module | None:
-    """A part by its dotted name; None where a system has none."""
+    """Return a part by its dotted name; None where a system has none."""
     found: Any = model
     for key in name.split("."):
         found = getattr(found, key, None)

@@ -141,7 +141,7 @@ class FiniteLossHook(Hook):
 
 
 def image_names(batch: Any) -> list[str]:
-    """Paths, or else ids, of the images of a batch, as far as its samples carry them."""
+    """Return the paths, or else ids, of the images of a batch, as far as its samples carry them."""
     samples = batch.get("data_samples", []) if isinstance(batch, Mapping) else []
     found = []
     for sample in samples if isinstance(samples, list | tuple) else [samples]:

@@ -66,11 +66,11 @@ class RatioSampler(Sampler[int]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Indices of this process in an epoch."""
+        """Return the indices of this process in an epoch."""
         return self.num_samples
 
     def __iter__(self) -> Iterator[int]:
-        """Indices of this process in the epoch."""
+        """Yield the indices of this process in the epoch."""
         parts = self._parts()
         drawn = np.bincount(parts, minlength=len(self.sizes)) * (self.epoch * self.world_size)
         shuffles: dict[int, tuple[int, np.ndarray]] = {}
@@ -85,7 +85,7 @@ class RatioSampler(Sampler[int]):
             yield self.starts[part] + int(shuffles[part][1][index])
 
     def _parts(self) -> np.ndarray:
-        """Part of each draw of a process, the same in all: always the one that lags most."""
+        """Return part of each draw of a process, the same in all: always the one that lags most."""
         share = np.asarray(self.ratio) / sum(self.ratio)
         count = np.zeros(len(share))
         parts = np.zeros(self.num_samples, dtype=np.int64)
@@ -96,7 +96,7 @@ class RatioSampler(Sampler[int]):
 
 
 def _checked(ratio: Sequence[float], sizes: Sequence[int]) -> list[float]:
-    """The ratio, if it fits parts of these sizes."""
+    """Return the ratio, if it fits parts of these sizes."""
     values = [float(value) for value in ratio]
     if len(values) != len(sizes):
         raise UserError(

@@ -77,7 +77,7 @@ class SeededBatches:
         return getattr(self.batches, name)
 
     def __len__(self) -> int:
-        """Batches in an epoch."""
+        """Return the batches in an epoch."""
         return len(self.batches)
 
     def __iter__(self) -> Iterator[SeededBatch]:

@@ -64,7 +64,7 @@ ALL_METRICS = (*METRICS, "auc", "oks", "recall")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Arguments of `evaluate`."""
+    """Return the arguments of `evaluate`."""
     parser = argparse.ArgumentParser(
         prog="python -m mmktn evaluate",
         description="Score dense-pose or keypoint results against COCO-style annotations.",
@@ -92,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def build_report_parser() -> argparse.ArgumentParser:
-    """Arguments of `report`."""
+    """Return the arguments of `report`."""
     parser = argparse.ArgumentParser(
         prog="python -m mmktn report",
         description="Explain dense-pose results on one HTML page: curves, per-part errors on the "
@@ -210,7 +210,7 @@ def run(args: argparse.Namespace, console: Console) -> Outcome:
 
 
 def default_metrics(results: str) -> list[str]:
-    """Metrics that fit a result file.
+    """Return the metrics that fit a result file.
 
     Args:
         results: Path of the file.
@@ -279,7 +279,7 @@ def score_dense(
 
 
 def pointwise_columns(scores: PointwiseScores) -> dict[str, Column]:
-    """Pointwise scores as table columns.
+    """Return the pointwise scores as table columns.
 
     Args:
         scores: The scores.

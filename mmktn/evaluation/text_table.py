@@ -71,7 +71,7 @@ def grid(heads: Sequence[str], rows: Mapping[str, Mapping[str, Column]]) -> str:
 
 
 def score_table(scores: DensePoseScores) -> str:
-    """Table, reasons and notes of an evaluation.
+    """Return the table, reasons and notes of an evaluation.
 
     Args:
         scores: The evaluation.
@@ -87,7 +87,7 @@ def score_table(scores: DensePoseScores) -> str:
 
 
 def keypoint_table(scores: KeypointScores) -> str:
-    """Table, reasons and notes of a keypoint evaluation.
+    """Return the table, reasons and notes of a keypoint evaluation.
 
     Args:
         scores: The evaluation.
@@ -107,7 +107,7 @@ def keypoint_table(scores: KeypointScores) -> str:
 
 
 def recall_text(values: Mapping[str, float]) -> str:
-    """Table of missing keypoints: a row a set of persons, a column a threshold, percent.
+    """Return the table of missing keypoints: a row a set of persons, a column a threshold, percent.
 
     Args:
         values: ``"recall@0.1"``, ``"recall@0.1_easy_code0.2-0.8"``, ``"recall_batch@0.1"``,

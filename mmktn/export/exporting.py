@@ -282,7 +282,7 @@ def _move(place: Path, target: Path) -> None:
 
 
 def _rendered(count: int) -> list[_Picture]:
-    """Pictures of the generator with the boxes of their people."""
+    """Return the pictures of the generator with the boxes of their people."""
     options = GeneratorOptions(seed=16, scene=SceneOptions())
     found = []
     for index in range(count):
@@ -297,7 +297,7 @@ def _rendered(count: int) -> list[_Picture]:
 
 
 def _turned(picture: _Picture) -> _Picture:
-    """The picture on its side: another shape of the same numbers."""
+    """Return the picture on its side: another shape of the same numbers."""
     image = cv2.rotate(picture.image, cv2.ROTATE_90_CLOCKWISE)
     x1, y1, x2, y2 = picture.boxes.T
     height = picture.image.shape[0]
@@ -305,7 +305,7 @@ def _turned(picture: _Picture) -> _Picture:
 
 
 def _network_inputs(system: CutSystem, pictures: Sequence[_Picture]) -> dict[str, Arrays]:
-    """What each network gets to see of some pictures, and of the boxes of their people."""
+    """Return what each network gets to see of some pictures, and of the boxes of their people."""
     settings = system.settings
     if system.kind != "rcnn":
         own = settings["crop"]

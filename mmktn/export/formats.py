@@ -140,7 +140,7 @@ class _Reader:
         self._inputs = iter(inputs)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        """The next inputs, None at the end."""
+        """Return the next inputs, None at the end."""
         found = next(self._inputs, None)
         return None if found is None else dict(found)
 
@@ -173,7 +173,7 @@ def _quantise(path: Path, calibration: Iterable[Arrays], spared: str) -> None:
 
 
 def _last_convolutions(graph: Any) -> list[str]:
-    """Convolutions from which an output is reached without another one."""
+    """Return the convolutions from which an output is reached without another one."""
     maker = {name: node for node in graph.node for name in node.output}
     waiting, seen, found = [output.name for output in graph.output], set(), []
     while waiting:

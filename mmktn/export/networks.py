@@ -1,7 +1,7 @@
 """A system cut into networks that any engine runs, and what has to happen between them.
 
 Region-based systems become a body (backbone, pyramid, neck, raw outputs of the proposal network), a
-box head and a branch; systems of one person a crop stay whole, the flip test of keypoints included.
+box head and a branch; systems of one person per crop stay whole, with the flip test of keypoints.
 Maps of the body and pooled features have the channels last, where numpy pools fastest.
 """
 
@@ -283,7 +283,7 @@ def _require(part: Any, name: str) -> None:
 
 
 def _charts_of(head: Any) -> dict[str, Any]:
-    """What decoding does with the maps of a head."""
+    """Return what decoding does with the maps of a head."""
     if head.decoder is None:
         raise UserError("this system makes no charts; systems of other tasks cannot be exported")
     if head.task_decoders:
@@ -304,7 +304,7 @@ def _charts_of(head: Any) -> dict[str, Any]:
 
 
 def _extractor(extractor: Any) -> dict[str, Any]:
-    """How boxes are pooled."""
+    """Tell how boxes are pooled."""
     _require(extractor, "SingleRoIExtractor")
     layer = extractor.roi_layers[0]
     if type(layer).__name__ != "RoIAlign" or getattr(layer, "pool_mode", "avg") != "avg":
@@ -319,7 +319,7 @@ def _extractor(extractor: Any) -> dict[str, Any]:
 
 
 def _rpn(model: Any) -> dict[str, Any]:
-    """How anchors become proposals."""
+    """Tell how anchors become proposals."""
     head, cfg = model.rpn_head, model.test_cfg.rpn
     generator = head.prior_generator
     _require(generator, "AnchorGenerator")
@@ -337,7 +337,7 @@ def _rpn(model: Any) -> dict[str, Any]:
 
 
 def _detections(model: Any) -> dict[str, Any]:
-    """How the box head's outputs become boxes."""
+    """Tell how the box head's outputs become boxes."""
     head, cfg = model.roi_head.bbox_head, model.test_cfg.rcnn
     if head.custom_cls_channels:
         raise UserError("a box head with an activation of its own cannot be exported")
@@ -358,7 +358,7 @@ def _coder(coder: Any) -> dict[str, Any]:
 
 
 def _nms(cfg: Any) -> float:
-    """The threshold of plain suppression."""
+    """Return the threshold of plain suppression."""
     unknown = set(cfg) - {"type", "iou_threshold"}
     if cfg.get("type", "nms") != "nms" or unknown:
         raise UserError(
@@ -368,7 +368,7 @@ def _nms(cfg: Any) -> float:
 
 
 def _colours(model: Any) -> dict[str, Any]:
-    """How values of pixels are normalised."""
+    """Tell how values of pixels are normalised."""
     part = model.data_preprocessor
     if not part._enable_normalize:
         return {"mean": [0.0] * 3, "std": [1.0] * 3, "rgb": bool(part._channel_conversion)}
@@ -380,7 +380,7 @@ def _colours(model: Any) -> dict[str, Any]:
 
 
 def _steps(model: Any, allowed: set[str]) -> dict[str, Any]:
-    """Steps of the test pipeline by name.
+    """Return the steps of the test pipeline by name.
 
     Raises:
         UserError: There is another one than those allowed.
@@ -402,7 +402,7 @@ def _resize_scale(model: Any) -> list[int]:
 
 
 def _crop(model: Any, affine: str, *, indices: bool) -> dict[str, Any]:
-    """How a person is cut out."""
+    """Tell how a person is cut out."""
     steps = _steps(model, {"GetBBoxCenterScale", affine})
     if affine not in steps or "GetBBoxCenterScale" not in steps or steps[affine].get("use_udp"):
         raise UserError(f"the test pipeline needs GetBBoxCenterScale and {affine} without use_udp")

@@ -64,7 +64,7 @@ class Problem:
         return one_line(text)
 
     def as_dict(self) -> dict[str, Any]:
-        """The problem as a JSON-ready dict."""
+        """Return the problem as a JSON-ready dict."""
         return asdict(self)
 
 
@@ -366,7 +366,7 @@ def _range_problems(field: str, values: np.ndarray) -> Iterator[Finding]:
 
 
 def _image_record_problems(images: list[Any], file: str, *, needs_names: bool) -> Iterator[Problem]:
-    """Ids, names, sizes and ignore regions of the image records."""
+    """Yield the ids, names, sizes and ignore regions of the image records."""
     seen: set[Any] = set()
     for position, image in enumerate(images):
         if not _has_id(image):
@@ -425,7 +425,7 @@ def region_problems(image: dict[str, Any], image_hw: tuple[int, int]) -> Iterato
 def _category_problems(
     categories: list[Any], file: str, wanted: Collection[str]
 ) -> Iterator[Problem]:
-    """Ids, names and keypoint names of the categories, one of which must be a wanted one."""
+    """Yield ids, names and keypoint names of the categories, one of which must be a wanted one."""
     seen: set[Any] = set()
     for position, category in enumerate(categories):
         if not _has_id(category):
@@ -456,7 +456,7 @@ def _link_problems(
     images: dict[Any, Any],
     categories: dict[Any, Any],
 ) -> Iterator[Finding]:
-    """Missing fields, repeated ids, ids that lead nowhere."""
+    """Yield the missing fields, repeated ids, ids that lead nowhere."""
     if annotation["id"] in seen:
         yield "id", "annotation id used more than once"
     for field in REQUIRED_FIELDS:
@@ -480,7 +480,7 @@ def _has_id(record: Any) -> bool:
 
 
 def _without_id(what: str, position: int, record: Any) -> str:
-    """What is wrong with a record that cannot be named by its id."""
+    """Return what is wrong with a record that cannot be named by its id."""
     if not isinstance(record, dict):
         return f"{what} number {position} is no object but {shown(record)}"
     return f"{what} number {position} has no usable id: {shown(record.get('id'))}"

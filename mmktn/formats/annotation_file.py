@@ -32,7 +32,7 @@ def read_annotation_file(path: str, backend_args: dict | None = None) -> Any:
 
 
 def _compacted(record: dict[str, Any]) -> dict[str, Any]:
-    """The record with its number lists as arrays; categories keep their keypoint names."""
+    """Return the record with its number lists as arrays; categories keep their keypoint names."""
     if "file_name" not in record and isinstance(record.get("coco_url"), str):
         record["file_name"] = record["coco_url"].rsplit("/", 1)[-1]  # LVIS has no other name
     if "image_id" in record:
@@ -43,7 +43,7 @@ def _compacted(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_array(values: Any) -> Any:
-    """A list of numbers as float32, anything else unchanged."""
+    """Return a list of numbers as float32, anything else unchanged."""
     if not isinstance(values, list):
         return values
     try:

@@ -17,7 +17,7 @@ _SPLITS = ("train", "valminusminival", "minival", "val", "test")
 
 
 def names_in_circulation(path: str) -> list[str]:
-    """The given path first, then the same file under its other names.
+    """Return the given path first, then the same file under its other names.
 
     Args:
         path: Annotation file, also of a remote backend.

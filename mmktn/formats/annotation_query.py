@@ -114,7 +114,7 @@ class _MissingError(Exception):
 
 
 def chosen(data: Mapping[str, Any], query: Query) -> Iterator[tuple[dict, dict, dict]]:
-    """Annotations of a file that a query chooses, with their images and categories.
+    """Yield the annotations of a file that a query chooses, with their images and categories.
 
     Args:
         data: Content of a COCO file.
@@ -207,7 +207,7 @@ def _value(node: ast.expr, scope: Mapping[str, Mapping[str, Any]]) -> Any:
 
 
 def _truth(node: ast.expr, scope: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Value of a part of `and`, `or`, `not`; a missing field is not true."""
+    """Return the value of a part of `and`, `or`, `not`; a missing field is not true."""
     try:
         return bool(_value(node, scope))
     except (_MissingError, TypeError, ZeroDivisionError, IndexError, KeyError):
@@ -215,7 +215,7 @@ def _truth(node: ast.expr, scope: Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def _arithmetic(kind: ast.operator, left: Any, right: Any) -> Any:
-    """Numbers alone: text and lists times a number could fill the memory."""
+    """Return the numbers alone: text and lists times a number could fill the memory."""
     for side in (left, right):
         if not isinstance(side, int | float) or abs(side) > 1e300 or math.isnan(side):
             raise TypeError("no number")

@@ -96,7 +96,7 @@ def find_format(name: str) -> AnnotationFormat:
 
 
 def help_for(path: str, form: AnnotationFormat) -> str:
-    """Where a missing file or folder comes from.
+    """Tell where a missing file or folder comes from.
 
     Args:
         path: What is missing; its folder or name tells the synthetic set and the real sample.

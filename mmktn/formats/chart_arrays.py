@@ -93,7 +93,7 @@ class ChartMaps(Generic[Array]):
         return float(values.sum() / max(int((own.labels > 0).sum()), 1))
 
     def arrays(self) -> ChartArrays:
-        """The same with numpy's arrays."""
+        """Return the same with numpy's arrays."""
         raise NotImplementedError
 
     def confident(self, minimum: float) -> Self:

@@ -66,7 +66,7 @@ def print_problems(console: Console, problems: list[Problem], max_rows: int) -> 
 
 
 def needs_of_config(path: str) -> set[str]:
-    """What training a config needs of its annotation file."""
+    """Return what training a config needs of its annotation file."""
     config = read_config(path)
     require_parts(config, "train_dataloader")
     return needs_of(config.train_dataloader.to_dict().get("dataset"))

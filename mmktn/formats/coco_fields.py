@@ -13,7 +13,7 @@ from mmktn.utils.user_error import UserError
 
 
 def record_list(data: Any, key: str, name: str) -> list[dict[str, Any]]:
-    """A list of objects of a COCO file.
+    """Return a list of objects of a COCO file.
 
     Args:
         data: Content of the file.
@@ -36,7 +36,7 @@ def record_list(data: Any, key: str, name: str) -> list[dict[str, Any]]:
 
 
 def whole_id(value: Any, where: str) -> int:
-    """A whole number, also one written as text or as 7.0.
+    """Return a whole number, also one written as text or as 7.0.
 
     Args:
         value: What the file has.

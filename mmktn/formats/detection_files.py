@@ -19,7 +19,7 @@ COCO_PERSON = 1
 
 
 def images_of(content: Any, path: str | Path) -> dict[Any, dict[str, Any]]:
-    """Image records of a COCO annotation file by id.
+    """Return the image records of a COCO annotation file by id.
 
     Args:
         content: The whole file.
@@ -48,7 +48,7 @@ def images_of(content: Any, path: str | Path) -> dict[Any, dict[str, Any]]:
 
 
 def person_ids_of(content: Any, path: str | Path) -> set[int]:
-    """Category ids of the person in a COCO file; detections carry the same number.
+    """Return the category ids of the person in a COCO file; detections carry the same number.
 
     Args:
         content: The whole file.
@@ -99,7 +99,7 @@ def detections_of(
     source: str | Path = "",
     categories: Collection[int] | None = None,
 ) -> Iterator[Detection]:
-    """Entries of a detection file in COCO's result format, each checked when it is reached.
+    """Yield entries of a detection file in COCO's result format, each checked when it is reached.
 
     Args:
         content: The whole file.
@@ -154,7 +154,7 @@ def require_fields(entry: Any, fields: tuple[str, ...], where: str) -> None:
 def image_of(
     entry: Mapping[str, Any], images: Mapping[Any, Any], where: str, *, source: str | Path
 ) -> Any:
-    """What is stored for the image of an entry.
+    """Return what is stored for the image of an entry.
 
     Args:
         entry: Detection or annotation with `image_id`.

@@ -84,7 +84,7 @@ def categories_of(data: Any) -> tuple[str, ...]:
 
 
 def needs_of(dataset: Any) -> set[str]:
-    """What a config's data set has to find in its file, by the steps of its pipeline.
+    """Return what a config's data set has to find in its file, by the steps of its pipeline.
 
     Args:
         dataset: Config of a data set, or of a wrapper with `dataset` or `datasets`.
@@ -113,7 +113,7 @@ def needs_of(dataset: Any) -> set[str]:
 def _image_problems(
     image: dict[str, Any], path: str, folder: ImageFolder, *, decode: bool
 ) -> Iterator[Problem]:
-    """Presence of an image file and, if `decode`, its content."""
+    """Yield the presence of an image file and, if `decode`, its content."""
     if not isinstance(image.get("file_name"), str):
         return  # reported with the records
     file = folder.path_of(image)
@@ -130,6 +130,6 @@ def _image_problems(
 
 
 def _records(data: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    """The usable records of a list; what else stands there is reported elsewhere."""
+    """Return the usable records of a list; what else stands there is reported elsewhere."""
     records = data.get(key)
     return [r for r in records if isinstance(r, dict)] if isinstance(records, list) else []

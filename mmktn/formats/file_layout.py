@@ -79,7 +79,7 @@ class ImageFolder:
         self._subfolders: dict[str, str] = {}
 
     def path_of(self, image: dict[str, Any]) -> str:
-        """Path of an image record's file; the file itself may be missing."""
+        """Return the path of an image record's file; the file itself may be missing."""
         name = image["file_name"]
         split = _split_of(image)
         if split is None:
@@ -89,7 +89,7 @@ class ImageFolder:
         return _joined(self.root, self._subfolders[split], name)
 
     def _find_subfolder(self, split: str, name: str) -> str:
-        """The subfolder in which the first image of a split lies; `split` if it lies nowhere."""
+        """Return subfolder in which the first image of a split lies; `split` if it lies nowhere."""
         if PurePosixPath(self.root).name == split:
             return ""
         direct = _joined(self.root, name)
@@ -97,7 +97,7 @@ class ImageFolder:
 
 
 def _joined(root: str, *parts: str) -> str:
-    """A path below a folder, or below an address."""
+    """Return a path below a folder, or below an address."""
     return (
         "/".join([root.rstrip("/"), *filter(None, parts)])
         if "://" in root
@@ -106,7 +106,7 @@ def _joined(root: str, *parts: str) -> str:
 
 
 def _split_of(image: dict[str, Any]) -> str | None:
-    """`train2014`, `val2017`, ... of an image record, None if the record does not say."""
+    """Return `train2014`, `val2017`, ... of an image record, None if the record does not say."""
     match = _SPLIT_IN_NAME.match(image["file_name"])
     match = match or _SPLIT_IN_URL.search(str(image.get("coco_url", "")))
     return match.group(1) if match else None

@@ -69,7 +69,7 @@ def newton_step(
 def heatmap_maxima(
     heatmaps: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Cell (K, 2), x before y, and value (K,) of the maximum of each map (K, h, w).
+    """Return the cell (K, 2), x before y, and value (K,) of the maximum of each map (K, h, w).
 
     A map whose maximum is not positive gives cell (-1, -1), as everywhere in mmpose.
     """

@@ -163,7 +163,7 @@ def segmentation_mask(segmentation: Any, image_hw: tuple[int, int]) -> NDArray[n
 
 
 def draw_polygons(polygons: Sequence[Any], image_hw: tuple[int, int]) -> NDArray[np.uint8]:
-    """Union of polygons, after `check_polygons`.
+    """Return the union of polygons, after `check_polygons`.
 
     Args:
         polygons: Lists of coordinates.
@@ -309,7 +309,7 @@ class PartMasks:
     count: int
 
     def union(self) -> NDArray[np.uint8]:
-        """(256, 256) uint8 0 or 1, columns contiguous."""
+        """Return (256, 256) uint8 0 or 1, columns contiguous."""
         usual = [code for code in self.codes if code["size"][0] == MASK_SIDE]
         if usual:
             merged = coco_mask.decode(coco_mask.merge(usual) if len(usual) > 1 else usual[0])
@@ -360,7 +360,7 @@ _SCORED_PARTS = AnnotationFormat("parts", all_parts=False, mask_sides=(MASK_SIDE
 
 
 def _at_centres(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A larger mask at the centres of the 256 x 256 cells; they are corners of its own."""
+    """Return a larger mask at the centres of the 256 x 256 cells; they are corners of its own."""
     step = len(mask) // MASK_SIDE
     return mask[step // 2 :: step, step // 2 :: step]
 
@@ -487,7 +487,7 @@ def _uncompressed(text: bytes) -> NDArray[np.int64]:
 
 
 def number_list(values: Any) -> NDArray[np.float64] | None:
-    """A list of numbers (of any depth that numpy knows) as float64, None if it is none."""
+    """Return a list of numbers (of any depth that numpy knows) as float64, None if it is none."""
     if isinstance(values, np.ndarray):
         return values if values.dtype.kind in "iuf" else None
     if not isinstance(values, list | tuple):

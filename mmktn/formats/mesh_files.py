@@ -97,7 +97,7 @@ def _ply(content: bytes) -> NDArray[np.float64]:
 
 
 def _ply_header(lines: list[str]) -> tuple[str, int, list[tuple[str, str]]]:
-    """Coding, number of vertices, and name and type of each of their columns."""
+    """Return the coding, number of vertices, and name and type of each of their columns."""
     kind, count, columns = "", -1, []
     for words in map(str.split, lines):
         if words[:1] == ["format"]:

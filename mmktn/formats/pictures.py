@@ -138,7 +138,7 @@ def read_pixels(
 
 
 def picture_digest(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a picture file; it is not decoded.
+    """Return the SHA-256 of a picture file; it is not decoded.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -152,7 +152,7 @@ def picture_digest(path: str | os.PathLike[str]) -> str:
 
 
 def picture_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The content of a picture file, for `decode_picture` elsewhere.
+    """Return the content of a picture file, for `decode_picture` elsewhere.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -199,7 +199,7 @@ def check_picture_array(image: Any, name: str = "") -> NDArray[np.uint8]:
 
 
 def known_hw(record: dict[str, Any]) -> tuple[int, int] | None:
-    """The size that a record gives for its image, None if it gives none."""
+    """Return the size that a record gives for its image, None if it gives none."""
     height, width = record.get("height"), record.get("width")
     if isinstance(height, int) and isinstance(width, int):
         return height, width
@@ -291,7 +291,7 @@ def _check_whole(data: bytes) -> None:
 
 
 def _opened_by_pil(file: IO[bytes]) -> Image.Image:
-    """Header of a picture; pixels follow when they are asked for."""
+    """Return the header of a picture; pixels follow when they are asked for."""
     # With a list of formats PIL tries those only whose modules are loaded.
     from PIL import Image, Jpeg2KImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401
 
@@ -299,7 +299,7 @@ def _opened_by_pil(file: IO[bytes]) -> Image.Image:
 
 
 def _decoded_by_opencv(data: bytes) -> NDArray[Any] | None:
-    """Unturned BGR pixels in their own type, None for what OpenCV cannot decode."""
+    """Return the unturned BGR pixels in their own type, None for what OpenCV cannot decode."""
     import cv2
 
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
@@ -310,7 +310,7 @@ def _decoded_by_opencv(data: bytes) -> NDArray[Any] | None:
 
 
 def _in_colour(picture: Image.Image) -> Any:
-    """Three channels; grey values of more than 8 bits keep their depth."""
+    """Return three channels; grey values of more than 8 bits keep their depth."""
     if picture.mode.startswith(("I", "F")):
         return np.repeat(np.asarray(picture)[..., None], 3, axis=2)
     return picture.convert("RGB")
@@ -336,7 +336,7 @@ def _to_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _orientation(header: Image.Image) -> int:
-    """EXIF orientation 1..8; anything else counts as upright."""
+    """Return the EXIF orientation 1..8; anything else counts as upright."""
     try:
         value = header.getexif().get(_EXIF_ORIENTATION, _UNTURNED)
     except Exception:  # broken EXIF data says nothing on the pixels

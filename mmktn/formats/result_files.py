@@ -29,7 +29,7 @@ NPZ_FIELDS = ("image_id", "category_id", "bbox", "score", "iuv_shape", "iuv_offs
 
 
 def official_entry(detections: DenseDetections, index: int) -> dict[str, Any]:
-    """One entry of an official result file.
+    """Return one entry of an official result file.
 
     Args:
         detections: Results.
@@ -92,7 +92,7 @@ def read_results(path: str | Path) -> DenseDetections:
 
 
 def result_list(content: Any, name: str) -> list[dict[str, Any]]:
-    """Entries of a result file in JSON.
+    """Return the entries of a result file in JSON.
 
     Args:
         content: The whole file.

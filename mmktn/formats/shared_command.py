@@ -53,7 +53,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def list_set(text: str) -> list[Path]:
-    """Files of a set.
+    """Return the files of a set.
 
     Args:
         text: Folder, or `ANN.json=FOLDER`.
@@ -87,7 +87,7 @@ def list_set(text: str) -> list[Path]:
 def mark_all(
     paths: Sequence[Path], workers: int, max_pixels: int
 ) -> Iterator[tuple[Path, PictureMark | str]]:
-    """Marks of pictures in order; a reason in place of one that cannot be read."""
+    """Yield the marks of pictures in order; a reason in place of one that cannot be read."""
     work = partial(_mark_or_reason, max_pixels=max_pixels)
     if workers <= 1:
         yield from zip(paths, map(work, paths), strict=True)

@@ -146,7 +146,7 @@ def shared_pictures(
 
 
 def _cosines() -> NDArray[np.float64]:
-    """(8, 32) rows of the cosine transform."""
+    """Return (8, 32) rows of the cosine transform."""
     rows, places = np.arange(_KEPT)[:, None], np.arange(SIDE)[None]
     return np.cos(np.pi * rows * (2 * places + 1) / (2 * SIDE))
 
@@ -155,14 +155,14 @@ _COSINES = _cosines()
 
 
 def _that_show_something(marks: Sequence[PictureMark]) -> NDArray[np.int64]:
-    """Places of the pictures that are not of one grey value."""
+    """Return the places of the pictures that are not of one grey value."""
     return np.array([k for k, mark in enumerate(marks) if mark.grey.std() >= _FLAT], dtype=np.int64)
 
 
 def _close_codes(
     first: NDArray[np.uint64], second: NDArray[np.uint64], max_bits: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-    """Pairs of codes that differ in few bits, in blocks; a pair may come more than once."""
+    """Yield pairs of codes that differ in few bits, in blocks; a pair may come more than once."""
     edges = np.linspace(0, 64, max_bits + 2).astype(int)
     for low, high in pairwise(edges.tolist()):
         mask = np.uint64((1 << (high - low)) - 1)
@@ -183,7 +183,7 @@ def _close_codes(
 
 
 def _parts(counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Places with candidates, so many at a time as make one block of pairs."""
+    """Yield the places with candidates, so many at a time as make one block of pairs."""
     places = np.flatnonzero(counts)
     if not len(places):
         return
@@ -197,7 +197,7 @@ def _likeness(
     places: NDArray[np.int64],
     others: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """Correlations of grey copies that are not of one value, some pairs at a time."""
+    """Compute the correlations of grey copies that are not of one value, some pairs at a time."""
     found = np.zeros(len(places), dtype=np.float32)
     for start in range(0, len(places), _GREYS):
         part = slice(start, start + _GREYS)

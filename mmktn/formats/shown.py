@@ -15,7 +15,7 @@ _repr.maxlevel, _repr.maxstring, _repr.maxother = 3, 2 * _MAX_SHOWN, 2 * _MAX_SH
 
 
 def shown(value: Any) -> str:
-    """A value as text of bounded length, however deeply nested or long it is."""
+    """Return a value as text of bounded length, however deeply nested or long it is."""
     if isinstance(value, str | int | float | list | tuple | dict | type(None)):
         try:
             text = _repr.repr(value)

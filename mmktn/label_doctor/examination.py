@@ -90,7 +90,7 @@ def _model_findings(
     model: PlaceModel,
     note: Callable[[str], None],
 ) -> list[Finding]:
-    """Points whose place is far from the model's."""
+    """Return the points whose place is far from the model's."""
     found = []
     for person in people:
         if not person.has_points:

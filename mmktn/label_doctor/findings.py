@@ -48,7 +48,7 @@ class Finding:
     fix: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The finding as a JSON-ready dict."""
+        """Return the finding as a JSON-ready dict."""
         return {**asdict(self), "points": list(self.points), "severity": round(self.severity, 3)}
 
 

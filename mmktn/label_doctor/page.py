@@ -32,7 +32,7 @@ def page(
     most: int = 300,
     note: Callable[[str], None] = lambda _: None,
 ) -> str:
-    """The page as text.
+    """Return the page as text.
 
     Args:
         findings: Worst first; all are counted, the first `most` shown.
@@ -100,7 +100,7 @@ class _Crops:
         self._kept: dict[Any, NDArray[np.uint8] | None] = {}
 
     def jpeg(self, finding: Finding, person: LabelledPerson | None, image: dict[str, Any]) -> str:
-        """Base64 of a crop; empty where the picture cannot be read."""
+        """Return the Base64 of a crop; empty where the picture cannot be read."""
         picture = self._picture(image)
         if picture is None:
             return ""

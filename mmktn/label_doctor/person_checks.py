@@ -29,7 +29,7 @@ _BOX_IOU = 0.75
 
 
 def people_findings(people: Sequence[LabelledPerson]) -> Iterator[Finding]:
-    """What is wrong with people as a whole."""
+    """Return what is wrong with people as a whole."""
     by_image: dict[Any, list[LabelledPerson]] = {}
     for person in people:
         by_image.setdefault(person.record["image_id"], []).append(person)
@@ -41,7 +41,7 @@ def people_findings(people: Sequence[LabelledPerson]) -> Iterator[Finding]:
 
 
 def _duplicates(group: Sequence[LabelledPerson]) -> Iterator[Finding]:
-    """Two records of one person: boxes that coincide, or many of the same points."""
+    """Yield two records of one person: boxes that coincide, or many of the same points."""
     for second in range(len(group)):
         for first in range(second):
             one, two = group[first], group[second]
@@ -87,7 +87,7 @@ def _outlines_differ(one: LabelledPerson, two: LabelledPerson) -> bool:
 
 
 def _without_points(people: Sequence[LabelledPerson]) -> Iterator[Finding]:
-    """People as large, and with as many keypoints, as those that have points."""
+    """Yield the people as large, and with as many keypoints, as those that have points."""
     have = [person for person in people if person.has_points]
     if not have:
         return
@@ -142,7 +142,7 @@ def _outline(person: LabelledPerson) -> NDArray[np.bool_] | None:
 
 
 def box_iou(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Overlap of two boxes x, y, w, h."""
+    """Compute the overlap of two boxes x, y, w, h."""
     low = np.maximum(first[:2], second[:2])
     high = np.minimum(first[:2] + first[2:], second[:2] + second[2:])
     common = float(np.clip(high - low, 0, None).prod())
@@ -157,7 +157,7 @@ def picture_findings(
     *,
     note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Finding]:
-    """Pictures that are twice in the set, or also in another folder, whatever their size is.
+    """Yield pictures that are twice in the set, or also in another folder, whatever their size is.
 
     Args:
         images: Records of the set.
@@ -187,7 +187,7 @@ def _shared(
     names: Sequence[str],
     pairs: Sequence[SharedPair],
 ) -> Iterator[Finding]:
-    """The likest counterpart of each picture."""
+    """Yield the likest counterpart of each picture."""
     said: set[int] = set()
     for pair in pairs:
         if pair.first in said:

@@ -77,7 +77,7 @@ def _severity(metres: float) -> float:
 
 
 def _repeated(person: LabelledPerson) -> Iterator[Finding]:
-    """Points of one place in the photo."""
+    """Yield the points of one place in the photo."""
     seen: dict[tuple[float, float], int] = {}
     for index, (x, y) in enumerate(person.columns[:2].T.round(1).tolist()):
         first = seen.setdefault((x, y), index)
@@ -124,7 +124,7 @@ def _side(person: LabelledPerson, index: int) -> Finding | None:
 
 
 def _mirrored(person: LabelledPerson, index: int) -> dict[str, Any] | None:
-    """The change that mirrors a point; None where the body has no tables for it."""
+    """Return the change that mirrors a point; None where the body has no tables for it."""
     symmetry = person.surface.symmetry
     if symmetry is None:
         return None
@@ -249,7 +249,7 @@ def _far_from_keypoint(person: LabelledPerson, index: int) -> Finding | None:
 
 
 def _sides_of_limbs(person: LabelledPerson) -> Iterator[Finding]:
-    """Limbs whose points lie at the keypoints of the other side."""
+    """Yield the limbs whose points lie at the keypoints of the other side."""
     marks = _visible_keypoints(person)
     belongs = part_keypoints(person.surface, person.scheme)
     for part in person.scheme.parts:
@@ -333,7 +333,7 @@ def _core(name: str) -> str:
 
 @lru_cache(maxsize=4)
 def opposite_vertices(surface: BodySurface, scheme: PartScheme) -> NDArray[np.int64]:
-    """(V,) for each mesh vertex the one behind it on the other side of its part; -1 for none.
+    """Return (V,) for each mesh vertex one behind it on the other side of its part; -1 for none.
 
     The vertex whose line of sight from the vertex is most along the normal, among those that look
     the other way.

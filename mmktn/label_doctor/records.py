@@ -105,7 +105,7 @@ class LabelledPerson:
 def labelled_people(
     data: Any, name: str, surface: BodySurface, scheme: PartScheme
 ) -> list[LabelledPerson]:
-    """People of a file, crowds left out.
+    """Return the people of a file, crowds left out.
 
     Args:
         data: Content of the file.
@@ -138,7 +138,7 @@ def labelled_people(
 def read_image(
     image: dict[str, Any], folder: Path, note: Callable[[str], None]
 ) -> NDArray[np.uint8] | None:
-    """The picture of an image record.
+    """Return the picture of an image record.
 
     Args:
         image: The record.

@@ -86,7 +86,7 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float) -> np.
 def suppress_by_group(
     boxes: np.ndarray, scores: np.ndarray, groups: np.ndarray, iou_threshold: float
 ) -> np.ndarray:
-    """Suppression within each group (a level, a class), by moving the groups apart.
+    """Return the suppression within each group (a level, a class), by moving the groups apart.
 
     Args:
         boxes: (N, 4) xyxy, not negative.
@@ -109,7 +109,7 @@ def proposals(
     settings: Mapping[str, Any],
     limit_hw: tuple[int, int],
 ) -> np.ndarray:
-    """Boxes that the region proposal network offers in one picture.
+    """Return the boxes that the region proposal network offers in one picture.
 
     Args:
         logits: A level each, (rows, columns, A).
@@ -149,7 +149,7 @@ def detections(
     settings: Mapping[str, Any],
     limit_hw: tuple[int, int],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Final boxes of one picture.
+    """Return the final boxes of one picture.
 
     Args:
         rois: (P, 4) proposals.

@@ -41,7 +41,7 @@ class _Grid:
             self._across = _matrix(*self.columns, cells_hw[1]).T
 
     def resize(self, channel: np.ndarray) -> np.ndarray:
-        """One channel (rows, columns) on all pixels (h, w)."""
+        """Return one channel (rows, columns) on all pixels (h, w)."""
         if self.whole:
             height, width = self.size_hw
             return cv2.resize(channel, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -108,7 +108,7 @@ def decode_charts(
 
 
 def decode_keypoints(maps: np.ndarray, box_xyxy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Best pixel of each heat-map of a box (`models.postprocess.KeypointDecoder`).
+    """Return the best pixel of each heat-map of a box (`models.postprocess.KeypointDecoder`).
 
     Args:
         maps: (K, rows, columns) logits.
@@ -147,7 +147,7 @@ def _winner(
 
 
 def _softmax_of_second(pair: list[np.ndarray]) -> np.ndarray:
-    """Softmax of channel 1 of two."""
+    """Compute the softmax of channel 1 of two."""
     top = np.maximum(pair[0], pair[1])
     first, second = np.exp(pair[0] - top), np.exp(pair[1] - top)
     return second / (first + second)
@@ -165,7 +165,7 @@ def _axis(
 
 
 def _matrix(low: np.ndarray, high: np.ndarray, share: np.ndarray, cells: int) -> np.ndarray:
-    """(pixels, cells) weights of an axis."""
+    """Return (pixels, cells) weights of an axis."""
     weights = np.zeros((len(low), cells), np.float32)
     rows = np.arange(len(low))
     np.add.at(weights, (rows, low), 1 - share)
@@ -174,7 +174,7 @@ def _matrix(low: np.ndarray, high: np.ndarray, share: np.ndarray, cells: int) ->
 
 
 def _share(box_xyxy: np.ndarray, window_xyxy: np.ndarray) -> tuple[float, ...]:
-    """The box in shares of the window."""
+    """Return the box in shares of the window."""
     box, window = box_xyxy.astype(np.float64), window_xyxy.astype(np.float64)
     if (box == window).all():
         return _WHOLE

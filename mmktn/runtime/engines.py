@@ -40,7 +40,7 @@ class Engine(ABC):
         """Open the file."""
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Arrays by name in, arrays by name out.
+        """Return the arrays by name in, arrays by name out.
 
         Raises:
             RuntimeError: The engine fails, of too little memory for example, as torch does.

@@ -52,7 +52,7 @@ class Manifest:
     settings: dict[str, Any]
 
     def file(self, part: str) -> Path:
-        """The file of a part, checked against the SHA-256 that the exporter wrote down.
+        """Return the file of a part, checked against the SHA-256 that the exporter wrote down.
 
         Raises:
             UserError: It is missing, or another one.
@@ -70,7 +70,7 @@ class Manifest:
         return path
 
     def as_json(self) -> dict[str, Any]:
-        """The content of the file."""
+        """Return the content of the file."""
         return {
             "format": FORMAT,
             **{key: getattr(self, key) for key in ("kind", "engine", "precision", "name")},
@@ -82,7 +82,7 @@ class Manifest:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file.
+    """Return the SHA-256 of a file.
 
     Raises:
         UserError: It is missing.

@@ -109,6 +109,6 @@ def crop(
 
 
 def _turned(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Third corner of a right angle at `second`."""
+    """Return the third corner of a right angle at `second`."""
     way = first - second
     return second + np.array([-way[1], way[0]])

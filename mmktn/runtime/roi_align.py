@@ -15,7 +15,7 @@ import numpy as np
 def axis_weights(
     start: float, extent: float, *, bins: int, size: int, sampling_ratio: int
 ) -> tuple[int, np.ndarray]:
-    """Averaged interpolation weights of one RoI along one axis.
+    """Return the averaged interpolation weights of one RoI along one axis.
 
     A sample at c reads cells floor(c) and floor(c) + 1; c in [-1, 0] reads cell 0, c in [size - 1,
     size] the last cell, a sample outside [-1, size] counts as zero.

@@ -126,7 +126,7 @@ class RcnnSystem(ExportedSystem):
         levels: list[np.ndarray],
         sizes: list[tuple[int, int]],
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Boxes and scores of each picture, network pixels."""
+        """Return the boxes and scores of each picture, network pixels."""
         logits, deltas = (
             [body[name] for name in _numbered(body, kind)] for kind in ("rpn_logits", "rpn_deltas")
         )
@@ -186,7 +186,7 @@ class _CropSystem(ExportedSystem):
     def _crops(
         self, image: np.ndarray, boxes: np.ndarray
     ) -> Iterator[tuple[slice, list[tuple[np.ndarray, np.ndarray]], dict[str, np.ndarray]]]:
-        """Some crops a time: which boxes, where the crops lie, what the network says."""
+        """Yield some crops a time: which boxes, where the crops lie, what the network says."""
         settings = self.settings["crop"]
         for part in _slices(len(boxes), CROPS_PER_PASS):
             places = [crop_place(box, settings) for box in boxes[part]]
@@ -211,7 +211,7 @@ class _CropSystem(ExportedSystem):
 
 
 class TopdownSystem(_CropSystem):
-    """Charts of one person a crop."""
+    """Charts of one person per crop."""
 
     def _find_in(self, image: np.ndarray, boxes: np.ndarray) -> FoundPeople:
         people = FoundPeople(boxes, np.ones(len(boxes), np.float32), [])
@@ -225,7 +225,7 @@ class TopdownSystem(_CropSystem):
 
 
 class PoseSystem(_CropSystem):
-    """Keypoints of one person a crop (STIP): `keypoints`, `keypoint_scores` in `further`."""
+    """Keypoints of one person per crop (STIP): `keypoints`, `keypoint_scores` in `further`."""
 
     def _find_in(self, image: np.ndarray, boxes: np.ndarray) -> FoundPeople:
         settings, size = self.settings["heatmaps"], np.asarray(self.settings["crop"]["size"])
@@ -278,7 +278,7 @@ def open_exported(
 
 
 def _numbered(outputs: dict[str, np.ndarray], kind: str) -> list[str]:
-    """Names kind_0, kind_1, ... among the outputs."""
+    """Return the names kind_0, kind_1, ... among the outputs."""
     names: list[str] = []
     while f"{kind}_{len(names)}" in outputs:
         names.append(f"{kind}_{len(names)}")

@@ -43,7 +43,7 @@ def model_weights(config: str) -> dict[str, torch.Tensor]:
 
 
 def summarise(conversion: STIPConversion, missing: list[str] | None) -> str:
-    """One paragraph about what was converted."""
+    """Return one paragraph about what was converted."""
     lines = [
         f"{conversion.kind}: HRNet-W{conversion.width}, "
         f"{conversion.num_keypoints or 'no'} keypoints, {len(conversion.renamed)} weights"

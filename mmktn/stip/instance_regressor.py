@@ -84,7 +84,7 @@ class _Trilinear(torch.autograd.Function):
 
 
 def _pixels_first(x: Tensor) -> Tensor:
-    """``(B, C, H, W)`` to ``(B, H*W, C)``; free of a copy if the map is channels-last."""
+    """Return ``(B, C, H, W)`` to ``(B, H*W, C)``; free of a copy if the map is channels-last."""
     return x.permute(0, 2, 3, 1).flatten(1, 2).contiguous()
 
 

@@ -118,7 +118,7 @@ class CheckedKeypoints(BaseCocoStyleDataset):
         return data_list
 
     def _load_detection_results(self) -> list[dict]:
-        """Items of the detected persons, as mmpose makes them.
+        """Return the items of the detected persons, as mmpose makes them.
 
         mmpose takes category 1 for the person; here it is what the annotation file calls so.
         """

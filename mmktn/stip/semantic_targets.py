@@ -86,7 +86,7 @@ class SemanticTargets(BaseTransform):
 
     @staticmethod
     def _other_persons(results: dict[str, Any], encoder: Any) -> NDArray[np.float32]:
-        """Heat-maps of the other persons of the image: the maximum over them."""
+        """Return the heat-maps of the other persons of the image: the maximum over them."""
         maps = np.zeros_like(results["heatmaps"])
         persons = _keypoints_by_image(results["dataset"].ann_file)
         for person_id, keypoints in persons.get(results["img_id"], ()):

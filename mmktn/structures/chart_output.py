@@ -84,7 +84,7 @@ class ChartOutput:
         return self._maps.get(name)
 
     def names(self) -> list[str]:
-        """Names of the maps, in order."""
+        """Return the names of the maps, in order."""
         return list(self._maps)
 
     def items(self) -> Iterator[tuple[str, Tensor]]:

@@ -18,7 +18,7 @@ class ChartResult(ChartMaps[Tensor]):
     """Charts and chart coordinates of one box as tensors; attributes as in `ChartMaps`."""
 
     def arrays(self) -> ChartArrays:
-        """The same with arrays, on the CPU and without gradient."""
+        """Return the same with arrays, on the CPU and without gradient."""
         own = self.map(lambda values: values.detach().cpu())
         return ChartArrays(
             own.labels.numpy(),

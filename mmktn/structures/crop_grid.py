@@ -22,7 +22,7 @@ def crop_matrix(
     size_wh: Sequence[int],
     rotation: float = 0.0,
 ) -> Tensor:
-    """Matrix from image pixels to crop pixels: the centre goes to the middle of the crop.
+    """Return matrix from image pixels to crop pixels: the centre goes to the middle of the crop.
 
     Args:
         center_xy: Centre of the person's box, image pixels.
@@ -60,7 +60,7 @@ def index_matrix(matrix: Tensor) -> Tensor:
 
 
 def upright_box(box_xyxy: Tensor, matrix: Tensor) -> Tensor:
-    """Smallest upright boxes (..., 4) around boxes (..., 4) moved by a matrix (2, 3)."""
+    """Return the smallest upright boxes (..., 4) around boxes (..., 4) moved by a matrix (2, 3)."""
     x1, y1, x2, y2 = box_xyxy.to(matrix.dtype).unbind(-1)
     corners = torch.stack((x1, y1, x2, y1, x1, y2, x2, y2), dim=-1)
     moved = move_image_points(corners.unflatten(-1, (4, 2)), matrix)

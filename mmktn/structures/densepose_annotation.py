@@ -296,7 +296,7 @@ def _permuted(labels: Tensor, table: NDArray[np.int64]) -> Tensor:
 
 
 def _mirrored_vertices(vertices: Tensor, mesh: str, rules: FlipRules) -> Tensor:
-    """Vertices of the mirrored body; -1, a vertex that is not known, stays -1."""
+    """Return the vertices of the mirrored body; -1, a vertex that is not known, stays -1."""
     if mesh not in rules.vertex_mirrors:
         raise ValueError(
             f"dp_vertex: no mirror of the mesh {mesh!r} is known; give DensePoseRandomFlip the "
@@ -318,12 +318,12 @@ def _to_arrays(item: DensePoseAnnotation) -> dict[str, Any]:
 
 
 def _annotations_from_arrays(items: list[dict[str, Any]]) -> DensePoseAnnotations:
-    """Inverse of `_to_arrays` over a list."""
+    """Return the inverse of `_to_arrays` over a list."""
     return DensePoseAnnotations(_from_arrays(item) for item in items)
 
 
 def _from_arrays(values: dict[str, Any]) -> DensePoseAnnotation:
-    """Inverse of `_to_arrays`."""
+    """Return the inverse of `_to_arrays`."""
     for name, value in values.items():
         if isinstance(value, np.ndarray):
             values[name] = torch.from_numpy(value)

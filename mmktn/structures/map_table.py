@@ -61,7 +61,7 @@ class DenseMap:
     changes: ClassVar[tuple[str, ...]] = ()
 
     def apply(self, maps: Maps) -> dict[str, Tensor]:
-        """What this map does to itself and to others, before anything else sees them.
+        """Return what this map does to itself and to others, before anything else sees them.
 
         Args:
             maps: All maps that a predictor made, enlarged; this one among them.
@@ -72,7 +72,7 @@ class DenseMap:
         return {}
 
     def loss(self, output: Maps, context: Any) -> Tensor:
-        """Loss without its weight.
+        """Return the loss without its weight.
 
         Args:
             output: All maps of N boxes; this one is `output[self.name]`.
@@ -84,7 +84,7 @@ class DenseMap:
         raise NotImplementedError(f"{type(self).__name__} declares loss_name but no loss")
 
     def label_count(self, output: Maps, context: Any) -> int:
-        """Labels that the mean of `loss` runs over.
+        """Return the labels that the mean of `loss` runs over.
 
         Needed with `sync_normalizers` alone; 1 weighs all processes alike.
         """
@@ -95,11 +95,11 @@ class DenseMap:
         return share
 
     def activate(self, maps: Tensor) -> Tensor:
-        """Maps as other branches read them: probabilities for logits, else as they are."""
+        """Return maps as other branches read them: probabilities for logits, else as they are."""
         return maps
 
     def flip(self, mirrored: Maps, rules: FlipRules) -> dict[str, Tensor]:
-        """What a mirror does to the channels.
+        """Return what a mirror does to the channels.
 
         Args:
             mirrored: All maps, their grids mirrored already.
@@ -112,7 +112,7 @@ class DenseMap:
         return {self.name: mirrored[self.name]}
 
     def flip_labels(self, mirrored: Tensor, rules: FlipRules) -> Tensor:
-        """What a mirror does to the labels of a person.
+        """Return what a mirror does to the labels of a person.
 
         Args:
             mirrored: (256, 256) or (C, 256, 256) of `DensePoseAnnotation.label_maps`, the grid
@@ -138,7 +138,7 @@ class DenseMap:
         return torch.stack([view[self.name].float() for view in views]).mean(dim=0)
 
     def decode(self, values: Tensor, labels: Tensor) -> Tensor:
-        """Decoded field of some pixels of one box.
+        """Return the decoded field of some pixels of one box.
 
         Args:
             values: (C, h, w) the map, resized to these pixels; with `per_chart` (1, h, w), the
@@ -151,7 +151,7 @@ class DenseMap:
         return values * (labels > 0)
 
     def draw(self, values: NDArray[Any]) -> NDArray[np.uint8] | None:
-        """Picture of a decoded field.
+        """Return the picture of a decoded field.
 
         Args:
             values: What `decode` gave, as an array.
@@ -199,12 +199,12 @@ def declared_map(name: str) -> DenseMap:
 
 
 def declared_names() -> list[str]:
-    """Names of all maps, in the order of their declaration."""
+    """Return the names of all maps, in the order of their declaration."""
     # Who asks may have imported no network; the package's own maps are there all the same.
     importlib.import_module("mmktn.models.maps")
     return list(_TABLE)
 
 
 def _place(kind: type) -> str:
-    """Where a class stands: a module that is loaded twice declares its maps twice."""
+    """Tell where a class stands: a module that is loaded twice declares its maps twice."""
     return f"{kind.__module__}.{kind.__qualname__}"

@@ -69,7 +69,7 @@ class VertexResult:
         return VertexResult(function(self.mask), self.mesh, vertices, self.xy)
 
     def lookup(self, values: Any) -> Tensor:
-        """Values of the vertices of `mesh` at every pixel.
+        """Return the values of the vertices of `mesh` at every pixel.
 
         Args:
             values: (K, ...) array of the vertices: colours, texture coordinates, positions.
@@ -83,7 +83,7 @@ class VertexResult:
         return torch.where(keep, found, torch.zeros_like(found))
 
     def to_charts(self, charts: Any = None, uv: Any = None) -> ChartResult:
-        """The same through a surface, as I, U, V.
+        """Return the same through a surface, as I, U, V.
 
         Args:
             charts: (K,) chart of each vertex of `mesh` (`ReferenceMesh.charts`); None where the

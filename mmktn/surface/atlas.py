@@ -124,7 +124,7 @@ class ChartAtlas:
         return np.full((NUM_CHARTS, _TABLE_SIZE, _TABLE_SIZE), _UNKNOWN, dtype=np.int32)
 
     def nearest_vertex(self, charts: ArrayLike, u: ArrayLike, v: ArrayLike) -> NDArray[np.int64]:
-        """Atlas vertex whose (U, V) is nearest within the chart (official rule).
+        """Return the atlas vertex whose (U, V) is nearest within the chart (official rule).
 
         Args:
             charts: (N,) chart numbers; anything outside 1..24 has no vertex.
@@ -142,7 +142,7 @@ class ChartAtlas:
     def nearest_mesh_vertex(
         self, charts: ArrayLike, u: ArrayLike, v: ArrayLike
     ) -> NDArray[np.int64]:
-        """Mesh vertex of the nearest atlas vertex; arguments as in ``nearest_vertex``.
+        """Return the mesh vertex of the nearest atlas vertex; arguments as in ``nearest_vertex``.
 
         Returns:
             (N,) mesh vertex ids, -1 where there is none.
@@ -152,7 +152,7 @@ class ChartAtlas:
     def nearest_vertex_uint8(
         self, charts: ArrayLike, u: ArrayLike, v: ArrayLike
     ) -> NDArray[np.int64]:
-        """``nearest_vertex`` for U = u / 255, V = v / 255 with bytes u, v: exact, by table.
+        """Return ``nearest_vertex`` for U = u / 255, V = v / 255 with bytes u, v: exact, by table.
 
         Only cells that are asked for are ever searched; they are kept for the next call.
 
@@ -197,7 +197,7 @@ class ChartAtlas:
     def locate(
         self, charts: ArrayLike, u: ArrayLike, v: ArrayLike
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Face and barycentric coordinates of chart points.
+        """Return the face and barycentric coordinates of chart points.
 
         A point outside the chart's outline takes the nearest point of the chart.
 
@@ -218,7 +218,7 @@ class ChartAtlas:
     def interpolate(
         self, face_ids: ArrayLike, barycentric: ArrayLike
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        """Chart coordinates of points on faces; the inverse of ``locate``.
+        """Return the chart coordinates of points on faces; the inverse of ``locate``.
 
         Args:
             face_ids: (N,) face ids, -1 for none.
@@ -238,7 +238,7 @@ class ChartAtlas:
     def points(
         self, face_ids: ArrayLike, barycentric: ArrayLike, vertices: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """Positions of points on faces.
+        """Return the positions of points on faces.
 
         Args:
             face_ids: (N,) face ids, none negative.

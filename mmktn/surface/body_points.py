@@ -65,7 +65,7 @@ class BodyPoints:
         return base.nearest_mesh_vertex(self.charts, *self.uv.T)
 
     def vertices_by(self, correspondence: str | Path | ArrayLike) -> NDArray[np.int64]:
-        """Vertices of another mesh (SMPL-X, a scan), by a table of one's own.
+        """Return the vertices of another mesh (SMPL-X, a scan), by a table of one's own.
 
         Args:
             correspondence: (V,) for each vertex of the surface the vertex of the other mesh, -1
@@ -105,7 +105,7 @@ class BodyPoints:
         return self._located[1]
 
     def positions(self, vertices: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Points in space.
+        """Return the points in space.
 
         Args:
             vertices: (V, 3) vertices of a posed mesh with the surface's numbering; by default the
@@ -130,7 +130,7 @@ class BodyPoints:
         return points
 
     def distances_m(self, other: BodyPoints) -> NDArray[np.float64]:
-        """Distance along the skin to other points, one by one.
+        """Return the distance along the skin to other points, one by one.
 
         Args:
             other: P points on the same surface, of this picture or of another one.
@@ -150,11 +150,11 @@ class BodyPoints:
         return np.asarray(distance, dtype=np.float64)
 
     def pixels_of(self, vertex: int) -> NDArray[np.int64]:
-        """(Q, 2) pixels whose nearest vertex this is; none where it is hidden."""
+        """Return (Q, 2) pixels whose nearest vertex this is; none where it is hidden."""
         return self.xy[self.vertices == vertex]
 
     def seen_vertices(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Vertices that pixels show, and where.
+        """Return the vertices that pixels show, and where.
 
         Returns:
             (S,) vertex ids in ascending order, and (S, 2) the mean column and row of the pixels
@@ -175,7 +175,7 @@ def body_points(
     origin_xy: tuple[int, int] = (0, 0),
     points_xy: ArrayLike | None = None,
 ) -> BodyPoints:
-    """Pixels of a chart map as points of the body.
+    """Return the pixels of a chart map as points of the body.
 
     Args:
         labels: (H, W) charts, 0 off the body.

@@ -117,7 +117,7 @@ class BodySurface:
         return self._geodesics
 
     def require(self, *parts: str) -> "BodySurface":
-        """This surface, if it has the named parts.
+        """Return this surface, if it has the named parts.
 
         Args:
             *parts: Attribute names: "mesh", "symmetry", "vertex_mirror", "skeleton", "keypoints".

@@ -20,7 +20,7 @@ _CHUNK = 1024
 def _prepared(
     charts: ArrayLike, u: ArrayLike, v: ArrayLike
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Chart ids (N,) and points (N, 2); raises ValueError on lengths or values."""
+    """Return the chart ids (N,) and points (N, 2); raises ValueError on lengths or values."""
     chart_ids = np.atleast_1d(np.asarray(charts)).astype(np.int64)
     columns = [np.atleast_1d(np.asarray(values, dtype=np.float64)) for values in (u, v)]
     if chart_ids.ndim != 1 or any(c.shape != chart_ids.shape for c in columns):
@@ -79,7 +79,7 @@ class ChartVertexSearch:
 
 
 def _distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Euclidean distance of the last axis, computed as the official evaluator does."""
+    """Compute the euclidean distance of the last axis, computed as the official evaluator does."""
     delta = a - b
     return np.sqrt(delta[..., 0] * delta[..., 0] + delta[..., 1] * delta[..., 1])
 
@@ -105,7 +105,7 @@ class ChartLocator:
         self._bins = self._fill_bins(face_charts)
 
     def _fill_bins(self, face_charts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(25 * bins^2, M) faces whose bounding box meets each bin, padded with F."""
+        """Return (25 * bins^2, M) faces whose bounding box meets each bin, padded with F."""
         low = _bin_of(self._corners.min(axis=1) - _INSIDE_TOLERANCE)
         high = _bin_of(self._corners.max(axis=1) + _INSIDE_TOLERANCE)
         spans = high - low + 1
@@ -126,7 +126,7 @@ class ChartLocator:
     def query(
         self, charts: ArrayLike, u: ArrayLike, v: ArrayLike
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Face ids (N,) and barycentric coordinates (N, 3); see ``ChartAtlas.locate``."""
+        """Return face ids (N,) and barycentric coordinates (N, 3); see ``ChartAtlas.locate``."""
         chart_ids, points = _prepared(charts, u, v)
         face_ids = np.full(len(points), -1, dtype=np.int64)
         weights = np.zeros((len(points), 3))
@@ -167,7 +167,7 @@ def _bin_of(points: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _barycentric(points: NDArray[np.float64], corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Barycentric coordinates (..., 3) of points (..., 2) in triangles (..., 3, 2)."""
+    """Return the barycentric coordinates (..., 3) of points (..., 2) in triangles (..., 3, 2)."""
     edge_1 = corners[..., 1, :] - corners[..., 0, :]
     edge_2 = corners[..., 2, :] - corners[..., 0, :]
     offset = points - corners[..., 0, :]

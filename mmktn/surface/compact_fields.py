@@ -62,13 +62,13 @@ def _faces_of_atlas(fields: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
 
 
 def _one_side(basis: NDArray[Any], mirror: NDArray[Any]) -> NDArray[Any]:
-    """The rows (K, H, 3) that `_both_sides` makes the basis of, or the basis."""
+    """Return the rows (K, H, 3) that `_both_sides` makes the basis of, or the basis."""
     half = basis[:, _stored(mirror, basis.shape[1])]
     return half if np.array_equal(_both_sides(half, mirror, basis.shape[1]), basis) else basis
 
 
 def _both_sides(half: NDArray[Any], mirror: NDArray[Any], places: int) -> NDArray[Any]:
-    """(K, places, 3) of the stored rows (K, H, 3) and their mirror images."""
+    """Return (K, places, 3) of the stored rows (K, H, 3) and their mirror images."""
     stored = _stored(mirror, places)
     # Without this a few bytes could ask for any number of rows.
     if not np.array_equal(mirror[mirror], np.arange(len(mirror))):
@@ -86,13 +86,13 @@ def _both_sides(half: NDArray[Any], mirror: NDArray[Any], places: int) -> NDArra
 
 
 def _stored(mirror: NDArray[Any], places: int) -> NDArray[np.int64]:
-    """Places whose rows are stored: one vertex of each pair, and all joints."""
+    """Return the places whose rows are stored: one vertex of each pair, and all joints."""
     vertices = np.flatnonzero(mirror >= np.arange(len(mirror)))
     return np.concatenate([vertices, np.arange(len(mirror), places)])
 
 
 def _bytes_apart(name: str, values: NDArray[Any]) -> tuple[str, NDArray[Any]]:
-    """A field and its name, in the form that packs better."""
+    """Return a field and its name, in the form that packs better."""
     kind = values.dtype.newbyteorder("<").str[1:]
     if values.ndim == 0 or not _APART.fullmatch(f"{name}.{kind}"):
         return name, values
@@ -105,7 +105,7 @@ def _bytes_apart(name: str, values: NDArray[Any]) -> tuple[str, NDArray[Any]]:
 
 
 def _bytes_together(name: str, words: NDArray[Any]) -> tuple[str, NDArray[Any]]:
-    """The way back from `_bytes_apart`."""
+    """Return the way back from `_bytes_apart`."""
     match = _APART.fullmatch(name)
     if match is None:
         return name, words

@@ -41,7 +41,7 @@ class GeodesicTable:
         self.num_vertices = num_vertices
 
     def distance(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
-        """Distances between vertices.
+        """Return the distances between vertices.
 
         Args:
             a: (...) vertex ids, 0-based; -1 stands for no vertex.
@@ -110,7 +110,7 @@ class GeodesicTable:
         mirror: NDArray[np.int64] | None = None,
         progress: bool = True,
     ) -> "GeodesicTable":
-        """Distances of a mesh, from the cache or computed once and cached.
+        """Return the distances of a mesh, from the cache or computed once and cached.
 
         Args:
             mesh: Connected mesh.

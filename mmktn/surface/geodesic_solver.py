@@ -94,7 +94,7 @@ def _hybrid(mesh: SurfaceMesh) -> Distances:
 
 
 def _edge_graph(mesh: SurfaceMesh) -> Any:
-    """Sparse (V, V) matrix of edge lengths."""
+    """Return the sparse (V, V) matrix of edge lengths."""
     from scipy.sparse import coo_array
 
     shape = (mesh.num_vertices, mesh.num_vertices)
@@ -119,7 +119,7 @@ def compute_condensed(
     mirror: NDArray[np.int64] | None = None,
     progress: bool = False,
 ) -> NDArray[np.floating]:
-    """Distances of all pairs, condensed.
+    """Return the distances of all pairs, condensed.
 
     Args:
         mesh: Connected mesh.

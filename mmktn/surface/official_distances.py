@@ -39,7 +39,7 @@ def open_official_distances(
     cache_dir: str | Path | None = None,
     dtype: str = "float32",
 ) -> GeodesicTable:
-    """Distances of an official pickle, memory-mapped; converted at first use.
+    """Return the distances of an official pickle, memory-mapped; converted at first use.
 
     Args:
         path: Pdist_matrix.pkl.
@@ -112,7 +112,7 @@ def convert_official_distances(
 
 
 def _blocks(file: Path, stored: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """The array piece by piece; a mapped one is read, so that its pages do not stay in memory."""
+    """Yield array piece by piece; a mapped one is read, so that its pages do not stay in memory."""
     for start in range(0, stored.size, _BLOCK):
         count = min(_BLOCK, stored.size - start)
         if isinstance(stored, np.memmap):
@@ -123,7 +123,7 @@ def _blocks(file: Path, stored: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 
 def _stored_array(file: Path) -> NDArray[Any]:
-    """The array in the pickle, mapped in place where possible, else loaded."""
+    """Return the array in the pickle, mapped in place where possible, else loaded."""
     try:
         with open(file, "rb") as handle:
             found = _find_raw_bytes(handle)
@@ -149,7 +149,7 @@ def _stored_array(file: Path) -> NDArray[Any]:
 
 
 def _read_without_bytes(found: "_RawBytes") -> Any:
-    """The pickle with a stub for the array; None if it is laid out in another way."""
+    """Return the pickle with a stub for the array; None if it is laid out in another way."""
     try:
         return _StubUnpickler(io.BytesIO(found.without), encoding="latin1").load()
     except pickle.UnpicklingError:
@@ -166,7 +166,7 @@ class _RawBytes:
 
 
 def _find_raw_bytes(handle: BinaryIO) -> _RawBytes | None:
-    """First long run of raw bytes near the beginning of a pickle."""
+    """Return the first long run of raw bytes near the beginning of a pickle."""
     head = handle.read(_HEAD)
     position = 0
     table = {op.code.encode("latin1"): op for op in pickletools.opcodes}
@@ -228,7 +228,7 @@ class _StubUnpickler(pickle.Unpickler):
     """Admits numpy's array and dtype alone, and makes stubs of them."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Stub of an admitted name; anything else is refused."""
+        """Return the stub of an admitted name; anything else is refused."""
         if name == "_reconstruct" and module in _CORE:
             return _make_stub
         if module == "numpy" and name in ("ndarray", "dtype"):

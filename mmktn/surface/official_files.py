@@ -137,7 +137,7 @@ def _column(content: dict[str, Any], name: str, file: Path) -> NDArray[np.float6
 
 
 def _ids(content: dict[str, Any], name: str, file: Path) -> NDArray[np.int64]:
-    """1-based ids of any integer or float width as 0-based int64."""
+    """Return 1-based ids of any integer or float width as 0-based int64."""
     return _whole(_column(content, name, file), name, file) - 1
 
 
@@ -196,7 +196,7 @@ def _read_subdivided(root: Path) -> tuple[ChartAtlas, SurfaceMesh | None, int]:
 def _subdivided_faces(
     content: dict[str, Any], charts: NDArray[np.int64], file: Path
 ) -> NDArray[np.int64]:
-    """(F, 3) faces on the duplicated vertices; none where the file's are of no use."""
+    """Return (F, 3) faces on the duplicated vertices; none where the file's are of no use."""
     none = np.zeros((0, 3), dtype=np.int64)
     if "faces" not in content:
         return none
@@ -219,7 +219,7 @@ def _subdivided_faces(
 def _closed_mesh(
     content: dict[str, Any], index: NDArray[np.int64], faces: NDArray[np.int64], count: int
 ) -> SurfaceMesh | None:
-    """Closed mesh, or None where the file has no positions (some copies are blanked)."""
+    """Return the closed mesh, or None where the file has no positions (some copies are blanked)."""
     stored = np.asarray(content.get("vertex", ()), dtype=np.float64)
     if stored.ndim == 2 and stored.shape[0] == 3:
         stored = stored.T
@@ -234,7 +234,7 @@ def _closed_mesh(
 
 
 def _read_base(file: Path) -> ChartAtlas:
-    """Charts of the base mesh."""
+    """Return the charts of the base mesh."""
     content = _load(file)
     vertex = _ids(content, "All_vertices", file)
     u, v = (_coordinates(content, name, file) for name in ("All_U_norm", "All_V_norm"))

@@ -59,7 +59,7 @@ class RasterResult:
 
 
 def empty_raster(height: int, width: int) -> RasterResult:
-    """A raster in which nothing is seen."""
+    """Return a raster in which nothing is seen."""
     return RasterResult(
         np.full((height, width), -1, np.int32),
         np.zeros((height, width, 3)),
@@ -194,7 +194,7 @@ def _edge_weights(
     x: NDArray[np.float64],
     y: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Image-plane barycentric weights `(N, 3)` of points in their faces."""
+    """Return the image-plane barycentric weights `(N, 3)` of points in their faces."""
     weights = np.zeros((len(row), 3))
     for k in range(3):
         p, q = corners[:, (k + 1) % 3], corners[:, (k + 2) % 3]

@@ -91,7 +91,7 @@ class ReferenceMesh:
         return np.clip(np.asarray(self._part("texcoords"), dtype=np.float64), 0, 1)
 
     def features(self, count: int) -> dict[str, NDArray[np.float32]]:
-        """Features (K, F), and `embeddings` where their file has them.
+        """Return the features (K, F), and `embeddings` where their file has them.
 
         Args:
             count: F, where there is no file of features; a file has a number of its own.
@@ -105,19 +105,19 @@ class ReferenceMesh:
         return {name: np.asarray(values, dtype=np.float32) for name, values in found.items()}
 
     def geodesic_rows(self, vertices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Distances (N, K) of some vertices from all, in units of the mesh."""
+        """Return the distances (N, K) of some vertices from all, in units of the mesh."""
         table = self._part("geodesics")
         return np.asarray(table[np.asarray(vertices)], dtype=np.float32)
 
     def geodesic_block(self, vertices: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
-        """Distances (N, N) between some vertices, or between all."""
+        """Return the distances (N, N) between some vertices, or between all."""
         table = self._part("geodesics")
         if vertices is None:
             return np.asarray(table[:], dtype=np.float32)
         return np.asarray(table[vertices][:, vertices], dtype=np.float32)
 
     def geodesic(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Distances (N,) from vertices to vertices, inf where either is -1."""
+        """Return the distances (N,) from vertices to vertices, inf where either is -1."""
         known = (a >= 0) & (b >= 0)
         table = self._part("geodesics")
         found = np.full(len(a), np.inf, dtype=np.float32)
@@ -266,7 +266,7 @@ def read_key_vertices(path: str | Path) -> dict[str, dict[str, int]]:
 
 
 def _find(root: Path | None, address: str, mesh: str) -> Path:
-    """A file by its address, in its own folder below `root` or in `root` itself.
+    """Return a file by its address, in its own folder below `root` or in `root` itself.
 
     Raises:
         FileNotFoundError: It is not there; the text says where it comes from.
@@ -282,7 +282,7 @@ def _find(root: Path | None, address: str, mesh: str) -> Path:
 
 
 def _load(path: Path) -> Any:
-    """Content of a pickle, .npy or .npz, arrays and containers alone.
+    """Return the content of a pickle, .npy or .npz, arrays and containers alone.
 
     Raises:
         ValueError: Not such a file.
@@ -321,7 +321,7 @@ def _texcoords(path: Path) -> NDArray[Any]:
 
 
 def _square(path: Path) -> NDArray[Any]:
-    """Distances (K, K), memory-mapped; those of a pickle are written as .npy once."""
+    """Return the distances (K, K), memory-mapped; those of a pickle are written as .npy once."""
     if path.suffix == ".npy":
         return _checked_square(path, _load(path))
     status = path.stat()
@@ -348,7 +348,7 @@ def _checked_square(path: Path, values: NDArray[Any]) -> NDArray[Any]:
 def _harmonics(
     vertices: NDArray[np.float64], faces: NDArray[np.int64], count: int
 ) -> dict[str, NDArray[np.float32]]:
-    """Eigenvectors (K, count) of the mesh's Laplacian, the smoothest first."""
+    """Return the eigenvectors (K, count) of the mesh's Laplacian, the smoothest first."""
     from scipy.sparse import coo_matrix, diags
     from scipy.sparse.linalg import eigsh
 

@@ -55,17 +55,17 @@ RELATION_KINDS = ("keypoint", "part", "box")
 
 
 def keypoint_rules() -> NDArray[np.float64]:
-    """Binary rules, (17, 24): rows in COCO keypoint order, columns charts 1..24."""
+    """Return the binary rules, (17, 24): rows in COCO keypoint order, columns charts 1..24."""
     return _rule_matrix(COCO_KEYPOINT_NAMES, KEYPOINT_CHART_RULES)
 
 
 def part_rules() -> NDArray[np.float64]:
-    """Binary rules, (14, 24): rows coarse parts 1..14, columns charts 1..24."""
+    """Return the binary rules, (14, 24): rows coarse parts 1..14, columns charts 1..24."""
     return _rule_matrix(COARSE_PART_NAMES[1:], PART_CHART_RULES)
 
 
 def structural_relation(kind: str) -> NDArray[np.float64]:
-    """Relation matrix from the rules alone.
+    """Return the relation matrix from the rules alone.
 
     Args:
         kind: "keypoint", "part" or "box".

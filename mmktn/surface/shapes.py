@@ -44,7 +44,7 @@ class BodyShapes:
             raise ValueError("shape_traits must be (P, T) with T trait names")
 
     def displacements(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Displacements (V + J, 3) of a person from the rest body, metres.
+        """Return the displacements (V + J, 3) of a person from the rest body, metres.
 
         Args:
             coefficients: (k,) with k <= K; missing ones are 0.
@@ -85,7 +85,7 @@ _CARRIERS = 60
 def point_weights(
     vertices: NDArray[np.float64], points: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Weights by which vertices carry points that lie inside the body, such as keypoints.
+    """Return weights by which vertices carry points that lie inside the body, such as keypoints.
 
     The weights of a point sum to 1 and reproduce its rest position exactly; of all such weights on
     the nearest vertices they are the smoothest.

@@ -55,7 +55,7 @@ class SyntheticSkeleton:
     def joint_transforms(
         self, rotations: ArrayLike, translation: ArrayLike = (0.0, 0.0, 0.0)
     ) -> NDArray[np.float64]:
-        """Motion of each joint from rest to a pose.
+        """Return the motion of each joint from rest to a pose.
 
         Args:
             rotations: (J, 3, 3) rotation of each joint about itself, in rest axes, relative to its
@@ -90,7 +90,7 @@ class SyntheticSkeleton:
         *,
         translation: ArrayLike = (0.0, 0.0, 0.0),
     ) -> NDArray[np.float64]:
-        """Posed vertices by linear blend skinning.
+        """Return the posed vertices by linear blend skinning.
 
         Args:
             vertices: (V, 3) rest positions, metres.

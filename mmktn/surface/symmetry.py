@@ -46,7 +46,7 @@ class ChartSymmetry:
 
     @classmethod
     def from_axis_flips(cls, flip_u: ArrayLike, flip_v: ArrayLike) -> "ChartSymmetry":
-        """Tables of a layout in which the mirror keeps or reverses each axis.
+        """Return the tables of a layout in which the mirror keeps or reverses each axis.
 
         Each entry is the value at the middle of its table cell, so flipping twice moves a
         coordinate by at most half a table step.
@@ -72,7 +72,7 @@ class ChartSymmetry:
     def flip_uv(
         self, charts: ArrayLike, u: ArrayLike, v: ArrayLike
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Chart coordinates of the mirrored points.
+        """Return the chart coordinates of the mirrored points.
 
         Args:
             charts: (...) chart numbers *before* the swap, 0..24.

@@ -45,11 +45,11 @@ class DenseTruth:
     v: NDArray[np.uint16]
 
     def uv(self) -> NDArray[np.float64]:
-        """(2, H, W) U and V in [0, 1]."""
+        """Return (2, H, W) U and V in [0, 1]."""
         return np.stack([self.u, self.v]) / UV_STEPS
 
     def person(self, number: int) -> tuple[list[float], NDArray[np.uint8]]:
-        """What is seen of a person, as results have it.
+        """Return what is seen of a person, as results have it.
 
         Args:
             number: Of the person in `instance`.
@@ -81,7 +81,7 @@ def dense_truth(
     face_charts: NDArray[np.int64],
     face_uv: NDArray[np.float64],
 ) -> DenseTruth:
-    """Charts and coordinates of what is seen.
+    """Return the charts and coordinates of what is seen.
 
     Args:
         instance: (H, W) number of the person seen, from 1; each pixel is hit in its raster.
@@ -104,7 +104,7 @@ def dense_truth(
 
 
 def tight_box(mask: NDArray[np.bool_]) -> list[float]:
-    """Tight box of a mask.
+    """Return the tight box of a mask.
 
     Args:
         mask: (H, W) bool, not empty.
@@ -128,7 +128,7 @@ def tight_box(mask: NDArray[np.bool_]) -> list[float]:
 
 
 def encode_rle(mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """Compressed COCO run-length code of a (H, W) mask, JSON-ready."""
+    """Return the compressed COCO run-length code of a (H, W) mask, JSON-ready."""
     code = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
     return {"size": [int(n) for n in code["size"]], "counts": code["counts"].decode("ascii")}
 
@@ -136,7 +136,7 @@ def encode_rle(mask: NDArray[np.bool_]) -> dict[str, Any]:
 def coarse_grid(
     chart: NDArray[np.uint8], mask: NDArray[np.bool_], box: list[float]
 ) -> NDArray[np.uint8]:
-    """Coarse part map of a person on the 256 x 256 annotation grid.
+    """Return the coarse part map of a person on the 256 x 256 annotation grid.
 
     A grid cell shows the image pixel in which its centre lies.
 
@@ -158,7 +158,7 @@ def coarse_grid(
 def dense_pose_fields(
     maps: DenseTruth, mask: NDArray[np.bool_], box: list[float], *, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """The dp_ fields of one person.
+    """Return the dp_ fields of one person.
 
     Args:
         maps: labels of the image.
@@ -190,7 +190,7 @@ def dense_pose_fields(
 
 
 def vertex_fields(fields: dict[str, Any], surface: BodySurface, mesh: str) -> dict[str, Any]:
-    """The fields of continuous surface embeddings of one person.
+    """Return the fields of continuous surface embeddings of one person.
 
     Args:
         fields: What `dense_pose_fields` gave.
@@ -209,7 +209,7 @@ def vertex_fields(fields: dict[str, Any], surface: BodySurface, mesh: str) -> di
 def coco_fields(
     mask: NDArray[np.bool_], box: list[float], keypoints: NDArray[np.float64]
 ) -> dict[str, Any]:
-    """The COCO fields of one person.
+    """Return the COCO fields of one person.
 
     Args:
         mask: (H, W) bool, the person's visible pixels.

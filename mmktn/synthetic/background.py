@@ -26,7 +26,7 @@ Image = NDArray[np.float32]
 
 
 def plain(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) -> Image:
-    """One colour, or a straight gradient between two."""
+    """Return one colour, or a straight gradient between two."""
     height, width = shape_hw
     angle = rng.uniform(0, 2 * np.pi)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -38,7 +38,7 @@ def plain(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) -
 
 
 def white_noise(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) -> Image:
-    """Coarse or fine coloured noise without structure."""
+    """Return the coarse or fine coloured noise without structure."""
     cell = int(rng.integers(1, 9))
     small = rng.random((shape_hw[0] // cell + 1, shape_hw[1] // cell + 1, 3), np.float32)
     grain = resized(small, shape_hw)
@@ -46,14 +46,14 @@ def white_noise(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: fl
 
 
 def clouds(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) -> Image:
-    """Fractal noise between three colours."""
+    """Return the fractal noise between three colours."""
     first = fractal_noise(shape_hw, rng, cells=rng.uniform(1, 6), octaves=6)
     second = fractal_noise(shape_hw, rng, cells=rng.uniform(2, 10), octaves=4)
     return blend(blend(random_color(rng), random_color(rng), first), random_color(rng), second**2)
 
 
 def meadow(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) -> Image:
-    """Sky over textured ground, with a tree line and a few posts."""
+    """Return the sky over textured ground, with a tree line and a few posts."""
     height, width = shape_hw
     sky_low, sky_high = natural_color(rng), np.array([0.45, 0.62, 0.88], np.float32)
     rows = np.linspace(1, 0, height, dtype=np.float32)[:, None].repeat(width, axis=1)
@@ -73,7 +73,7 @@ def meadow(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) 
 
 
 def room(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) -> Image:
-    """A wall with panels, pictures or shelves above a floor."""
+    """Return a wall with panels, pictures or shelves above a floor."""
     line = int(np.clip(horizon + rng.uniform(0.05, 0.3), 0.15, 0.97) * shape_hw[0])
     grain = fractal_noise(shape_hw, rng, cells=40, octaves=3)
     image = blend(natural_color(rng) * 0.9, natural_color(rng) * 0.9, grain * 0.25)
@@ -87,7 +87,7 @@ def room(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) ->
 
 
 def street(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) -> Image:
-    """Blocks with rows of windows above a road."""
+    """Return the blocks with rows of windows above a road."""
     height, width = shape_hw
     image = np.tile(natural_color(rng) * 0.3 + 0.65, (height, width, 1))
     line = int(np.clip(horizon + rng.uniform(0.02, 0.15), 0.15, 0.97) * height)
@@ -125,7 +125,7 @@ def blurred_shapes(shape_hw: tuple[int, int], rng: np.random.Generator, horizon:
 
 
 def photograph(shape_hw: tuple[int, int], rng: np.random.Generator, horizon: float) -> Image:
-    """Part of a photograph of something else."""
+    """Return the part of a photograph of something else."""
     photos = load_surroundings().photos
     return photo_crop(photos[int(rng.integers(len(photos)))], shape_hw, rng)
 

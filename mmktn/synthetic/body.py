@@ -49,7 +49,7 @@ class Template:
     neighbours: sparse.csr_array
 
     def garment_at(self, keypoint: str) -> NDArray[np.float64]:
-        """(4,) place in `garment` of the skin next to a keypoint."""
+        """Return (4,) place in `garment` of the skin next to a keypoint."""
         gap = np.linalg.norm(self.mesh.vertices - self.keypoints[keypoint], axis=1)
         return np.asarray(self.garment[int(gap.argmin())])
 
@@ -111,7 +111,7 @@ def _garment_places(
     skeleton: SyntheticSkeleton,
     keypoints: Mapping[str, NDArray[np.float64]],
 ) -> NDArray[np.float64]:
-    """(V, 4) as in `Template.garment`."""
+    """Return (V, 4) as in `Template.garment`."""
     places, index = skeleton.joint_positions, skeleton.joint_index
     joints = ("left_ankle", "left_knee", "left_hip", "left_shoulder")
     own = np.stack(
@@ -190,7 +190,7 @@ class Figure:
     traits: dict[str, float] = field(default_factory=dict)
 
     def placed(self, position: NDArray[np.float64], yaw: float) -> Figure:
-        """The figure turned to the left by `yaw` radians and moved by `position` (3,) metres."""
+        """Return figure turned to the left by `yaw` radians and moved by `position` (3,) metres."""
         c, s = np.cos(yaw), np.sin(yaw)
         turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
         points = {name: turn @ p + position for name, p in self.keypoints.items()}
@@ -260,7 +260,7 @@ def _joint_motions(
     places: NDArray[np.float64],
     rotations: dict[str, NDArray[np.float64]],
 ) -> NDArray[np.float64]:
-    """(J, 3, 4) motions of rest positions, joints at `places`, to posed positions."""
+    """Return (J, 3, 4) motions of rest positions, joints at `places`, to posed positions."""
     own = replace(skeleton, joint_positions=places)
     turns = np.stack([rotations.get(name, np.eye(3)) for name in skeleton.joint_names])
     return own.joint_transforms(turns)

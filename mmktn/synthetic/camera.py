@@ -68,7 +68,7 @@ class Camera:
         return np.stack([x, y, depth], axis=1)
 
     def ray(self, x: float, y: float) -> np.ndarray:
-        """Unit direction `(3,)` in the world of the ray through an image point."""
+        """Return the unit direction `(3,)` in the world of the ray through an image point."""
         local = np.array(
             [(x - self.width / 2) / self.focal, -(y - self.height / 2) / self.focal, -1.0]
         )

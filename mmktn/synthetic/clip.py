@@ -154,7 +154,7 @@ def _frame(
 def _body_points(
     camera: Camera, labels: Labels, index: int, vertices: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """(P, 3) column, row, and whether the person's body is seen there at that depth."""
+    """Return (P, 3) column, row, and whether the person's body is seen there at that depth."""
     image = camera.project(labels.people[index].figure.vertices[vertices])
     column, row = (np.floor(image[:, k]).astype(np.int64) for k in (0, 1))
     inside = (column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height)

@@ -114,7 +114,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 
 def options_from(args: argparse.Namespace) -> GeneratorOptions:
-    """Generator options of the command line."""
+    """Yield the generator options of the command line."""
     people = tuple(args.people) if args.people else ((2, 5) if args.crowd else (1, 4))
     return GeneratorOptions(
         seed=args.seed,
@@ -151,7 +151,7 @@ def clear_output(out: Path, overwrite: bool) -> None:
 
 
 def statistics(files: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Counts of one split."""
+    """Return the counts of one split."""
     content = next(iter(files.values()))
     points = [len(a["dp_x"]) for a in content["annotations"] if "dp_x" in a]
     index = np.array([image["crowdIndex"] for image in content["images"]])

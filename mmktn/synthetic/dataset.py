@@ -120,7 +120,7 @@ def _job(
 
 
 def _empty_file(name: str, split: str, options: GeneratorOptions) -> dict[str, Any]:
-    """An annotation file without images."""
+    """Return an annotation file without images."""
     category = {
         "id": 1,
         "name": "person",

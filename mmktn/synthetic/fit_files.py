@@ -197,7 +197,7 @@ def _json_rows(file: Path) -> list[dict[str, Any]]:
 
 
 def _array(row: Mapping[str, Any], key: str, *shapes: tuple[int, ...]) -> NDArray[np.float64]:
-    """Numbers of a field; -1 in a shape stands for any length."""
+    """Return the numbers of a field; -1 in a shape stands for any length."""
     try:
         array = np.asarray(row[key], dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:

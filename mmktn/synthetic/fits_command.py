@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _result_entries(
     labels: MeshLabels, image_id: int, scores: Sequence[float], category: int
 ) -> list[dict[str, Any]]:
-    """Entries of the official result format, of all people with a visible pixel."""
+    """Return the entries of the official result format, of all people with a visible pixel."""
     seen = np.flatnonzero(labels.areas).tolist()
     found = [labels.maps.person(k + 1) for k in seen]
     detections = DenseDetections.from_maps(

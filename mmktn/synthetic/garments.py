@@ -64,7 +64,7 @@ class _Skin:
     def shell(
         self, chosen: NDArray[np.bool_], offset: NDArray[np.floating], part: str, rounds: int = 0
     ) -> Layer | None:
-        """The faces whose three vertices are chosen, lifted by `offset` (V,) metres."""
+        """Return the faces whose three vertices are chosen, lifted by `offset` (V,) metres."""
         faces = self.template.mesh.faces
         faces = faces[chosen[faces].all(axis=1)]
         if len(faces) == 0:
@@ -88,7 +88,7 @@ class _Skin:
         part: str,
         side: NDArray[np.floating] | None = None,
     ) -> Layer | None:
-        """Rings round the chosen vertices (V,) at levels of a coordinate (V,), joined."""
+        """Return rings round the chosen vertices (V,) at levels of a coordinate (V,), joined."""
         step = float(np.abs(np.diff(rings.levels)).mean()) if len(rings.levels) > 1 else 0.03
         bands, kept = [], []
         for k, level in enumerate(rings.levels):
@@ -158,11 +158,11 @@ class _Skin:
         return made
 
     def lower_body(self) -> NDArray[np.bool_]:
-        """(V,) torso and legs."""
+        """Return (V,) torso and legs."""
         return (self.charts <= 2) | ((self.charts >= 7) & (self.charts <= 14))
 
     def bottoms(self) -> list[Layer | None]:
-        """Skirt or trouser legs."""
+        """Return the skirt or trouser legs."""
         outfit = self.outfit
         if outfit.skirt:
             tiers = np.arange(outfit.hem + 0.05, outfit.leg_end - 0.02, -0.035)
@@ -181,14 +181,14 @@ class _Skin:
         return made
 
     def shoes(self) -> list[Layer | None]:
-        """Shoes without toes."""
+        """Return the shoes without toes."""
         if not self.outfit.shod:
             return []
         lift = np.full(len(self.charts), 0.009 * self.scale)
         return [self.shell(self.zone.shoe, lift, "shoe", rounds=8)]
 
     def hair(self) -> list[Layer | None]:
-        """Volume on the scalp and long hair down the neck."""
+        """Return the volume on the scalp and long hair down the neck."""
         outfit = self.outfit
         if outfit.bald:
             return []
@@ -213,7 +213,7 @@ class _Skin:
         return made
 
     def hats(self) -> list[Layer | None]:
-        """Beanie, cap or a hat with a brim all round."""
+        """Return the Beanie, cap or a hat with a brim all round."""
         outfit = self.outfit
         if not outfit.hat:
             return []
@@ -235,7 +235,7 @@ class _Skin:
         return made
 
     def bags(self) -> list[Layer | None]:
-        """A backpack or a bag at the hip."""
+        """Return a backpack or a bag at the hip."""
         if not self.outfit.bag:
             return []
         points = self.figure.keypoints
@@ -263,7 +263,7 @@ class _Skin:
 
 
 def _grid_faces(rows: int, columns: int) -> NDArray[np.int64]:
-    """Triangles of a grid of points, row after row."""
+    """Return the triangles of a grid of points, row after row."""
     corner = np.arange(rows * columns).reshape(rows, columns)
     a, b, c, d = corner[:-1, :-1], corner[:-1, 1:], corner[1:, :-1], corner[1:, 1:]
     first = np.stack([a, b, c], axis=-1).reshape(-1, 3)

@@ -46,7 +46,7 @@ class PinholeCamera:
     image_hw: tuple[int, int]
 
     def project(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N, 3) of the camera frame to (N, 3): x, y in pixels, depth in metres."""
+        """Return (N, 3) of the camera frame to (N, 3): x, y in pixels, depth in metres."""
         depth = points[:, 2]
         safe = np.where(np.abs(depth) < 1e-9, 1e-9, depth)
         image = (points / safe[:, None]) @ self.matrix[:2].T
@@ -133,7 +133,7 @@ class ChartedMesh:
         return cls(atlas.mesh_faces, atlas.face_charts, atlas.uv[atlas.faces], mesh_map, weights)
 
     def vertices(self, fitted: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(V, 3) of this mesh from those of the fitted one."""
+        """Return (V, 3) of this mesh from those of the fitted one."""
         if self.mesh_map is None:
             return fitted
         return self.mesh_map.apply(fitted[: self.mesh_map.num_source])
@@ -158,7 +158,7 @@ class MeshLabels:
         return np.bincount(self.maps.instance.ravel(), minlength=len(self.keypoints) + 1)[1:]
 
     def records(self, *, seed: int = 0, min_pixels: int = 60) -> list[dict[str, Any]]:
-        """DensePose-COCO annotations without ids, of the people with enough visible pixels.
+        """Return DensePose-COCO annotations without ids, of the people with enough visible pixels.
 
         Args:
             seed: of the choice of points.
@@ -230,7 +230,7 @@ def _keypoints(
     raster: RasterResult,
     mask: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """(17, 3); visible where the person's own skin is seen no farther in front than flesh is."""
+    """Return (17, 3); visible where person's own skin is seen no farther in front than flesh is."""
     if person.keypoints is not None:
         return person.keypoints
     found = np.zeros((len(COCO_KEYPOINT_NAMES), 3))

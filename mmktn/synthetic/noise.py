@@ -21,7 +21,7 @@ def resized(
 
 
 def blurred(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """Gaussian blur by `sigma` pixels."""
+    """Return the gaussian blur by `sigma` pixels."""
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), dtype=np.float32)
 
 
@@ -59,7 +59,7 @@ def fractal_noise(
 
 
 def hsv(hue: float, saturation: float, value: float) -> NDArray[np.float32]:
-    """RGB colour (3,) in [0, 1] from hue, saturation and value in [0, 1]."""
+    """Return the RGB colour (3,) in [0, 1] from hue, saturation and value in [0, 1]."""
     sector = (hue % 1.0) * 6.0
     offsets = np.abs(np.array([sector - 3.0, sector - 2.0, sector - 4.0]))
     full = np.clip(np.array([offsets[0] - 1.0, 2.0 - offsets[1], 2.0 - offsets[2]]), 0, 1)
@@ -69,7 +69,7 @@ def hsv(hue: float, saturation: float, value: float) -> NDArray[np.float32]:
 def random_color(
     rng: np.random.Generator, *, saturation: tuple[float, float] = (0.0, 0.9)
 ) -> NDArray[np.float32]:
-    """A colour (3,) in [0, 1]; dark ones and gaudy ones are rarer than in a uniform draw."""
+    """Return a colour (3,) in [0, 1]; dark ones and gaudy ones are rarer than in a uniform draw."""
     low, high = saturation
     value = 0.08 + 0.9 * rng.random() ** 0.7
     return hsv(rng.random(), low + (high - low) * rng.random() ** 1.4, value)

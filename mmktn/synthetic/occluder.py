@@ -60,7 +60,7 @@ class Occluder:
         return radius <= 1 + self.ripple * waves
 
     def paint(self, shape_hw: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
-        """Texture (H, W, 3) of the shape, in image coordinates."""
+        """Return the texture (H, W, 3) of the shape, in image coordinates."""
         noise = fractal_noise(shape_hw, rng, cells=12, octaves=4, persistence=0.7)
         return blend(self.colors[0], self.colors[1], noise)
 

@@ -52,7 +52,7 @@ def overview_sheet(samples: list[Sample], *, scale: float = 1.0) -> NDArray[np.u
 
 
 def contact_sheet(samples: list[Sample], *, columns: int = 8) -> NDArray[np.uint8]:
-    """The pictures alone, side by side.
+    """Return the pictures alone, side by side.
 
     Args:
         samples: of one size; the last row is filled up with white.
@@ -71,7 +71,7 @@ def contact_sheet(samples: list[Sample], *, columns: int = 8) -> NDArray[np.uint
 
 
 def _colored(values: NDArray[np.floating], maps: DenseTruth, palette: int) -> NDArray[np.uint8]:
-    """Colour-mapped labels on a dark ground."""
+    """Return the colour-mapped labels on a dark ground."""
     colors = cv2.applyColorMap(values.astype(np.uint8), palette)
     picture = np.array(colors[..., ::-1], np.uint8)
     picture[maps.instance == 0] = 24
@@ -79,7 +79,7 @@ def _colored(values: NDArray[np.floating], maps: DenseTruth, palette: int) -> ND
 
 
 def _with_points(sample: Sample, picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    """Faded picture with boxes and the dp points in chart colours."""
+    """Return the faded picture with boxes and the dp points in chart colours."""
     canvas = (picture * 0.4).astype(np.uint8)
     palette = cv2.applyColorMap(
         (np.arange(NUM_CHARTS + 1) * (255.0 / NUM_CHARTS)).astype(np.uint8), cv2.COLORMAP_PARULA

@@ -64,7 +64,7 @@ class PoseAngles:
 def joint_rotations(
     skeleton: SyntheticSkeleton, pose: PoseAngles
 ) -> dict[str, NDArray[np.float64]]:
-    """Rotations of all joints of a pose.
+    """Return the rotations of all joints of a pose.
 
     Args:
         skeleton: names and rest positions of the joints.
@@ -172,14 +172,14 @@ def _set_fingers(
 
 
 def axis_turn(axis: NDArray[np.float64], angle: float) -> NDArray[np.float64]:
-    """Rotation matrix (3, 3) by `angle` radians about a unit axis (Rodrigues)."""
+    """Return the rotation matrix (3, 3) by `angle` radians about a unit axis (Rodrigues)."""
     x, y, z = axis
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
 def _shortest_turn(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rotation that takes one unit vector to another."""
+    """Return the rotation that takes one unit vector to another."""
     axis = np.cross(start, end)
     sine, cosine = np.linalg.norm(axis), float(start @ end)
     if sine < 1e-9:
@@ -193,7 +193,7 @@ def _unit(vector: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def _idle_arm(rng: np.random.Generator) -> LimbAngles:
-    """Hanging, on the hip, before the body, on the phone, or behind the back."""
+    """Return the hanging, on the hip, before the body, on the phone, or behind the back."""
     kind = rng.random()
     if kind < 0.45:
         side, front, bend = rng.uniform(5, 22), rng.normal(0, 10), abs(rng.normal(12, 12))
@@ -232,7 +232,7 @@ def _standing(rng: np.random.Generator) -> PoseAngles:
 
 
 def gait(speed: float, phase: float, arms_side: tuple[float, float]) -> PoseAngles:
-    """A moment of walking: arms and legs swing against each other.
+    """Return a moment of walking: arms and legs swing against each other.
 
     Args:
         speed: 0.5 is a stroll, 1 a brisk walk, 1.6 a run.
@@ -254,7 +254,7 @@ def gait(speed: float, phase: float, arms_side: tuple[float, float]) -> PoseAngl
 
 
 def _walking(rng: np.random.Generator) -> PoseAngles:
-    """A phase of a gait between a stroll and a run."""
+    """Return a phase of a gait between a stroll and a run."""
     speed, phase = rng.uniform(0.5, 1.6), rng.uniform(0, 2 * np.pi)
     return gait(speed, phase, (rng.uniform(6, 14), rng.uniform(6, 14)))
 
@@ -373,7 +373,7 @@ def random_pose(rng: np.random.Generator, *, style: str | None = None) -> PoseAn
 
 
 def _random_curl(rng: np.random.Generator) -> tuple[float, ...]:
-    """A relaxed hand, an open one, a fist, or a pointing one."""
+    """Return a relaxed hand, an open one, a fist, or a pointing one."""
     kind = rng.random()
     if kind < 0.55:
         low, high = 5.0, 35.0

@@ -61,11 +61,11 @@ class Labels:
     rasters: list[RasterResult]
 
     def masks(self) -> list[NDArray[np.bool_]]:
-        """(H, W) visible pixels of each person's body."""
+        """Return (H, W) visible pixels of each person's body."""
         return [self.maps.instance == k + 1 for k in range(len(self.people))]
 
     def outlines(self) -> list[NDArray[np.bool_]]:
-        """(H, W) visible pixels of each person with clothes and hair."""
+        """Return (H, W) visible pixels of each person with clothes and hair."""
         return [self.outline == k + 1 for k in range(len(self.people))]
 
 
@@ -117,7 +117,7 @@ def _raster(
 
 
 def _cover_depth(camera: Camera, figure: Figure) -> NDArray[np.float64] | None:
-    """(H, W) depth of clothes and hair, infinite beside them; None for a bare figure."""
+    """Return (H, W) depth of clothes and hair, infinite beside them; None for a bare figure."""
     if not figure.layers:
         return None
     vertices, faces = _joined([(layer.vertices, layer.faces) for layer in figure.layers])
@@ -127,7 +127,7 @@ def _cover_depth(camera: Camera, figure: Figure) -> NDArray[np.float64] | None:
 def _joined(
     meshes: list[tuple[NDArray[np.float64], NDArray[np.int64]]],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Several meshes as one."""
+    """Return several meshes as one."""
     shifts = np.cumsum([0, *(len(vertices) for vertices, _ in meshes[:-1])])
     faces = [faces + shift for (_, faces), shift in zip(meshes, shifts, strict=True)]
     return np.concatenate([vertices for vertices, _ in meshes]), np.concatenate(faces)
@@ -136,7 +136,7 @@ def _joined(
 def labelled_keypoints(
     labels: Labels, person: int, names: tuple[str, ...], *, camera: Camera, template: Template
 ) -> NDArray[np.float64]:
-    """Keypoints of a person with visibility.
+    """Return the keypoints of a person with visibility.
 
     A keypoint is visible when, at its pixel or one next to it, the person's own surface is seen
     near the keypoint; it is hidden when something else, or another side or part of the person, is.
@@ -212,7 +212,7 @@ def _visible_outline(
 
 
 def _bodies_in(outline: NDArray[np.uint8], rasters: list[RasterResult]) -> NDArray[np.uint8]:
-    """(H, W) the outline without what only clothes and hair show."""
+    """Return (H, W) the outline without what only clothes and hair show."""
     instance = outline.copy()
     for k, raster in enumerate(rasters):
         instance[(outline == k + 1) & ~raster.hit] = 0
@@ -324,7 +324,7 @@ def _lit(
     direction: NDArray[np.float64],
     size: int = 112,
 ) -> NDArray[np.float32]:
-    """(N,) share of the key light that reaches points of a mesh, by a shadow map."""
+    """Return (N,) share of the key light that reaches points of a mesh, by a shadow map."""
     across = np.cross(direction, [0.3, 1.0, 0.2])
     across /= np.linalg.norm(across)
     axes = np.stack([across, -np.cross(direction, across), -direction], axis=1)
@@ -357,7 +357,7 @@ def _creases(raster: RasterResult, focal: float) -> NDArray[np.float32]:
 
 
 def _cast_shadows(scene: Scene, people: list[Person], template: Template) -> NDArray[np.float32]:
-    """(H, W) factor of the shadows that the key light throws on the ground."""
+    """Return (H, W) factor of the shadows that the key light throws on the ground."""
     camera, light = scene.camera, scene.light
     factor = np.ones((camera.height, camera.width), np.float32)
     direction = light.direction
@@ -394,7 +394,7 @@ def _draw_occluders(
 
 
 def _contact_shadows(camera: Camera, people: list[Person]) -> NDArray[np.float32]:
-    """(H, W) factor that darkens the ground around the feet."""
+    """Return (H, W) factor that darkens the ground around the feet."""
     light = np.ones((camera.height, camera.width), np.float32)
     for person in people:
         for side in ("left", "right"):
@@ -413,7 +413,7 @@ def _contact_shadows(camera: Camera, people: list[Person]) -> NDArray[np.float32
 
 
 def _photograph(picture: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Exposure, colour, vignette, blur of motion and focus, sensor noise, compression."""
+    """Return exposure, colour, vignette, blur of motion and focus, sensor noise, compression."""
     height, width = picture.shape[:2]
     if rng.random() < 0.2:
         patches = fractal_noise((height, width), rng, cells=2, octaves=2)
@@ -444,7 +444,7 @@ def _photograph(picture: NDArray[np.float32], rng: np.random.Generator) -> NDArr
 
 
 def _motion_kernel(rng: np.random.Generator) -> NDArray[np.float32]:
-    """A line of 3 to 9 pixels in any direction."""
+    """Return a line of 3 to 9 pixels in any direction."""
     size = 2 * int(rng.integers(1, 5)) + 1
     kernel = np.zeros((size, size), np.float32)
     turn, half = rng.uniform(0, np.pi), size // 2

@@ -35,7 +35,7 @@ _SURFACE_NAMES = {"head": "head_top"}
 
 
 def _bones(text: str) -> list[list[int]]:
-    """Pairs of 1-based keypoint numbers, as COCO writes skeletons."""
+    """Return the pairs of 1-based keypoint numbers, as COCO writes skeletons."""
     return [[int(end) for end in bone.split("-")] for bone in text.split()]
 
 
@@ -105,7 +105,7 @@ class Sample:
 
 @lru_cache(maxsize=1)
 def load_template(surface: str) -> Template:
-    """The tables of a surface, once per process."""
+    """Return the tables of a surface, once per process."""
     return Template.from_surface(load_surface(surface))
 
 
@@ -165,7 +165,7 @@ def _acceptable_scene(
 def _keypoints_of_all(
     labels: Labels, names: tuple[str, ...], scene: Scene, template: Template
 ) -> NDArray[np.float64]:
-    """(N, K, 3) keypoints of every person."""
+    """Return (N, K, 3) keypoints of every person."""
     wanted = tuple(_SURFACE_NAMES.get(name, name) for name in names)
     return np.stack(
         [
@@ -188,7 +188,7 @@ def _records(
     template: Template,
     stream: list[int],
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Image fields and annotations of one image in one format."""
+    """Return the image fields and annotations of one image in one format."""
     image_id = stream[1] * 1_000_000 + stream[2] + 1
     bodies, outlines = labels.masks(), labels.outlines()
     boxes = [tight_box(mask) for mask in outlines]

@@ -117,7 +117,7 @@ def sample_scene(
 
 
 def projected_box(camera: Camera, figure: Figure) -> NDArray[np.float64]:
-    """(4,) x0, y0, x1, y1 of a figure in the image, cut at its edges."""
+    """Return (4,) x0, y0, x1, y1 of a figure in the image, cut at its edges."""
     points = camera.project(figure.vertices)
     limit = [camera.width, camera.height]
     low = np.clip(points[:, :2].min(axis=0), 0, limit)
@@ -138,7 +138,7 @@ def _number_of_people(
 def _random_camera(
     rng: np.random.Generator, size_hw: tuple[int, int], count: int
 ) -> tuple[Camera, float]:
-    """A camera and the ground distance at which a standing person has the wanted size."""
+    """Return a camera and the ground distance at which a standing person has the wanted size."""
     height, width = size_hw
     focal = float(rng.uniform(0.9, 2.0)) * max(size_hw)
     fill = rng.uniform(0.55, 1.0) if count == 1 else rng.uniform(0.42, 0.9)
@@ -187,7 +187,7 @@ def _random_yaw(rng: np.random.Generator, max_yaw_deg: float) -> float:
 
 
 def _ground_point(camera: Camera, column: float, distance: float) -> NDArray[np.float64]:
-    """Ground position at a horizontal distance whose image column is about `column`."""
+    """Return the ground position at a horizontal distance whose image column is about `column`."""
     x = (column - camera.width / 2) / camera.focal * distance
     return np.array([x, 0.0, camera.position[2] - distance])
 
@@ -242,7 +242,7 @@ def _row_positions(
 def _unhidden_crowd_index(
     camera: Camera, figures: list[Figure], points: list[NDArray[np.float64]]
 ) -> float:
-    """The crowdIndex if nobody hid anybody."""
+    """Return the crowdIndex if nobody hid anybody."""
     boxes, keypoints = [], []
     for figure, point in zip(figures, points, strict=True):
         # An eighth of the vertices gives the box to about a pixel.

@@ -69,7 +69,7 @@ def _decoded(code: NDArray[np.uint8]) -> Image:
 
 
 def panorama_directions(shape_hw: tuple[int, int]) -> NDArray[np.float64]:
-    """Unit directions (H, W, 3) of the pixels of a panorama."""
+    """Return the unit directions (H, W, 3) of the pixels of a panorama."""
     height, width = shape_hw
     turn = ((np.arange(width) + 0.5) / width - 0.5) * 2 * np.pi
     lift = (0.5 - (np.arange(height) + 0.5) / height) * np.pi
@@ -80,7 +80,7 @@ def panorama_directions(shape_hw: tuple[int, int]) -> NDArray[np.float64]:
 
 
 def harmonics(directions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Real spherical harmonics (N, 9) up to order 2 of unit directions (N, 3)."""
+    """Return the real spherical harmonics (N, 9) up to order 2 of unit directions (N, 3)."""
     x, y, z = directions.T
     return np.stack(
         [
@@ -101,7 +101,7 @@ def harmonics(directions: NDArray[np.float64]) -> NDArray[np.float64]:
 def view_of_panorama(
     panorama: Image, camera: Camera, *, yaw: float, widen: float = 1.0
 ) -> NDArray[np.float32]:
-    """What a camera sees of a panorama.
+    """Return what a camera sees of a panorama.
 
     Args:
         panorama: (H, W, 3).
@@ -139,7 +139,7 @@ def view_of_panorama(
 def ground_texture(
     texture: Image, camera: Camera, *, metres: float, turn: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """A texture laid on the ground.
+    """Return a texture laid on the ground.
 
     Args:
         texture: (H, W) in [0, 1].
@@ -174,7 +174,7 @@ def ground_texture(
 
 
 def photo_crop(photo: Image, shape_hw: tuple[int, int], rng: np.random.Generator) -> Image:
-    """A random part of a photograph, perhaps mirrored, stretched to a size."""
+    """Return a random part of a photograph, perhaps mirrored, stretched to a size."""
     height, width = photo.shape[:2]
     scale = rng.uniform(0.35, 1.0) * min(height / shape_hw[0], width / shape_hw[1])
     rows, columns = max(8, int(shape_hw[0] * scale)), max(8, int(shape_hw[1] * scale))

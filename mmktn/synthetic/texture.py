@@ -41,7 +41,7 @@ class Light:
     def shade(
         self, normals: NDArray[np.float64], lit: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """Factors (N, 3) of surface points' colours.
+        """Return the factors (N, 3) of surface points' colours.
 
         Args:
             normals: (N, 3) unit normals, world frame.
@@ -94,7 +94,7 @@ def _light_of_place(rng: np.random.Generator) -> Light:
 def surface_colors(
     outfit: Outfit, template: Template, rest: NDArray[np.float64], charts: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Unlit colours of surface points.
+    """Return the unlit colours of surface points.
 
     Args:
         outfit: the person's clothes.
@@ -127,7 +127,7 @@ def surface_colors(
 
 
 def _cloth_colors(cloth: Cloth, outfit: Outfit, rest: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(N, 3) colours of a fabric at rest positions."""
+    """Return (N, 3) colours of a fabric at rest positions."""
     across = (rest[:, 0] + 0.6 * rest[:, 2]) / cloth.period
     up = rest[:, 1] / cloth.period
     base, second = cloth.colors[0], cloth.colors[1]
@@ -158,7 +158,7 @@ def _cloth_colors(cloth: Cloth, outfit: Outfit, rest: NDArray[np.float64]) -> ND
 
 
 def layer_colors(outfit: Outfit, part: str, places: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Unlit colours (N, 3) of points on a layer.
+    """Return the unlit colours (N, 3) of points on a layer.
 
     Args:
         outfit: the person's clothes.
@@ -180,7 +180,7 @@ def folded(
     places: NDArray[np.float64],
     wrinkle: NDArray[np.float32],
 ) -> NDArray[np.float64]:
-    """Normals (N, 3) of cloth, tilted by folds of strength (N,), 0..1."""
+    """Return the normals (N, 3) of cloth, tilted by folds of strength (N,), 0..1."""
     slope = noise_slope(outfit, places[:, :3] * [1.0, 0.55, 1.0], per_metre=170)
     tilt = np.zeros_like(normals)
     tilt[:, :2] = -4.0 * wrinkle[:, None] * slope

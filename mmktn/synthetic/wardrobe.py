@@ -286,7 +286,7 @@ def _hair_zone(
 def sample_noise(
     outfit: Outfit, rest: NDArray[np.float64], *, per_metre: float
 ) -> NDArray[np.float32]:
-    """(N,) noise in [0, 1] wrapped around the body."""
+    """Return (N,) noise in [0, 1] wrapped around the body."""
     across = (rest[:, 0] + 0.7 * rest[:, 2] + 2.0) * per_metre
     up = (rest[:, 1] + 0.3 * rest[:, 2] + 1.0) * per_metre
     column = across.astype(np.int64) % NOISE_SIZE
@@ -296,7 +296,7 @@ def sample_noise(
 def noise_slope(
     outfit: Outfit, rest: NDArray[np.float64], *, per_metre: float
 ) -> NDArray[np.float32]:
-    """(N, 2) slope of `sample_noise` across and up the body, per cell of the noise."""
+    """Return (N, 2) slope of `sample_noise` across and up the body, per cell of the noise."""
     across = ((rest[:, 0] + 0.7 * rest[:, 2] + 2.0) * per_metre).astype(np.int64)
     up = ((rest[:, 1] + 0.3 * rest[:, 2] + 1.0) * per_metre).astype(np.int64)
     size, noise = NOISE_SIZE, outfit.noise

@@ -118,7 +118,7 @@ def _check_file(file: Path, what: str) -> None:
 
 
 def _announced(file: Path, needed: Sequence[str] | None, max_bytes: int) -> list[str]:
-    """Names of the arrays, after their headers were compared with what the archive holds."""
+    """Return names of the arrays, after their headers were compared with what the archive holds."""
     names, total = [], 0
     with zipfile.ZipFile(file) as archive:
         for entry in archive.infolist():

@@ -195,14 +195,14 @@ def _holds_values_alone(text: str) -> bool:
 
 
 def _local_path(source: str) -> str:
-    """Path of a `file://` address; other text as it is."""
+    """Return the path of a `file://` address; other text as it is."""
     if not source.startswith("file://"):
         return source
     return urllib.request.url2pathname(urllib.parse.urlsplit(source).path)
 
 
 def _unreadable(name: str, error: Exception) -> str:
-    """One line on a file that cannot be read."""
+    """Return one line on a file that cannot be read."""
     text = str(error).strip().splitlines()
     if isinstance(error, pickle.UnpicklingError) and "Weights only load failed" in str(error):
         refused = [line for line in text if "GLOBAL" in line or "Unsupported" in line]

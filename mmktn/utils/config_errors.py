@@ -37,7 +37,7 @@ def config_errors(cfg: Any) -> Iterator[None]:
 
 
 def explain(error: Exception, part: Any, cfg: Any) -> str:
-    """What is wrong with a part of a config.
+    """Return what is wrong with a part of a config.
 
     Args:
         error: What building it raised.
@@ -66,7 +66,7 @@ def explain(error: Exception, part: Any, cfg: Any) -> str:
 
 
 def find_part(cfg: Any, part: dict, prefix: str = "") -> str | None:
-    """Key under which a dict stands in a config: itself, or the first with equal content."""
+    """Return key under which a dict stands in a config: itself, or the first with equal content."""
     items: Any
     if isinstance(cfg, list | tuple):
         items = enumerate(cfg)
@@ -97,7 +97,7 @@ def _same_part(mine: dict, built: dict) -> bool:
 
 
 def _part_at_fault(trace: TracebackType | None) -> Any:
-    """Innermost config that was being built; None if the error arose elsewhere."""
+    """Return the innermost config that was being built; None if the error arose elsewhere."""
     part = None
     while trace is not None:
         if trace.tb_frame.f_code.co_name in _BUILDERS and "registry" in trace.tb_frame.f_locals:

@@ -41,7 +41,7 @@ def config_folders() -> list[Path]:
 
 
 def resolve_config(config: str | Path) -> str:
-    """Path of a config file.
+    """Return the path of a config file.
 
     Args:
         config: A path, returned as it is, or `mmktn::folder/name.py`; `mmktn::name.py` finds a
@@ -76,7 +76,7 @@ def resolve_config(config: str | Path) -> str:
 
 
 def require_config(config: str | Path) -> str:
-    """Path of a config file that exists.
+    """Return the path of a config file that exists.
 
     Args:
         config: As in `resolve_config`.
@@ -245,7 +245,7 @@ def _check_chain(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Variable
 
 
 def _config_text(path: Path) -> str:
-    """Text of a config; files that no text editor wrote are refused."""
+    """Return the text of a config; files that no text editor wrote are refused."""
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise UserError(f"{path}: {path.stat().st_size} bytes are too many for a config")
     content = path.read_bytes()
@@ -264,7 +264,7 @@ def _config_text(path: Path) -> str:
 
 
 def _bases(path: Path, text: str) -> list[str]:
-    """What a config names as its bases: files, relative to its folder.
+    """Return what a config names as its bases: files, relative to its folder.
 
     Raises:
         UserError: The text is no Python, JSON or YAML, or holds no keys.
@@ -310,7 +310,7 @@ def _python_bases(tree: ast.Module) -> Any:
 
 
 def _read_yaml(path: Path, text: str) -> Any:
-    """Content of a YAML text, plain types alone.
+    """Return the content of a YAML text, plain types alone.
 
     Raises:
         UserError: Not YAML.
@@ -333,14 +333,14 @@ def _place_in_config(error: BaseException) -> str | None:
 
 
 def _first_cause(error: BaseException) -> BaseException:
-    """The error that started a chain."""
+    """Return the error that started a chain."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     return error
 
 
 def _missing_module(error: BaseException | None) -> str:
-    """Top-level name of the module whose absence started a chain of import errors."""
+    """Return the top-level name of the module whose absence started a chain of import errors."""
     name = ""
     while error is not None:
         if isinstance(error, ModuleNotFoundError) and error.name:

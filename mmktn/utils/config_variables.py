@@ -40,7 +40,7 @@ class Variable:
 
 
 def variables_of(path: Path, tree: ast.Module) -> dict[str, Variable]:
-    """Variables of one config file.
+    """Return the variables of one config file.
 
     Args:
         path: The file.
@@ -85,14 +85,14 @@ def check_set_anew(path: Path, names: Iterable[str], below: dict[str, Variable])
 
 
 def set_and_not_read(tree: ast.Module) -> list[str]:
-    """Top-level names that a config sets and uses nowhere."""
+    """Return the top-level names that a config sets and uses nowhere."""
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     used = {node.id for node in names if isinstance(node.ctx, ast.Load)}
     return [name for name, _ in _assigned(tree) if name not in used]
 
 
 def _assigned(tree: ast.Module) -> list[tuple[str, ast.expr]]:
-    """Top-level names and what they are set to."""
+    """Return the top-level names and what they are set to."""
     return [
         (target.id, node.value)
         for node in tree.body

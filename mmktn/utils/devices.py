@@ -13,7 +13,7 @@ DEVICE_HELP = "cpu, cuda, cuda:1, mps, ...; default: the GPU if there is one"
 
 
 def find_device(device: str | torch.device | None = None) -> torch.device:
-    """Device to run on.
+    """Return the device to run on.
 
     Args:
         device: What the user asked for; None takes the CUDA GPU if there is one. Apple's (`mps`)

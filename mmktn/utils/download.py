@@ -78,7 +78,7 @@ class _BrokenOffError(Exception):
 
 
 def home_folder() -> Path:
-    """Folder of fetched files: `MMKTN_HOME` or `~/.cache/mmktn`."""
+    """Return the folder of fetched files: `MMKTN_HOME` or `~/.cache/mmktn`."""
     chosen = os.environ.get(HOME_VARIABLE)
     return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "mmktn"
 
@@ -89,7 +89,7 @@ def is_offline() -> bool:
 
 
 def place_of(address: str) -> Path:
-    """Where the content of an address is kept; different addresses never share a file."""
+    """Tell where the content of an address is kept; different addresses never share a file."""
     path = urllib.parse.unquote(urllib.parse.urlsplit(address).path)
     key = sha256(address.encode()).hexdigest()[:16]
     return home_folder() / "downloads" / key / (Path(path).name or "file")
@@ -174,7 +174,7 @@ def say(text: str) -> None:
 
 
 def readable_size(count: int | None) -> str:
-    """A number of bytes as people write it."""
+    """Return a number of bytes as people write it."""
     if count is None:
         return "unknown size"
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count} bytes"
@@ -190,7 +190,7 @@ def _advice(target: Path) -> str:
 
 
 def _kept(target: Path, pin: Pin) -> Fetched:
-    """A file that was fetched before.
+    """Return a file that was fetched before.
 
     Raises:
         UserError: It has changed since, or is not what is known.
@@ -367,7 +367,7 @@ def _extent(answer: Any, part: PartialDownload) -> tuple[bool, int | None]:
 
 
 def _version_mark(answer: Any) -> str | None:
-    """What tells versions of a file apart, if the server says it; weak ETags do not."""
+    """Return what tells versions of a file apart, if the server says it; weak ETags do not."""
     mark = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
     return None if mark is None or mark.startswith("W/") else mark
 

@@ -30,7 +30,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def find_log(path: Path) -> Path:
-    """The scalars file itself, or the newest one below a work dir.
+    """Return the scalars file itself, or the newest one below a work dir.
 
     Raises:
         FileNotFoundError: There is none.
@@ -44,7 +44,7 @@ def find_log(path: Path) -> Path:
 
 
 def read_log(path: Path) -> dict[str, list[tuple[int, float]]]:
-    """Values of a log as (step, value) by key.
+    """Return the values of a log as (step, value) by key.
 
     Raises:
         UserError: A line is not a JSON object; the message gives its number.
@@ -101,7 +101,7 @@ def plot_curves(logs: list[Path], keys: list[str], out: Path) -> None:
 
 
 def time_line(path: Path) -> str:
-    """One line: median and extremes of the seconds per iteration.
+    """Return one line: median and extremes of the seconds per iteration.
 
     Raises:
         UserError: The log has no times.

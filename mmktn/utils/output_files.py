@@ -211,7 +211,7 @@ def named_errors(path: Path) -> Iterator[None]:
 
 
 def _identities(path: Path) -> set[object]:
-    """What is equal for two paths of one file: the file's number if it exists, the real path."""
+    """Return what is equal for two paths of one file: file's number if it exists, the real path."""
     real: set[object] = {os.path.realpath(path)}
     try:
         found = path.stat()
@@ -237,7 +237,7 @@ def _check_parent(path: Path) -> None:
 
 
 def _umask() -> int:
-    """The process's file mode mask, which can only be read by setting it."""
+    """Return the process's file mode mask, which can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

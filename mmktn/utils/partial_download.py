@@ -18,7 +18,7 @@ _BLOCK = 1 << 20
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits."""
+    """Return the SHA-256 of a file, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(_BLOCK):
@@ -163,7 +163,7 @@ class _FileErrors:
 
 
 def _read_note(path: Path) -> dict[str, Any] | None:
-    """What stands beside a part; None if it is not there, or damaged."""
+    """Return what stands beside a part; None if it is not there, or damaged."""
     try:
         note = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

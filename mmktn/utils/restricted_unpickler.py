@@ -95,7 +95,7 @@ def _bytearray(content: Any = b"", *coding: Any) -> bytearray:
 
 
 def _collect(kind: Callable[..., Any]) -> Callable[..., Any]:
-    """A container made of another one: the only way in which pickles call these."""
+    """Return a container made of another one: the only way in which pickles call these."""
 
     def make(content: Any = ()) -> Any:
         if not isinstance(content, list | tuple | dict | set | frozenset):
@@ -119,7 +119,7 @@ def _default_dict(factory: Any = None, *content: Any) -> Any:
 
 
 def _value(kind: type) -> Callable[..., Any]:
-    """A number or text made of a plain value."""
+    """Return a number or text made of a plain value."""
 
     def make(*content: Any) -> Any:
         if any(not isinstance(c, _ATOMS) or len(str(c)) > _MAX_DIGITS for c in content):
@@ -130,7 +130,7 @@ def _value(kind: type) -> Callable[..., Any]:
 
 
 def _key(key: Any) -> Any:
-    """A key of a dict, or member of a set, that is cheap to hash.
+    """Return a key of a dict, or member of a set, that is cheap to hash.
 
     A tuple nested a million times would overflow the stack when it is hashed.
 
@@ -227,7 +227,7 @@ class ArrayUnpickler(_BASE):
         super().__init__(self._bounded, encoding=encoding)
 
     def find_class(self, module: str, name: str) -> Any:
-        """Stand-in of an admitted name.
+        """Return the stand-in of an admitted name.
 
         Raises:
             pickle.UnpicklingError: The name is not admitted.

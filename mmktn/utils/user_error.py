@@ -57,7 +57,7 @@ def one_line_errors(name: str) -> Callable[[Callable[_P, int | None]], Callable[
 
 
 def _rank() -> str:
-    """Which process of a distributed run speaks; empty where there is one process."""
+    """Tell which process of a distributed run speaks; empty where there is one process."""
     if os.environ.get("WORLD_SIZE", "1") == "1":
         return ""
     return f" (rank {os.environ.get('RANK', '?')})"
@@ -69,7 +69,7 @@ def debugging() -> bool:
 
 
 def describe_error(error: BaseException) -> str:
-    """One line on an error, without control characters.
+    """Return one line on an error, without control characters.
 
     Args:
         error: The error.

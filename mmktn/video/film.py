@@ -133,7 +133,7 @@ class Film(Protocol):
         """
 
     def digest(self) -> str:
-        """What tells this film from others, without reading all of it."""
+        """Return what tells this film from others, without reading all of it."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Place:
 
 
 def selected(film: Film, wanted: Selection, *, place: Place | None = None) -> Iterator[Frame]:
-    """The frames of a selection.
+    """Yield the frames of a selection.
 
     Args:
         film: The film.
@@ -222,7 +222,7 @@ class AvFilm:
             self.info = self._look(container)
 
     def opened(self) -> Any:
-        """A container of PyAV, to be closed.
+        """Return a container of PyAV, to be closed.
 
         Raises:
             UserError: It cannot be opened.
@@ -273,7 +273,7 @@ class AvFilm:
         )
 
     def _rotation(self, container: Any, stream: Any) -> int:
-        """The rotation that the first frames that can be read carry."""
+        """Return the rotation that the first frames that can be read carry."""
         av = require("av", "video")
         errors = 0
         packets = container.demux(stream)
@@ -316,7 +316,7 @@ class AvFilm:
             self.cut = self._cut(stream, last)
 
     def _cut(self, stream: Any, last: int) -> str | None:
-        """Where the film ended, if that is long before its announced end."""
+        """Tell where the film ended, if that is long before its announced end."""
         if self.info.live or not stream.duration:
             return None
         announced = float(stream.duration * stream.time_base)
@@ -467,12 +467,12 @@ class CameraFilm:
 
 
 def turned(image: NDArray[np.uint8], rotation: int) -> NDArray[np.uint8]:
-    """A picture turned by a multiple of 90 degrees, counter-clockwise."""
+    """Return a picture turned by a multiple of 90 degrees, counter-clockwise."""
     return np.ascontiguousarray(np.rot90(image, rotation // 90 % 4))
 
 
 def _checked(number: int, pts: int, image: NDArray[np.uint8], size_hw: tuple[int, int]) -> Frame:
-    """A frame, if it has the size of the others."""
+    """Return a frame, if it has the size of the others."""
     if image.shape[:2] != size_hw:
         height, width = image.shape[:2]
         text = f"has {width} x {height} pixels, the film {size_hw[1]} x {size_hw[0]}"
@@ -491,7 +491,7 @@ def _digest_of(path: Path) -> str:
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:
-    """Key that puts frame 10 behind frame 9."""
+    """Return the key that puts frame 10 behind frame 9."""
     parts = re.split(r"(\d+)", name)
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts if part]
 

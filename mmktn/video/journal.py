@@ -53,7 +53,7 @@ class FilmJournal:
         return bool(self.pieces) and bool(self.pieces[-1].get("end"))
 
     def file(self, kind: str, suffix: str, number: int | None = None) -> Path:
-        """Path of a file of a piece; by default of the next one."""
+        """Return the path of a file of a piece; by default of the next one."""
         which = len(self.pieces) if number is None else number
         return self.folder / f"{kind}_{which:06d}{suffix}"
 
@@ -75,7 +75,7 @@ class FilmJournal:
             self.file("state", ".npz", number - 1).unlink(missing_ok=True)
 
     def state(self) -> dict[str, Any] | None:
-        """Arrays of the last piece; None if nothing is finished."""
+        """Return the arrays of the last piece; None if nothing is finished."""
         if not self.pieces or self.done:
             return None
         path = self.file("state", ".npz", len(self.pieces) - 1)
@@ -93,7 +93,7 @@ class FilmJournal:
             os.fsync(file.fileno())
 
     def _read(self, settings: str, *, anew: bool) -> list[dict[str, Any]] | None:
-        """Pieces that are there; None to begin anew in the folder's place."""
+        """Return the pieces that are there; None to begin anew in the folder's place."""
         path = self.folder / _NAME
         if not path.is_file():
             if any(self.folder.iterdir()):

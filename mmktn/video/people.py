@@ -43,17 +43,17 @@ class FilmPerson:
         return x, y, x + width, y + height
 
     def on_box(self) -> NDArray[np.uint8]:
-        """(3, h, w) the map on the integer box, as result files want it."""
+        """Return (3, h, w) the map on the integer box, as result files want it."""
         x0, y0, x1, y1 = self.box_xyxy
         x, y = int(x0), int(y0)
         return self.crop((x, y, x + max(int(x1 - x0), 1), y + max(int(y1 - y0), 1)))
 
     def with_track(self, track: int, hits: int) -> FilmPerson:
-        """The person with a number."""
+        """Return the person with a number."""
         return replace(self, track=track, hits=hits)
 
     def crop(self, window: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-        """(3, h, w) the map on a window of the frame (x0, y0, x1, y1), 0 beside the person."""
+        """Return (3, h, w) map on a window of the frame (x0, y0, x1, y1), 0 beside the person."""
         x0, y0, x1, y1 = window
         x, y = self.corner
         height, width = self.iuv.shape[1:]
@@ -67,7 +67,7 @@ class FilmPerson:
 
 
 def pack_people(frames: list[list[FilmPerson]]) -> dict[str, Any]:
-    """Arrays that `unpack_people` reads; nothing in them needs unpickling."""
+    """Return the arrays that `unpack_people` reads; nothing in them needs unpickling."""
     people = [person for frame in frames for person in frame]
     arrays: dict[str, Any] = {
         "counts": np.array([len(frame) for frame in frames], np.int64),
@@ -81,7 +81,7 @@ def pack_people(frames: list[list[FilmPerson]]) -> dict[str, Any]:
 
 
 def unpack_people(arrays: Any) -> list[list[FilmPerson]]:
-    """What `pack_people` was given.
+    """Return what `pack_people` was given.
 
     Raises:
         KeyError, ValueError: The arrays are of something else.

@@ -67,14 +67,14 @@ class FilmMoment:
 
 
 def shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture at the size at which flow is computed."""
+    """Return a picture at the size at which flow is computed."""
     scale = min(_FLOW_SIDE / max(image.shape[:2]), 1.0)
     size_wh = [max(round(side * scale), 16) for side in image.shape[1::-1]]
     return np.asarray(cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def smooth_frame(moments: Mapping[int, FilmMoment], options: SmoothingOptions) -> list[FilmPerson]:
-    """The people of a frame, smoothed.
+    """Return the people of a frame, smoothed.
 
     Args:
         moments: The frame at 0 and its neighbours at -1, 1 and so on; those that do not exist at an
@@ -129,7 +129,7 @@ class _Carrier:
         }
 
     def flow(self, step: int) -> NDArray[np.float32]:
-        """(h, w, 2) from the frame to a neighbour, in pixels of the small picture."""
+        """Return (h, w, 2) from the frame to a neighbour, in pixels of the small picture."""
         if step not in self._flows:
             engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
             start = None
@@ -148,7 +148,7 @@ class _Carrier:
         window: tuple[int, int, int, int],
         frame_hw: Sequence[int],
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """A neighbour's map (3, h, w) on a window of the frame, and (h, w) how sure that is."""
+        """Return a neighbour's map (3, h, w) on a window of frame, and (h, w) how sure that is."""
         x0, y0, x1, y1 = window
         small = self._small[0]
         scale = small.shape[1] / frame_hw[1], small.shape[0] / frame_hw[0]
@@ -197,7 +197,7 @@ def _smoothed(
     carrier: _Carrier,
     options: SmoothingOptions,
 ) -> FilmPerson | None:
-    """One person of the frame."""
+    """Return one person of the frame."""
     steps = sorted(entries)
     weights = np.exp(-0.5 * (np.array(steps) / options.width) ** 2)
     box = np.clip(_middle_box(entries, options.width), 0, [frame_hw[1], frame_hw[0]] * 2)
@@ -246,7 +246,7 @@ def _middle_box(entries: Mapping[int, FilmPerson], width: float) -> NDArray[np.f
 
 
 def _fitted(person: FilmPerson, window: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-    """The map of a person stretched onto a window of the frame."""
+    """Return the map of a person stretched onto a window of the frame."""
     size_wh = window[2] - window[0], window[3] - window[1]
     layers = cv2.resize(
         np.ascontiguousarray(person.iuv.transpose(1, 2, 0)),
@@ -257,7 +257,7 @@ def _fitted(person: FilmPerson, window: tuple[int, int, int, int]) -> NDArray[np
 
 
 def _voted(maps: NDArray[np.uint8], votes: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(3, h, w) chart with most votes of (K, 3, h, w) maps, and the mean of its U and V."""
+    """Return (3, h, w) chart with most votes of (K, 3, h, w) maps, and the mean of its U and V."""
     labels = maps[:, 0]
     support = np.stack([((labels == mine) * votes).sum(axis=0) for mine in labels])
     best = support.argmax(axis=0)

@@ -121,7 +121,7 @@ class Tracker:
         return found
 
     def state(self) -> dict[str, Any]:
-        """Arrays from which `restore` makes a tracker that goes on alike."""
+        """Return the arrays from which `restore` makes a tracker that goes on alike."""
         numbers = [[t.number, t.hits] for t in self.tracks]
         arrays: dict[str, Any] = {
             "next": np.array(self._next),
@@ -154,7 +154,7 @@ class Tracker:
 
 
 def box_overlap(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Intersection over union of two (4,) xyxy boxes."""
+    """Compute the intersection over union of two (4,) xyxy boxes."""
     sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
     shared = float(np.prod(np.clip(sides, 0, None)))
     areas = [float(np.prod(np.clip(box[2:] - box[:2], 0, None))) for box in (first, second)]
@@ -234,7 +234,7 @@ def _likeness(track: Track, look: tuple[NDArray[np.float64], NDArray[np.float64]
 def _part_colours(
     person: FilmPerson, image: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(25, 3) mean colour of each chart, and (25,) the number of its pixels in the frame."""
+    """Return (25, 3) mean colour of each chart, and (25,) the number of its pixels in the frame."""
     x, y = person.corner
     height, width = person.iuv.shape[1:]
     x0, y0 = max(x, 0), max(y, 0)
@@ -252,7 +252,7 @@ def _part_colours(
 
 
 def _without_doubles(people: list[FilmPerson], covered: float) -> list[FilmPerson]:
-    """Each person once, the strongest first; a whole person stays before a strong part of it."""
+    """Return each person once, strongest first; a whole person stays before a strong part of it."""
     kept: list[FilmPerson] = []
     for person in people:
         body = person.iuv[0] > 0

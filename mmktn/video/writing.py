@@ -57,7 +57,7 @@ class FilmFormat:
         return _MATROSKA_TICK if self.lossless else Fraction(1, self.time_base.denominator)
 
     def ticks(self, pts: int) -> int:
-        """A time of the film in ticks of the file."""
+        """Return a time of the film in ticks of the file."""
         return round(pts * self.time_base / self.tick)
 
 
@@ -124,7 +124,7 @@ class SoundSource(Protocol):
     """What has sound: a film that was read."""
 
     def opened(self) -> Any:
-        """A container of PyAV, to be closed."""
+        """Return a container of PyAV, to be closed."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def _ordered(
 def _video_packets(
     pieces: Sequence[Piece], kind: FilmFormat, video: Any
 ) -> Iterator[tuple[Fraction, Any]]:
-    """Packets of the pieces at their times in the whole film, which begins at 0."""
+    """Yield the packets of the pieces at their times in the whole film, which begins at 0."""
     av = require("av", "video")
     begin = kind.ticks(pieces[0].pts)
     for piece in pieces:
@@ -229,7 +229,7 @@ def _video_packets(
 def _sound_packets(
     source: Any, out: Any, begin: Fraction, end: Fraction | None
 ) -> Iterator[tuple[Fraction, Any]]:
-    """Packets of the sound between two times, which count from `begin`."""
+    """Yield the packets of the sound between two times, which count from `begin`."""
     stream = source.streams.audio[0]
     if stream.codec_context is not None and stream.codec_context.name in _SOUND_KEPT:
         copied = out.add_stream_from_template(stream)

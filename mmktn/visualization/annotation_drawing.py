@@ -26,7 +26,7 @@ _LEFT, _RIGHT, _MIDDLE = (80, 160, 255), (255, 140, 60), (240, 240, 240)
 
 
 def coarse_colours() -> np.ndarray:
-    """(15, 3) uint8 RGB of the coarse parts: each has the colour of its last chart."""
+    """Return (15, 3) uint8 RGB of the coarse parts: each has the colour of its last chart."""
     charts = [0] + [COARSE_TO_CHARTS[part][-1] for part in range(1, 15)]
     return chart_colours("sides")[charts]
 
@@ -131,7 +131,7 @@ def draw_annotations(
 def _draw_person_points(
     pictures: tuple[np.ndarray, ...], person: DensePoseAnnotation, box: np.ndarray
 ) -> tuple[np.ndarray, ...]:
-    """A person's points on three pictures: coloured by chart, U and V."""
+    """Return a person's points on three pictures: coloured by chart, U and V."""
     xy = _in_image(person.point_xy, box)
     uv = (person.point_uv.cpu().numpy() * 255).astype(np.int64)
     table = colormap_table("turbo")
@@ -148,7 +148,7 @@ def _in_image(points: torch.Tensor, box: np.ndarray) -> np.ndarray:
 
 
 def _enlarged(image: np.ndarray) -> tuple[np.ndarray, float]:
-    """The image, magnified to a short side of 400 px if it is smaller, and the factor."""
+    """Return the image, magnified to a short side of 400 px if it is smaller, and the factor."""
     zoom = 400 / min(image.shape[:2])
     if zoom <= 1:
         return image, 1.0

@@ -103,7 +103,7 @@ class ChartVisualizer(DetLocalVisualizer):
             self.add_image(name, drawn, step)
 
     def draw_predictions(self, image: np.ndarray, instances: InstanceData) -> np.ndarray:
-        """Boxes, charts, U and V of an image side by side; boxes alone without `densepose`.
+        """Return boxes, charts, U and V of an image side by side; boxes alone without `densepose`.
 
         Keypoints, masks and segmentations, where there are any, are drawn with the boxes.
 
@@ -134,7 +134,7 @@ class ChartVisualizer(DetLocalVisualizer):
         )
 
     def draw_ground_truth(self, image: np.ndarray, instances: InstanceData) -> np.ndarray:
-        """Boxes and, where there are any, the annotated points and coarse parts.
+        """Return the boxes and, where there are any, the annotated points and coarse parts.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -146,7 +146,7 @@ class ChartVisualizer(DetLocalVisualizer):
         return draw_annotations(image, boxes, instances.densepose)
 
     def _texts(self, instances: InstanceData) -> list[str]:
-        """A line of class name and score for each box."""
+        """Return a line of class name and score for each box."""
         classes = self.dataset_meta.get("classes") or ("person",)
         labels, scores = as_numpy(instances.labels), as_numpy(instances.scores)
         names = [classes[int(i)] if int(i) < len(classes) else str(int(i)) for i in labels]
@@ -169,13 +169,13 @@ def canvas_of(instances: InstanceData, image_hw: tuple[int, int]) -> ChartCanvas
 
 
 def as_numpy(values: Any) -> np.ndarray:
-    """Array of a tensor, of mmdet boxes (`BaseBoxes`) or of an array."""
+    """Return the array of a tensor, of mmdet boxes (`BaseBoxes`) or of an array."""
     values = getattr(values, "tensor", values)
     return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
 
 
 def _stack(rows: list[np.ndarray]) -> np.ndarray:
-    """Pictures below each other, left aligned on white."""
+    """Return the pictures below each other, left aligned on white."""
     width = max(row.shape[1] for row in rows)
     padded = [
         np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0)), constant_values=255)

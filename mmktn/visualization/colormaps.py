@@ -90,7 +90,7 @@ def get_preset(name: str) -> Preset:
 
 @cache
 def colormap_table(name: str) -> np.ndarray:
-    """RGB of the 256 byte values of an OpenCV colour map.
+    """Return the RGB of the 256 byte values of an OpenCV colour map.
 
     Args:
         name: A colour map of `COLORMAPS` other than 'sides', which is defined on charts only.
@@ -114,7 +114,7 @@ def colormap_table(name: str) -> np.ndarray:
 
 @cache
 def chart_colours(name: str = "sides") -> np.ndarray:
-    """RGB of chart 0 (background) to 24.
+    """Return the RGB of chart 0 (background) to 24.
 
     Args:
         name: One of `COLORMAPS`.
@@ -137,7 +137,7 @@ def chart_colours(name: str = "sides") -> np.ndarray:
 def _table_and_values(
     canvas: ChartCanvas, field: Field, colormap: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Colours (n, 3) and which of them each pixel (H, W) has."""
+    """Return the colours (n, 3) and which of them each pixel (H, W) has."""
     if field == "charts":
         return chart_colours(colormap), canvas.labels
     if field not in ("u", "v"):
@@ -205,7 +205,7 @@ def _mix_into(picture: np.ndarray, places: np.ndarray, colours: np.ndarray, alph
 
 @cache
 def _mixing_table(alpha: float) -> np.ndarray:
-    """(65536,) uint8: the mixture of two bytes at 256 * background + colour."""
+    """Return (65536,) uint8: the mixture of two bytes at 256 * background + colour."""
     values = np.arange(256, dtype=np.uint8)
     mixed = values[:, None] * (1.0 - alpha) + values * alpha
     return mixed.astype(np.uint8).reshape(-1)

@@ -59,7 +59,7 @@ def field_panel(
 
 
 def _drawn(name: str, values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    """Colours (h, w, 3) of one person's field: as its map declares, else false colours."""
+    """Return colours (h, w, 3) of one person's field: as its map declares, else false colours."""
     kind = next((kind for kind in _declared() if kind.field == name), None)
     drawn = None if kind is None else kind.draw(values)
     if drawn is not None:

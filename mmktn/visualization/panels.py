@@ -19,7 +19,7 @@ _GAP = 4
 
 
 def chart_legend(height: int, *, colormap: str = "sides") -> np.ndarray:
-    """Coloured squares with number and name of the 24 charts: (height, w, 3) RGB on white.
+    """Return coloured squares with number and name of the 24 charts: (height, w, 3) RGB on white.
 
     Args:
         height: Height in pixels. From 312 up there is one column, its letters growing up to 480;
@@ -45,7 +45,7 @@ def chart_legend(height: int, *, colormap: str = "sides") -> np.ndarray:
 
 
 def value_legend(height: int, *, colormap: str = "parula") -> np.ndarray:
-    """A bar from 0 (bottom) to 1 (top): (height, 34, 3) RGB on white."""
+    """Return a bar from 0 (bottom) to 1 (top): (height, 34, 3) RGB on white."""
     bar = np.full((height, 34, 3), 255, np.uint8)
     values = np.linspace(255, 0, max(height - 4, 1)).round().astype(np.uint8)
     bar[2 : 2 + len(values), 2:12] = colormap_table(colormap)[values][:, None]
@@ -94,7 +94,7 @@ def prediction_panels(
     texts: Sequence[str] | None = None,
     preset: str | Preset = "overlay",
 ) -> list[np.ndarray]:
-    """Boxes, chart map, U and V of one image: four pictures of the image's size.
+    """Return the boxes, chart map, U and V of one image: four pictures of the image's size.
 
     Args:
         image: (H, W, 3) uint8 RGB photo.
@@ -116,7 +116,7 @@ def prediction_row(
     colormap: str,
     legend: bool = True,
 ) -> np.ndarray:
-    """The panels of an image side by side under their titles.
+    """Return the panels of an image side by side under their titles.
 
     Args:
         panels: What `prediction_panels` gives.

@@ -38,7 +38,7 @@ class Texture:
 
 
 def texel_of(labels: np.ndarray, uv: np.ndarray, *, tile: int) -> tuple[np.ndarray, np.ndarray]:
-    """Atlas row and column of surface points.
+    """Return the atlas row and column of surface points.
 
     Args:
         labels: (P,) charts 1..24.

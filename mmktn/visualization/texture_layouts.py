@@ -27,7 +27,7 @@ _BESIDE = 1e-3  # rounding of files
 
 
 def split_atlas(atlas: np.ndarray) -> np.ndarray:
-    """Tiles (24, S, S, 3) of an atlas (6 S, 4 S, 3); entry k is chart k + 1.
+    """Return the tiles (24, S, S, 3) of an atlas (6 S, 4 S, 3); entry k is chart k + 1.
 
     Raises:
         ValueError: The atlas is not 6 x 4 squares.
@@ -38,7 +38,7 @@ def split_atlas(atlas: np.ndarray) -> np.ndarray:
 
 
 def join_atlas(tiles: np.ndarray) -> np.ndarray:
-    """Atlas (6 S, 4 S, 3) of tiles (24, S, S, 3); undoes `split_atlas`.
+    """Return the atlas (6 S, 4 S, 3) of tiles (24, S, S, 3); undoes `split_atlas`.
 
     Raises:
         ValueError: Other tiles than 24 squares.
@@ -112,7 +112,7 @@ class TextureLayout:
             raise UserError(f"{path}: {error} ({surface.name!r})") from error
 
     def to_single(self, atlas: np.ndarray, *, size: int = 512, margin: float = 2) -> np.ndarray:
-        """One texture of the whole mesh from an atlas.
+        """Return one texture of the whole mesh from an atlas.
 
         Args:
             atlas: (6 S, 4 S, C) colours, or a mask of one channel.
@@ -133,7 +133,7 @@ class TextureLayout:
         return _spread(atlas[rows, columns], raster.hit, margin)
 
     def to_atlas(self, single: np.ndarray, *, tile: int = 200, margin: float = 2) -> np.ndarray:
-        """An atlas from one texture of the whole mesh.
+        """Return an atlas from one texture of the whole mesh.
 
         Args:
             single: (N, N, C).
@@ -178,7 +178,7 @@ def _flat(x: NDArray[np.float64], y: NDArray[np.float64], height: int, width: in
 
 
 def _spread(colours: np.ndarray, inside: NDArray[np.bool_], margin: float) -> np.ndarray:
-    """Image of colours (P, C) at the texels of a mask, spread beyond it up to a distance."""
+    """Return image of colours (P, C) at the texels of a mask, spread beyond it up to a distance."""
     image = np.zeros((*inside.shape, colours.shape[1]), dtype=colours.dtype)
     image[inside] = colours
     if margin <= 0 or inside.all() or not inside.any():

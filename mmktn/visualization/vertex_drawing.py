@@ -17,7 +17,7 @@ ALPHA = 0.7
 
 
 def vertex_colours(values: NDArray[Any], *, colormap: str = "jet") -> NDArray[np.uint8]:
-    """Colours of vertices.
+    """Return the colours of vertices.
 
     Args:
         values: (K,) one number per vertex, drawn from its smallest to its largest value

@@ -38,7 +38,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def as_dict(model: ZooModel) -> dict[str, object]:
-    """A row of the table and what there is of it here, for JSON."""
+    """Return a row of the table and what there is of it here, for JSON."""
     config = config_file(model)
     return {
         **dataclasses.asdict(model),
@@ -49,7 +49,7 @@ def as_dict(model: ZooModel) -> dict[str, object]:
 
 
 def describe(model: ZooModel) -> list[tuple[str, str]]:
-    """A model in full, as lines of two words."""
+    """Return a model in full, as lines of two words."""
     config = config_file(model)
     figures = ", ".join(f"{name} {value:g}" for name, value in model.metrics.items())
     known = trusted_sha256(model)
@@ -113,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _path_here(model: ZooModel) -> str | None:
-    """Where the weights lie that are used; None if they are yet to be made."""
+    """Tell where the weights lie that are used; None if they are yet to be made."""
     if model.shipped_file is not None:
         return str(model.shipped_file) if model.shipped_file.is_file() else None
     known = trusted_sha256(model)

@@ -74,7 +74,7 @@ def convert(model: ZooModel, found: Fetched, config: Path, target: Path) -> None
 
 
 def _classes(config: Path) -> tuple[str, ...]:
-    """Classes of a config's model, in the order of its labels."""
+    """Return the classes of a config's model, in the order of its labels."""
     dataset = dict(dict(read_config(str(config)).get("test_dataloader") or {}).get("dataset") or {})
     categories = dict(dataset.get("categories") or {"person": "person"})
     return tuple(dict.fromkeys(categories.values()))
@@ -115,7 +115,7 @@ def _translate(
 
 
 def _named_as_mmpose_does(official: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of mmpose under the names of its version 1."""
+    """Return the weights of mmpose under the names of its version 1."""
     return {
         (
             "head." + name.removeprefix("keypoint_head.")

@@ -47,7 +47,7 @@ def is_fetched(model: ZooModel) -> bool:
 
 
 def _from_folder(model: ZooModel) -> Fetched:
-    """A file that people have to get themselves."""
+    """Return a file that people have to get themselves."""
     assert model.file is not None
     mirror = os.environ.get(MIRROR_VARIABLE, "")
     if mirror and "://" not in mirror:

@@ -56,7 +56,7 @@ def weights(name: str) -> Path:
 
 
 def require_config(model: ZooModel) -> Path:
-    """The config of a model.
+    """Return the config of a model.
 
     Raises:
         UserError: This version of mmktn has none.
@@ -112,14 +112,14 @@ def named_checkpoint(checkpoint: str | Path | None) -> str | Path | None:
 
 
 def converted_file(model: ZooModel, sha256: str) -> Path:
-    """Where the converted weights of a published file are kept."""
+    """Tell where the converted weights of a published file are kept."""
     folder = f"{sha256[:16]}-{converter_version(model.config)}"
     return home_folder() / "converted" / folder / f"{model.name}.pth"
 
 
 @functools.cache
 def converter_version(config: str) -> str:
-    """What tells versions of the converter apart: its sources, and the config that it fills."""
+    """Return what tells versions of converter apart: its sources, and the config that it fills."""
     files = [Path(__file__).with_name("conversion.py")]
     for part in _CONVERTER:
         path = _PACKAGE / part
@@ -131,7 +131,7 @@ def converter_version(config: str) -> str:
 
 
 def state_of(model: ZooModel) -> str:
-    """What there is of a model on this machine, in a word or two."""
+    """Return what there is of a model on this machine, in a word or two."""
     if config_file(model) is None:
         return "not yet runnable here"
     if model.shipped_file is not None:
@@ -145,7 +145,7 @@ def state_of(model: ZooModel) -> str:
 
 
 def _shipped(model: ZooModel) -> Path:
-    """The file of a model that is part of the package."""
+    """Return the file of a model that is part of the package."""
     path = model.shipped_file
     assert path is not None
     if not path.is_file():

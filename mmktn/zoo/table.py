@@ -85,7 +85,7 @@ class ZooModel:
 
 @functools.cache
 def zoo_models() -> tuple[ZooModel, ...]:
-    """All rows of the table, in its order."""
+    """Return all rows of the table, in its order."""
     rows = json.loads(_TABLE.read_text(encoding="utf-8"))
     return tuple(ZooModel(**row | {"aliases": tuple(row["aliases"])}) for row in rows)
 
@@ -133,7 +133,7 @@ def is_no_config(text: str | Path) -> bool:
 
 
 def config_file(model: ZooModel) -> Path | None:
-    """The config of a model; None while this version of mmktn has none for it."""
+    """Return the config of a model; None while this version of mmktn has none for it."""
     for folder in config_folders():
         for found in folder.rglob(f"{model.config}.py"):
             return found

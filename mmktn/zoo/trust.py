@@ -20,12 +20,12 @@ from mmktn.zoo.table import ZooModel
 
 
 def lock_file() -> Path:
-    """The file in which it is written down."""
+    """Return the file in which it is written down."""
     return home_folder() / "weights.lock.json"
 
 
 def trusted_sha256(model: ZooModel) -> str | None:
-    """SHA-256 of a model's published file: pinned in the table, else of its first use here.
+    """Return SHA-256 of a model's published file: pinned in the table, else of its first use here.
 
     Raises:
         UserError: The lock file is damaged.
@@ -74,7 +74,7 @@ def trust(model: ZooModel, found: Fetched) -> None:
 
 
 def licence_line(model: ZooModel) -> str:
-    """What is to be known before the weights are used."""
+    """Return what is to be known before the weights are used."""
     if model.licence is None:
         return f"{model.name}: no licence is stated ({model.page}); nothing is passed on by mmktn"
     return f"{model.name}: licence {model.licence} ({model.page}); it holds for what you make of it"
@@ -85,7 +85,7 @@ def _key(model: ZooModel) -> str:
 
 
 def _read() -> dict[str, Any]:
-    """The entries.
+    """Return the entries.
 
     Raises:
         UserError: The file is damaged.

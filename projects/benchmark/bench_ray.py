@@ -47,7 +47,7 @@ def timed_inferencer(folder):
 
 
 def pace(folder):
-    """Pictures a second while all actors predict, processor seconds a picture, seconds of it."""
+    """Pictures per second while all actors predict, processor seconds per picture, and the time."""
     actors = []
     for path in Path(folder).glob("*.txt"):
         lines = path.read_text().splitlines()
@@ -86,7 +86,7 @@ def main(argv=None):
             assert (count, failed) == (args.pictures, {})
             rate, processor, seconds = pace(times)
             print(
-                f"{actors} actors: {rate:.2f} pictures a second over {seconds:.1f} s, "
+                f"{actors} actors: {rate:.2f} pictures per second over {seconds:.1f} s, "
                 f"{processor:.3f} s of processor each",
                 flush=True,
             )

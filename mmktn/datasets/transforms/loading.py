@@ -158,7 +158,7 @@ class LoadDensePoseAnnotations(BaseTransform):
     def _convert(
         self, instance: dict[str, Any], form: AnnotationFormat, *, checked: bool
     ) -> DensePoseAnnotation | list[Finding]:
-        """One person, or what is wrong with it."""
+        """Return one person, or what is wrong with it."""
         found = list(self._problems(instance, checked=checked))
         if found:
             return found
@@ -196,7 +196,7 @@ class LoadDensePoseAnnotations(BaseTransform):
         )
 
     def _problems(self, instance: dict[str, Any], *, checked: bool) -> Iterable[Finding]:
-        """Problems in the numbers of a person that the conversion relies on."""
+        """Yield the problems in the numbers of a person that the conversion relies on."""
         if not checked:
             x0, y0, x1, y1 = instance["bbox"]
             yield from box_problems([x0, y0, x1 - x0, y1 - y0], (None, None))
@@ -216,7 +216,7 @@ class LoadDensePoseAnnotations(BaseTransform):
 
 
 def _columns(instance: dict[str, Any], fields: Sequence[str]) -> Tensor:
-    """(P, F) float32 of lists of numbers, (0, 3) of none."""
+    """Return (P, F) float32 of lists of numbers, (0, 3) of none."""
     if not fields:
         return torch.zeros(0, 3)
     columns = np.zeros((len(instance[fields[0]]), len(fields)), dtype=np.float32)

@@ -57,7 +57,7 @@ class PackDensePoseInputs(PackDetInputs):
 
 
 def _channels_first(image: NDArray[Any]) -> NDArray[Any]:
-    """The same picture with each channel in a piece, which mmdet then packs without a copy.
+    """Return the same picture with each channel in a piece, which mmdet then packs without a copy.
 
     OpenCV takes channels apart four to seven times as fast as a transposed copy does.
     """
@@ -73,7 +73,7 @@ def _channels_first(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def _rebased_on_packed_boxes(results: dict[str, Any]) -> DensePoseAnnotations:
-    """Dense pose whose coordinates refer to `gt_bboxes` as they are now."""
+    """Return the dense pose whose coordinates refer to `gt_bboxes` as they are now."""
     densepose = results["gt_densepose"]
     boxes = results["gt_bboxes"]
     boxes = boxes.tensor if isinstance(boxes, BaseBoxes) else torch.as_tensor(boxes)

@@ -203,7 +203,7 @@ class WarpToPerson(BaseTransform):
 
 
 def _annotated_points(results: dict[str, Any]) -> torch.Tensor:
-    """Annotated points (P, 2) float64 of all persons, image pixels."""
+    """Return the annotated points (P, 2) float64 of all persons, image pixels."""
     parts = [torch.zeros(0, 2, dtype=torch.float64)]
     if "gt_densepose" in results:
         boxes = torch.from_numpy(results["gt_densepose_boxes"]).double()

@@ -1,6 +1,6 @@
 """Body segmentation: mask AP of the body that each detection shows inside its box.
 
-Source: COCO's mask AP (100 detections an image, crowds ignored), which detectron2 applies to the
+Source: COCO's mask AP (100 detections per image, crowds ignored), which detectron2 applies to the
 foreground of dense-pose results. Equal to ``COCOeval`` with ``iouType='segm'``.
 """
 

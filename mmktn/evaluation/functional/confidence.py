@@ -12,7 +12,7 @@ Floats = NDArray[np.floating]
 
 
 def fit_temperature(errors: Floats, variances: Floats, kappas: Floats | None = None) -> float:
-    """Factor of the predicted covariances under which the errors are most likely.
+    """Return the factor of the predicted covariances under which the errors are most likely.
 
     Args:
         errors: (P, 2) errors of U and V in chart units.
@@ -34,7 +34,7 @@ def fit_temperature(errors: Floats, variances: Floats, kappas: Floats | None = N
 
 
 def reliability_curve(predicted: Floats, errors: Floats, *, bins: int = 10) -> NDArray[np.float64]:
-    """Predicted against measured spread in groups of equally many points, the surest first.
+    """Return predicted against measured spread in groups of equally many points, the surest first.
 
     Args:
         predicted: (P,) predicted standard deviation.
@@ -54,7 +54,7 @@ def reliability_curve(predicted: Floats, errors: Floats, *, bins: int = 10) -> N
 
 
 def rank_quality(confidence: Floats, good: NDArray[np.bool_]) -> float:
-    """Chance that a good point has more confidence than a bad one; equal ones count half.
+    """Compute chance that a good point has more confidence than a bad one; equal ones count half.
 
     Args:
         confidence: (P,).
@@ -97,7 +97,7 @@ def coverage_curve(
 def least_confidence(
     confidence: Floats, good: NDArray[np.bool_], *, precision: float = 0.9
 ) -> tuple[float, float]:
-    """Least confidence at which enough of what is kept is good.
+    """Return the least confidence at which enough of what is kept is good.
 
     Args:
         confidence: (P,).

@@ -63,7 +63,7 @@ class DensePoseScores:
 
 
 def match_rules(protocol: DensePoseProtocol, thresholds: NDArray[np.float64]) -> MatchRules:
-    """Rules of the matching under a dense-pose protocol.
+    """Return the rules of the matching under a dense-pose protocol.
 
     Args:
         protocol: The protocol.

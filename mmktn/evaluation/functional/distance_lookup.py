@@ -17,7 +17,7 @@ _BLOCK_BYTES = 64 << 20
 def geodesic_distances(
     geodesics: Any, a: NDArray[np.int64], b: NDArray[np.int64]
 ) -> NDArray[np.floating]:
-    """Distances between mesh vertices.
+    """Return the distances between mesh vertices.
 
     Args:
         geodesics: Object with ``distance(a, b)``; a ``GeodesicTable`` on a memory-mapped file is

@@ -57,7 +57,7 @@ def paint(
 
 
 def truth_foreground(truth: DensePoseTruth, image_id: int) -> NDArray[np.bool_]:
-    """Union of the persons of an image: segmentations, part masks where there is none.
+    """Return the union of the persons of an image: segmentations, part masks where there is none.
 
     Args:
         truth: Ground truth.

@@ -35,7 +35,7 @@ NORMALISERS = (PER_PART, GLOBAL)
 
 
 def kappas(charts: NDArray[np.int64], normaliser: str) -> NDArray[np.float64]:
-    """Normalising distance of points by their chart.
+    """Return the normalising distance of points by their chart.
 
     Args:
         charts: (P,) chart 1..24 of the true point.
@@ -55,7 +55,7 @@ def kappas(charts: NDArray[np.int64], normaliser: str) -> NDArray[np.float64]:
 
 
 def metric_prefix(name: str, normaliser: str) -> str:
-    """Key of a similarity that says which normaliser it uses.
+    """Return the key of a similarity that says which normaliser it uses.
 
     Args:
         name: ``"gps"``, ``"gpsm"`` or ``"iou"``.
@@ -72,7 +72,7 @@ def metric_prefix(name: str, normaliser: str) -> str:
 def point_similarity(
     distances_m: NDArray[np.floating], kappa_m: NDArray[np.float64] | float
 ) -> NDArray[np.float64]:
-    """Similarity exp(-d^2 / (2 kappa^2)) of points.
+    """Compute the similarity exp(-d^2 / (2 kappa^2)) of points.
 
     Args:
         distances_m: (P,) geodesic distances in metres, inf for a miss.
@@ -85,7 +85,7 @@ def point_similarity(
 
 
 def similarity_names(metrics: Sequence[str], normalisers: Sequence[str]) -> list[str]:
-    """Keys of all wanted similarities.
+    """Return the keys of all wanted similarities.
 
     Args:
         metrics: Some of ``"gps"``, ``"gpsm"``, ``"iou"``.
@@ -296,7 +296,7 @@ class ChartGps:
         pair: NDArray[np.int64],
         num_valid: NDArray[np.int64],
     ) -> NDArray[np.float64]:
-        """Squared distances, in the precision of the official evaluator if wanted."""
+        """Compute the squared distances, in the precision of the official evaluator if wanted."""
         squares = np.square(distances, dtype=np.float64)
         if not self.protocol.float32_squares:
             return squares

@@ -86,7 +86,7 @@ class PersonTruth:
     has_charts: bool = True
 
     def place(self, name: str) -> str:
-        """Where the person stands in a file, for messages (as `Problem` says it)."""
+        """Tell where the person stands in a file, for messages (as `Problem` says it)."""
         return f"{name}, annotation id {self.annotation_id}, image id {self.image_id}"
 
 
@@ -166,7 +166,7 @@ class DensePoseTruth:
         return truth
 
     def with_classes(self, class_of: Mapping[str, str]) -> "DensePoseTruth":
-        """The same with classes of a model in place of the file's categories.
+        """Return the same with classes of a model in place of the file's categories.
 
         Args:
             class_of: Name of a category -> class; others are left out.
@@ -310,7 +310,7 @@ def _points(entry: Mapping[str, Any], where: str) -> NDArray[np.float64]:
 def _vertices(
     entry: Mapping[str, Any], where: str, count: int
 ) -> tuple[NDArray[np.int64] | None, str | None]:
-    """dp_vertex and ref_model, None where they are not there."""
+    """Return dp_vertex and ref_model, None where they are not there."""
     mesh = entry.get("ref_model")
     if entry.get("dp_vertex") is None or mesh is None:
         return None, None if mesh is None else str(mesh)

@@ -189,7 +189,7 @@ def summarize_keypoints(
 def _split_value(
     curves: PrecisionRecall, rules: KeypointProtocol, part: str, truth: KeypointTruth
 ) -> Column:
-    """AP of one crowdIndex split; officially -1 cells count and four digits are kept."""
+    """Return the AP of one crowdIndex split; officially -1 cells count and four digits are kept."""
     precision = curves.precision[0, ..., 0]
     if rules.rounds_splits:
         value = round(float(np.mean(precision)), 4) if precision.size else NO_GROUND_TRUTH

@@ -251,7 +251,7 @@ class KeypointDetections:
 
 
 def _crowd_indices(images: Sequence[Mapping[str, Any]], name: str) -> dict[int, float]:
-    """The crowdIndex of each image by its id, nan where it is missing or null."""
+    """Return the crowdIndex of each image by its id, nan where it is missing or null."""
     found = {}
     for place, image in enumerate(images):
         if "id" not in image:
@@ -277,7 +277,7 @@ def _column(
     default: float | None = None,
     finite: bool = True,
 ) -> NDArray[np.float64]:
-    """One field of all entries: (N,) or (N, width)."""
+    """Return one field of all entries: (N,) or (N, width)."""
     missing = [name for name, e in zip(names, entries, strict=True) if key not in e]
     if missing and default is None:
         raise ValueError(f"{missing[0]}: no field {key!r} ({len(missing)} entries lack it)")
@@ -310,7 +310,7 @@ def _column(
 
 
 def _keypoints(entries: Sequence[Mapping[str, Any]], names: Sequence[str]) -> NDArray[np.float64]:
-    """(N, K, 3) keypoints; all entries must have the same K."""
+    """Return (N, K, 3) keypoints; all entries must have the same K."""
     if not entries:
         return np.zeros((0, 0, 3))
     for name, entry in zip(names, entries, strict=True):

@@ -53,7 +53,7 @@ def batch_mean_recall(
     *,
     thresholds: NDArray[np.float64] = RECALL_THRESHOLDS,
 ) -> NDArray[np.float64]:
-    """The same, averaged over batches as the released STIP code does.
+    """Return the same, averaged over batches as the released STIP code does.
 
     Args:
         scores: (N, K) score of each keypoint of each person.
@@ -78,7 +78,7 @@ def recall_table(
     *,
     crowd_index: NDArray[np.float64] | None = None,
 ) -> dict[str, float]:
-    """Recall at every threshold, over all persons and by crowdIndex.
+    """Return the recall at every threshold, over all persons and by crowdIndex.
 
     Args:
         scores: (N, K) score of each keypoint of each person.

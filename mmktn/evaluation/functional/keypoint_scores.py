@@ -22,7 +22,7 @@ CROWDPOSE_NMS_SIGMAS: NDArray[np.float64] = np.r_[CROWDPOSE_SIGMAS[:12], 0.035, 
 
 
 def duplicate_sigmas(num_keypoints: int) -> NDArray[np.float64]:
-    """Per-keypoint constants for the removal of duplicates.
+    """Return the per-keypoint constants for the removal of duplicates.
 
     Args:
         num_keypoints: K; 17 is COCO, 14 CrowdPose.

@@ -115,7 +115,7 @@ def truth_mask(
 
 
 def person_mask(person: PersonTruth, image: ImageInfo, *, name: str = "truth") -> CroppedMask:
-    """Whole person in the image: its segmentation, dp_masks where it has none.
+    """Return the whole person in the image: its segmentation, dp_masks where it has none.
 
     Args:
         person: The annotation.
@@ -191,7 +191,7 @@ def mask_iou_matrix(
     persons: Sequence[CroppedMask],
     crowd: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """Overlap of masks; for a crowd the share of the detection that lies in it.
+    """Compute the overlap of masks; for a crowd the share of the detection that lies in it.
 
     Args:
         detections: D masks.
@@ -216,7 +216,7 @@ def mask_iou_matrix(
 def true_mask_iou_matrix(
     persons: Sequence[CroppedMask], boxes_xywh: NDArray[np.float64], image: ImageInfo
 ) -> NDArray[np.float64]:
-    """Overlap if every detection had the person's mask inside its own box.
+    """Compute the overlap if every detection had the person's mask inside its own box.
 
     Args:
         persons: G masks.
@@ -252,7 +252,7 @@ def box_iou_matrix(
     persons_xywh: NDArray[np.float64],
     crowd: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """Overlap of boxes; for a crowd the share of the detection that lies in it.
+    """Compute the overlap of boxes; for a crowd the share of the detection that lies in it.
 
     Args:
         detections_xywh: (D, 4) boxes.

@@ -26,7 +26,7 @@ _SIGMAS = {len(sigmas): sigmas for sigmas in (COCO_SIGMAS, CROWDPOSE_SIGMAS)}
 
 
 def default_sigmas(num_keypoints: int) -> NDArray[np.float64]:
-    """Per-keypoint constants of COCO (17) or CrowdPose (14).
+    """Return the per-keypoint constants of COCO (17) or CrowdPose (14).
 
     Args:
         num_keypoints: K.
@@ -53,7 +53,7 @@ def object_keypoint_similarity(
     boxes_xywh: NDArray[np.float64],
     sigmas: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Similarity of N pairs of a detection and a person.
+    """Compute the similarity of N pairs of a detection and a person.
 
     A person without labelled points is compared by the distance of all detected points to its
     box enlarged by one box size on every side.
@@ -96,7 +96,7 @@ def keypoint_pairs(
     positions: NDArray[np.int64] | None = None,
     sigmas: Sequence[float] | NDArray[np.float64] | None = None,
 ) -> tuple[list[ImagePairs], int]:
-    """OKS matrices of all images.
+    """Return the OKS matrices of all images.
 
     Args:
         truth: Ground truth.
@@ -152,7 +152,7 @@ def _grouped(
     images: NDArray[np.int64],
     rank: NDArray[np.float64] | None,
 ) -> tuple[NDArray[np.int64], dict[tuple[int, int], tuple[int, int]]]:
-    """Stable order by category, image (and rank), and the span of each group in it."""
+    """Return the stable order by category, image (and rank), and the span of each group in it."""
     keys = (images, categories) if rank is None else (rank, images, categories)
     order = np.lexsort(keys)
     table = np.stack([categories[order], images[order]], axis=1)
@@ -169,7 +169,7 @@ def _all_similarities(
     groups: Sequence[tuple[tuple[int, int], NDArray[np.int64], NDArray[np.int64]]],
     sigmas: Sequence[float] | NDArray[np.float64] | None,
 ) -> list[NDArray[np.float64]]:
-    """(D, G) OKS of every group, computed in common."""
+    """Return (D, G) OKS of every group, computed in common."""
     shapes = [(len(det), len(gt)) for _, det, gt in groups]
     det = [np.repeat(d, len(g)) for _, d, g in groups]
     gt = [np.tile(g, len(d)) for _, d, g in groups]

@@ -16,7 +16,7 @@ NUM_PART_MASKS = NUM_PARTS
 
 
 def merged_part_masks(part_masks: Any, where: str) -> NDArray[np.uint8]:
-    """Union of the first 14 part masks.
+    """Return the union of the first 14 part masks.
 
     Args:
         part_masks: `PartMasks`, or what `check_part_masks` makes them of.

@@ -117,7 +117,7 @@ class _Comparison:
             self.joint[d, g] = joint_histogram(self.truths[g], found[d])
 
     def counts(self) -> PartCounts:
-        """Everything the image adds."""
+        """Return everything the image adds."""
         shared = np.diagonal(self.joint, axis1=2, axis2=3)[..., 1:]
         union = self.areas_d[:, None, 1:] + self.areas_g[None, :, 1:] - shared
         overlap = np.divide(shared, union, out=np.zeros(union.shape), where=union > 0)
@@ -147,7 +147,7 @@ class _Comparison:
         name: str,
         similarity: NDArray[np.float64],
     ) -> ImagePairs:
-        """Entry of the matching; persons without parts have similarity 0 and are ignored."""
+        """Return entry of the matching; persons without parts have similarity 0 and are ignored."""
         padded = np.zeros((len(det), len(gt)))
         padded[:, : similarity.shape[1]] = similarity
         persons = [self.persons[g] for g in gt.tolist()]
@@ -166,7 +166,7 @@ class _Comparison:
         )
 
     def _confusion(self) -> tuple[NDArray[np.int64], int]:
-        """Pixels in the boxes of persons that a detection covers, best score first."""
+        """Return the pixels in the boxes of persons that a detection covers, best score first."""
         confusion = np.zeros((NUM_LABELS, NUM_LABELS), dtype=np.int64)
         free = np.ones(self.num_annotated, dtype=bool)
         for d in range(len(self.best)):
@@ -182,7 +182,7 @@ class _Comparison:
 
 
 def summarize_parts(counts: Sequence[PartCounts]) -> dict[str, Column]:
-    """Scores of a set.
+    """Return the scores of a set.
 
     Args:
         counts: One entry per image.

@@ -54,7 +54,7 @@ class TruthVertices:
         self._vertices: dict[int, NDArray[np.int64]] | None = None
 
     def of(self, person: PersonTruth) -> NDArray[np.int64]:
-        """Mesh vertices of a person's points, -1 where the chart is none.
+        """Return the mesh vertices of a person's points, -1 where the chart is none.
 
         Args:
             person: One of the persons.
@@ -120,7 +120,7 @@ def place_points(
 def nearest_mesh_vertex(
     surface: SurfaceLike, charts: NDArray[np.int64], uv: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """Mesh vertex of chart points.
+    """Return the mesh vertex of chart points.
 
     Args:
         surface: Body surface.
@@ -141,7 +141,7 @@ def nearest_mesh_vertex(
 def points_in_boxes(
     points: PersonPoints, boxes_xywh: NDArray[np.float64], protocol: DensePoseProtocol = OFFICIAL
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Pixel of every point in the map of every detection.
+    """Return the pixel of every point in the map of every detection.
 
     Args:
         points: Points of the image.

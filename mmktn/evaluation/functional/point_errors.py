@@ -53,7 +53,7 @@ class PointDistances:
 
 
 def area_under_curve(distances_m: NDArray[np.floating], limit_m: float) -> float:
-    """Area under the ratio of correct points up to a distance, over that distance.
+    """Compute the area under the ratio of correct points up to a distance, over that distance.
 
     Args:
         distances_m: (P,) geodesic errors in metres, inf for a miss.
@@ -88,7 +88,7 @@ def ratio_of_correct_points(
 
 
 def part_errors(points: PointDistances, *, by: str = "chart") -> dict[str, dict[str, float]]:
-    """Error of the points of every part.
+    """Return the error of the points of every part.
 
     Args:
         points: Errors.

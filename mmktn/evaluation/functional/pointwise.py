@@ -97,7 +97,7 @@ def read_points_in_image(
 def point_distances(
     points: PersonPoints, values: NDArray[np.uint8], surface: SurfaceLike, image_id: int
 ) -> PointDistances:
-    """Geodesic errors of the points of one image.
+    """Compute the geodesic errors of the points of one image.
 
     Args:
         points: Points of the image's persons.
@@ -121,7 +121,7 @@ def point_distances(
 def _errors(
     vertex: NDArray[np.int64], read: NDArray[np.uint8], surface: SurfaceLike
 ) -> NDArray[np.float32]:
-    """Distance between true vertices and what (3, P) bytes say."""
+    """Return the distance between true vertices and what (3, P) bytes say."""
     distances = np.full(len(vertex), np.inf, dtype=np.float32)
     hit = read[0] > 0
     if hit.any():
@@ -141,7 +141,7 @@ def dense_distances(
     image_id: int,
     stride: int = 1,
 ) -> PointDistances:
-    """Geodesic errors of all pixels of an image with a dense ground-truth map.
+    """Compute the geodesic errors of all pixels of an image with a dense ground-truth map.
 
     Args:
         painted: (3, H, W) painted detections.
@@ -249,7 +249,7 @@ def score_image(
     with_iou: bool,
     vertices: TruthVertices | None = None,
 ) -> tuple[PointDistances, ForegroundCount | None]:
-    """Errors of the annotated points of one image.
+    """Return the errors of the annotated points of one image.
 
     Args:
         truth: Ground truth.

@@ -174,7 +174,7 @@ def keypoint_protocol(protocol: str | KeypointProtocol) -> KeypointProtocol:
 
 
 def similarity_thresholds(minimum: float = 0.5) -> NDArray[np.float64]:
-    """Thresholds from a minimum to 0.95 in steps of 0.05.
+    """Return the thresholds from a minimum to 0.95 in steps of 0.05.
 
     Args:
         minimum: Lowest threshold; 0.5 is COCO's, 0.2 adds AP20, AP30, AP40.

@@ -61,7 +61,7 @@ class SegmentationDetections:
                 )
 
     def best(self, category_id: int, limit: int) -> NDArray[np.int64]:
-        """Positions of the best detections of a category, best first."""
+        """Return the positions of the best detections of a category, best first."""
         found = np.flatnonzero(self.category_ids == category_id)
         return found[np.argsort(-self.scores[found], kind="mergesort")][:limit]
 
@@ -86,12 +86,12 @@ class PlacedLabels:
         return cls(int(box_xywh[0]), int(box_xywh[1]), labels)
 
     def areas(self) -> NDArray[np.int64]:
-        """(15,) pixels of each label."""
+        """Return (15,) pixels of each label."""
         return np.bincount(self.labels.ravel(), minlength=NUM_LABELS)
 
 
 def true_parts(person: PersonTruth, name: str) -> PlacedLabels:
-    """Parts of an annotated person in the integer box.
+    """Return the parts of an annotated person in the integer box.
 
     Args:
         person: Annotation with dp_masks.

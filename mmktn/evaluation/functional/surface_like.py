@@ -32,16 +32,16 @@ class AtlasLike(Protocol):
     mesh_vertex: NDArray[np.int64]
 
     def nearest_vertex(self, charts: ArrayLike, u: ArrayLike, v: ArrayLike) -> NDArray[np.int64]:
-        """Nearest atlas vertex, -1 off the charts."""
+        """Return the nearest atlas vertex, -1 off the charts."""
 
     def nearest_vertex_uint8(
         self, charts: ArrayLike, u: ArrayLike, v: ArrayLike
     ) -> NDArray[np.int64]:
-        """The same for bytes."""
+        """Return the same for bytes."""
 
 
 class GeodesicsLike(Protocol):
     """Distances between mesh vertices."""
 
     def distance(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.floating]:
-        """Metres between mesh vertices a and b."""
+        """Return the metres between mesh vertices a and b."""

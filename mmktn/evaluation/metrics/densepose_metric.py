@@ -183,7 +183,7 @@ class DensePoseMetric(BaseMetric):
         return scores.values()
 
     def _unseen_pairs(self, keys: Sequence[tuple[int, int]]) -> list[ImagePairs]:
-        """Annotated images that were never processed: every person there is missed."""
+        """Return the annotated images that were never processed: every person there is missed."""
         for image_id, category_id in keys:
             self.scorer.add_missed(image_id, category_id)
         return self.scorer.finish()

@@ -38,7 +38,7 @@ from mmktn.utils.output_files import write_json
 def person_areas(
     keypoints: NDArray[np.float64], truth: Mapping[str, Any], found: Mapping[str, Any]
 ) -> NDArray[np.float64]:
-    """Areas by which results of one sample are compared for duplicates.
+    """Return the areas by which results of one sample are compared for duplicates.
 
     The official code and mmpose take the crop: the box at the aspect ratio of the input, enlarged.
 
@@ -213,7 +213,7 @@ class OKSMetric(BaseMetric):
         return values
 
     def _entries(self, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Results in COCO format, image by image."""
+        """Return the results in COCO format, image by image."""
         by_image: dict[tuple[Any, int], list[Mapping[str, Any]]] = {}
         for record in records:
             by_image.setdefault((record["img_id"], record["category_id"]), []).append(record)
@@ -243,7 +243,7 @@ class OKSMetric(BaseMetric):
         return entries
 
     def _recall(self, records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        """Global recall with splits, its mean over batches, and the classifier's."""
+        """Compute the global recall with splits, its mean over batches, and the classifier's."""
         place = {int(key): k for k, key in enumerate(self.truth.ids)}
         unknown = [r["id"] for r in records if int(r["id"]) not in place]
         if unknown:

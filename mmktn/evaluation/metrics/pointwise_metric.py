@@ -99,7 +99,7 @@ class PointwiseDensePoseMetric(BaseMetric):
         return DensePoseTruth.from_coco(data, name=str(self.ann_file))
 
     def _reduced(self, annotation: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The annotation, without its points if too few of its keypoints are visible."""
+        """Return the annotation, without its points if too few of its keypoints are visible."""
         visible = sum(v > 0 for v in annotation.get("keypoints", ())[2::3])
         if visible >= self.min_visible_keypoints:
             return annotation
@@ -122,7 +122,7 @@ class PointwiseDensePoseMetric(BaseMetric):
             self.results.append(self._record(int(sample["img_id"]), detections))
 
     def _record(self, image_id: int, detections: DenseDetections) -> dict[str, Any]:
-        """Errors of the points of one image."""
+        """Return the errors of the points of one image."""
         kept = np.flatnonzero(detections.scores >= self.min_score)
         errors, count = score_image(
             self.truth,
@@ -199,7 +199,7 @@ class PointwiseDensePoseMetric(BaseMetric):
 
 
 def _nothing() -> DenseDetections:
-    """No detection at all."""
+    """Return no detection at all."""
     return DenseDetections.from_maps(
         np.zeros(0, np.int64), np.zeros((0, 4)), scores=np.zeros(0), maps=[], category_ids=[]
     )

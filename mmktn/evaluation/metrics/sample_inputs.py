@@ -22,7 +22,7 @@ _ROUNDING = 1e-3
 
 
 def to_numpy(values: Any, dtype: type) -> NDArray[Any]:
-    """Array of a tensor, array or list.
+    """Return the array of a tensor, array or list.
 
     Args:
         values: What a data sample holds.
@@ -90,7 +90,7 @@ class LazySurface:
 def label_to_category(
     categories: Mapping[int, str], dataset_meta: Mapping[str, Any] | None
 ) -> list[int]:
-    """Category id of each label of the model.
+    """Return the category id of each label of the model.
 
     Args:
         categories: Category id to name, from the annotation file.
@@ -216,7 +216,7 @@ class _Columns:
 def _instances(
     sample: Mapping[str, Any], field: str, categories: Sequence[int], where: str
 ) -> tuple[Sequence[Any], _Columns]:
-    """Results of one field and the columns beside them, checked."""
+    """Return the results of one field and the columns beside them, checked."""
     fields = instance_fields(sample["pred_instances"], ("bboxes", "scores", field), where)
     boxes = to_numpy(fields["bboxes"], np.float64).reshape(-1, 4)
     scores = to_numpy(fields["scores"], np.float64).reshape(-1)
@@ -234,7 +234,7 @@ def _instances(
 def _settled(
     boxes_xywh: NDArray[np.float64], map_shapes: Sequence[tuple[int, ...]]
 ) -> NDArray[np.float64]:
-    """Boxes whose size is that of their maps, where only rounding is between them."""
+    """Return the boxes whose size is that of their maps, where only rounding is between them."""
     for box, shape in zip(boxes_xywh, map_shapes, strict=True):
         _settle_size(box, shape)
     return boxes_xywh
@@ -249,7 +249,7 @@ def _settle_size(box_xywh: NDArray[np.float64], map_hw: tuple[int, ...]) -> None
 
 
 def instance_fields(instances: Any, needed: Sequence[str], where: str) -> dict[str, Any]:
-    """Fields of predicted instances.
+    """Return the fields of predicted instances.
 
     Args:
         instances: `InstanceData`, or a mapping.

@@ -127,7 +127,7 @@ class BodyMaskMetric(SegmentationMetric):
         return body_mask_pairs(self.truth, detections)
 
     def summarize(self, found: Sequence[Any]) -> dict[str, Column]:
-        """AP and AR."""
+        """Return the AP and AR."""
         return summarize_body_masks([p for pairs in found for p in pairs], self.truth.categories)
 
 
@@ -157,7 +157,7 @@ class PartSegmentationMetric(SegmentationMetric):
         return count_parts(self.truth, detections)
 
     def summarize(self, found: Sequence[Any]) -> dict[str, Column]:
-        """All columns."""
+        """Return all columns."""
         return summarize_parts(found)
 
 

@@ -33,7 +33,7 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def correct_points_figure(points: PointDistances) -> Any:
-    """Ratio of correct points over distance, for all points and by group of charts.
+    """Compute the ratio of correct points over distance, for all points and by group of charts.
 
     Args:
         points: Errors of all points.
@@ -60,7 +60,7 @@ def correct_points_figure(points: PointDistances) -> Any:
 
 
 def precision_recall_figure(curves: PrecisionRecall, similarity: int, name: str) -> Any:
-    """Precision over recall, one line per similarity threshold.
+    """Return the precision over recall, one line per similarity threshold.
 
     Args:
         curves: Accumulated curves.

@@ -62,7 +62,7 @@ def ranked_instances(scores: DensePoseScores, truth: DensePoseTruth) -> list[Ins
 
 
 def chart_colours() -> NDArray[np.float64]:
-    """(25, 3) colours: white background, neighbouring numbers far apart."""
+    """Return (25, 3) colours: white background, neighbouring numbers far apart."""
     hue = require("matplotlib.colors", extra="mm").hsv_to_rgb
     rows = [(1.0, 1.0, 1.0)]
     rows += [
@@ -146,7 +146,7 @@ def _window(person: PersonTruth, truth: DensePoseTruth) -> tuple[float, float, f
 def _background(
     window: Sequence[float], photograph: Path | None, hw: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """The window of the photograph, RGB; plain grey without one."""
+    """Return the window of the photograph, RGB; plain grey without one."""
     if photograph is None or not photograph.is_file():
         return np.full((1, 1, 3), 235, dtype=np.uint8)
     try:

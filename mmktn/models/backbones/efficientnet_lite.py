@@ -58,7 +58,7 @@ SCALES: Mapping[str, tuple[float, float]] = {
 
 
 def scaled_stages(arch: str) -> list[Stage]:
-    """The table of stages of one member of the family.
+    """Return the table of stages of one member of the family.
 
     Raises:
         ValueError: There is no such member.
@@ -76,7 +76,7 @@ def scaled_stages(arch: str) -> list[Stage]:
 
 
 def _multiple_of_8(width: float) -> int:
-    """The nearest multiple of 8, never less than 90 % of the width."""
+    """Return the nearest multiple of 8, never less than 90 % of the width."""
     rounded = max(8, int(width + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * width else rounded
 
@@ -89,7 +89,7 @@ class SamePadConv2d(nn.Conv2d):
         return self.convolve(x, self.weight, self.bias)
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """The same with another kernel (D, C / groups, k, k) and bias (D,)."""
+        """Return the same with another kernel (D, C / groups, k, k) and bias (D,)."""
         # Plain numbers, tracing or not: the padding is one for all sizes that a stride divides, and
         # with it an exported graph takes pictures of any size.
         sizes = (int(size) for size in x.shape[-2:])

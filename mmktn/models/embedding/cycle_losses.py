@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def _there_and_back(one: Tensor, other: Tensor, there: float, back: float) -> Tensor:
-    """(N, N) share of each of N vectors that ends at each of them, by way of M others."""
+    """Return (N, N) share of each of N vectors that ends at each of them, by way of M others."""
     similarity = one @ other.T
     return (similarity / there).softmax(dim=1) @ (similarity.T / back).softmax(dim=1)
 
@@ -18,7 +18,7 @@ def _there_and_back(one: Tensor, other: Tensor, there: float, back: float) -> Te
 def shape_cycle_loss(
     one: Tensor, other: Tensor, geodesics: tuple[Tensor, Tensor], *, temperature: float = 0.05
 ) -> Tensor:
-    """Cost of going from either of two meshes to the other and back.
+    """Compute the cost of going from either of two meshes to the other and back.
 
     Args:
         one: (N, D) unit vectors of vertices.
@@ -41,7 +41,7 @@ def pixel_cycle_loss(
     *,
     temperatures: tuple[float, float] = (0.05, 0.05),
 ) -> Tensor:
-    """Cost of going from pixels to a mesh and back.
+    """Compute the cost of going from pixels to a mesh and back.
 
     Args:
         pixels: (N, D) unit vectors of pixels.

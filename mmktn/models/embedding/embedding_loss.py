@@ -145,7 +145,7 @@ class EmbeddingLoss(nn.Module):
         vertices: Tensor,
         embedder: SurfaceEmbedder,
     ) -> Tensor:
-        """Cross entropy of the points on one mesh, mean; 0 without any."""
+        """Compute the cross entropy of the points on one mesh, mean; 0 without any."""
         points = targets.vertex_points
         chosen = None if points is None else points.on(mesh)
         if chosen is not None and (self.drop_unknown or not self.soft):
@@ -170,7 +170,7 @@ class EmbeddingLoss(nn.Module):
         return F.cross_entropy(logits, spread[place])
 
     def draw_pair(self, names: Sequence[str]) -> tuple[str, str]:
-        """Two meshes; all pairs have their turn before one comes again."""
+        """Return two meshes; all pairs have their turn before one comes again."""
         if not self._pairs:
             pairs = list(itertools.combinations(names, 2))
             self._pairs = [pairs[i] for i in torch.randperm(len(pairs)).tolist()]
@@ -184,7 +184,7 @@ class EmbeddingLoss(nn.Module):
         return torch.randperm(count)[: self.shape_cycle.max_vertices]
 
     def draw_pixels(self, roi: int, name: str, inside: Tensor) -> Tensor:
-        """Some of the cells (P,) of the mask of a box."""
+        """Return some of the cells (P,) of the mask of a box."""
         assert self.pixel_cycle is not None
         order = torch.randperm(len(inside))[: self.pixel_cycle.num_pixels]
         return inside[order.to(inside.device)]
@@ -241,11 +241,11 @@ class EmbeddingLoss(nn.Module):
 
 
 def squared_distances(vectors: Tensor, others: Tensor) -> Tensor:
-    """Squared distances (N, K) of vectors (N, D) from others (K, D)."""
+    """Compute the squared distances (N, K) of vectors (N, D) from others (K, D)."""
     lengths = vectors.square().sum(dim=1, keepdim=True) + others.square().sum(dim=1)
     return lengths - 2 * (vectors @ others.T)
 
 
 def _nothing(*tensors: Tensor) -> Tensor:
-    """A zero that is connected to tensors, so that their weights have a gradient."""
+    """Return a zero that is connected to tensors, so that their weights have a gradient."""
     return torch.stack([zero_connected_to(item) for item in tensors]).sum()

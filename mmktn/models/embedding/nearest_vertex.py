@@ -119,7 +119,7 @@ def nearest_vertices(
     *,
     block_values: int = _BLOCK_VALUES,
 ) -> Tensor:
-    """Nearest vertex of every pixel of a mask, by squared distance.
+    """Return the nearest vertex of every pixel of a mask, by squared distance.
 
     Args:
         embedding: (h, w, D) vectors.
@@ -147,7 +147,7 @@ def nearest_vertices(
 def compare_with_all(
     vectors: Tensor, vertices: Tensor, *, block_values: int = _BLOCK_VALUES
 ) -> Tensor:
-    """Nearest of K vertices (K, D) for vectors (N, D), all compared: (N,) int64."""
+    """Return the nearest of K vertices (K, D) for vectors (N, D), all compared: (N,) int64."""
     half = vertices.square().sum(dim=1) / 2
     step = max(1, block_values // max(len(vertices), 1))
     parts = [
@@ -170,7 +170,7 @@ class _Lists:
         return self.count.cumsum(0) - self.count
 
     def padded(self, blocks: Tensor) -> Tensor:
-        """(P, C) entries of some blocks; short lists repeat their last one."""
+        """Return (P, C) entries of some blocks; short lists repeat their last one."""
         count = self.count[blocks]
         place = torch.arange(int(count.max()), device=count.device)
         place = torch.minimum(place, count[:, None] - 1)
@@ -228,18 +228,18 @@ def _by_place(rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _asking(vectors: Tensor) -> Tensor:
-    """Vectors (P, M, D + 2) whose products with the table are closeness; large is near."""
+    """Return vectors (P, M, D + 2) whose products with the table are closeness; large is near."""
     shape = (*vectors.shape[:2], 1)
     return torch.cat([vectors, -vectors.new_ones(shape), vectors.new_zeros(shape)], dim=2)
 
 
 def _rows(table: Tensor, places: Tensor) -> Tensor:
-    """(P, C, D) rows of a table (K, D) at places (P, C); faster than an index."""
+    """Return (P, C, D) rows of a table (K, D) at places (P, C); faster than an index."""
     return table.index_select(0, places.flatten()).view(*places.shape, -1)
 
 
 def _groups_of(blocks: _Blocks, index: VertexIndex, block_values: int) -> _Lists:
-    """Groups with vertices that a block may choose."""
+    """Return the groups with vertices that a block may choose."""
     parts = []
     step = max(1, block_values // len(index.groups))
     for some in torch.arange(len(blocks.count), device=blocks.count.device).split(step):
@@ -294,7 +294,7 @@ def _vertices_of(
 def _chunks(
     lengths: Tensor, parent_of: Tensor, block_values: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Parents (P,) with lists of similar lengths (of `lengths`), and their members (P, M).
+    """Yield parents (P,) with lists of similar lengths (of `lengths`), and their members (P, M).
 
     Members are entries of `parent_of` (N,), which is ascending; shorter groups repeat their last.
     """

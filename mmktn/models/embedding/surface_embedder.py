@@ -19,7 +19,7 @@ _LEAST_LENGTH = 1e-6
 
 
 def unit_rows(vectors: Tensor) -> Tensor:
-    """Vectors (N, D) of length 1; those shorter than 1e-6 are divided by 1e-6."""
+    """Return the vectors (N, D) of length 1; those shorter than 1e-6 are divided by 1e-6."""
     return vectors / vectors.norm(dim=1, keepdim=True).clamp(min=_LEAST_LENGTH)
 
 
@@ -64,7 +64,7 @@ class VertexEmbedder(BaseModule):
                 self.register_buffer("features", features)
 
     def forward(self) -> Tensor:
-        """Vectors (K, D)."""
+        """Return the vectors (K, D)."""
         raw = self.embeddings if self.kind == DIRECT else self.features @ self.embeddings
         return unit_rows(raw)
 
@@ -130,7 +130,7 @@ class SurfaceEmbedder(BaseModule):
         return list(self.embedders)
 
     def forward(self, name: str) -> Tensor:
-        """Vectors (K, D) of a mesh.
+        """Return the vectors (K, D) of a mesh.
 
         Raises:
             ValueError: The model has no such mesh.
@@ -151,7 +151,7 @@ class SurfaceEmbedder(BaseModule):
             )
 
     def mesh(self, name: str) -> ReferenceMesh:
-        """Geometry of a mesh, opened at first use.
+        """Return the geometry of a mesh, opened at first use.
 
         Raises:
             FileNotFoundError: The folder has no file of it.

@@ -84,7 +84,7 @@ class ChartFCN(BaseDetector):
         return self.chart_head(self.extract_feat(batch_inputs)).traceable()
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
-        """Losses at annotated points and at drawn background pixels.
+        """Compute the losses at annotated points and at drawn background pixels.
 
         Args:
             batch_inputs: (N, 3, H, W), padded.
@@ -193,7 +193,7 @@ class ChartFCN(BaseDetector):
     def _maps(
         self, batch_inputs: Tensor, samples: SampleList, *, person_only: bool | None = None
     ) -> ChartOutput:
-        """Maps of the size of the inputs, averaged over scales and flips."""
+        """Return the maps of the size of the inputs, averaged over scales and flips."""
         input_hw = (batch_inputs.shape[-2], batch_inputs.shape[-1])
         flip = self.test_cfg.get("flip", False)
         views, mirrored = [], []
@@ -213,7 +213,7 @@ class ChartFCN(BaseDetector):
         return maps
 
     def _view(self, inputs: Tensor) -> ChartOutput:
-        """Maps of one view that decoding reads."""
+        """Return the maps of one view that decoding reads."""
         return self.chart_head(self.extract_feat(inputs), fields=self.chart_head.decoded_fields)
 
 
@@ -224,7 +224,7 @@ def scaled_hw(input_hw: tuple[int, int], scale: float) -> tuple[int, int]:
 
 
 def resized(maps: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """Maps (N, C, h, w) resized bilinearly; the same maps where nothing changes."""
+    """Return the maps (N, C, h, w) resized bilinearly; the same maps where nothing changes."""
     if tuple(maps.shape[-2:]) == size_hw:
         return maps
     return F.interpolate(maps, size=size_hw, mode="bilinear", align_corners=False)
@@ -233,7 +233,7 @@ def resized(maps: Tensor, size_hw: tuple[int, int]) -> Tensor:
 def background_pixels(
     samples: SampleList, input_hw: tuple[int, int], device: torch.device
 ) -> Tensor:
-    """Pixels (N, H, W) bool of padded inputs that show nobody.
+    """Return the pixels (N, H, W) bool of padded inputs that show nobody.
 
     Args:
         samples: N samples; `gt_sem_seg` says where persons are, else their boxes do.

@@ -23,7 +23,7 @@ _NEVER = 1e4
 
 
 def given_boxes(sample: DetDataSample, *, rescale: bool = True) -> tuple[Tensor, Tensor]:
-    """Boxes that results are asked for.
+    """Return the boxes that results are asked for.
 
     Args:
         sample: Its meta information holds `person_box` (4,) and `crop_window` after `WarpToPerson`,
@@ -53,7 +53,7 @@ def given_boxes(sample: DetDataSample, *, rescale: bool = True) -> tuple[Tensor,
 def covered_window(
     sample: DetDataSample, input_hw: tuple[int, int], *, rescale: bool = True
 ) -> Tensor:
-    """Part (4,) xyxy of the image that a padded input covers, possibly beyond the image.
+    """Return the part (4,) xyxy of the image that a padded input covers, possibly beyond the image.
 
     Args:
         sample: As in `given_boxes`; `scale_factor` where the image was resized.
@@ -69,7 +69,7 @@ def covered_window(
 
 
 def _image_to_input(sample: DetDataSample) -> tuple[Tensor, Tensor]:
-    """Corner of the input in the image and scale of the input, both (4,): x, y, x, y."""
+    """Return the corner of the input in the image and scale of the input, both (4,): x, y, x, y."""
     meta = sample.metainfo
     if meta.get("crop_window") is not None:
         x1, y1, x2, y2 = (float(value) for value in meta["crop_window"])

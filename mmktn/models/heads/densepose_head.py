@@ -316,7 +316,7 @@ def _count(x: Tensor | tuple[Tensor, ...]) -> int:
 
 
 def _padded(x: Any, size: int) -> Any:
-    """Features of `size` boxes, the last ones zero."""
+    """Return the features of `size` boxes, the last ones zero."""
     if not isinstance(x, Tensor):
         return type(x)(_padded(path, size) for path in x)
     return torch.cat([x, x.new_zeros((size - len(x), *x.shape[1:]))])

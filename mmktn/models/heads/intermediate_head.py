@@ -88,7 +88,7 @@ class IntermediateDensePoseHead(DensePoseHead):
         )
 
     def loss_by_feat(self, output: Any, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
-        """Losses of the final maps, and as `interN.loss_*` those of the intermediate ones.
+        """Compute losses of the final maps, and as `interN.loss_*` those of the intermediate ones.
 
         Args:
             output: What `forward` gives.

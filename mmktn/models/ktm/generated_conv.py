@@ -34,7 +34,7 @@ class GeneratedConv(GeneratedDeconv):
 
 
 def _as_deconvs(weights: Mapping[str, tuple[Tensor, ...]]) -> dict[str, tuple[Tensor, ...]]:
-    """Views with the axes of transposed convolutions; the watched storage stays the same."""
+    """Return views with the axes of transposed convolutions; the watched storage stays the same."""
     return {
         source: tensors if source == "box" else tuple(t.transpose(0, 1) for t in tensors)
         for source, tensors in weights.items()

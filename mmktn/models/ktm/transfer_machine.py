@@ -131,7 +131,7 @@ class KnowledgeTransferMachine(BaseModule):
 
 
 def _identity(tensor: Tensor) -> tuple[Any, ...]:
-    """What changes when a tensor is replaced, moved, cast or written in place."""
+    """Return what changes when a tensor is replaced, moved, cast or written in place."""
     version = None if tensor.is_inference() else tensor._version
     return tensor.data_ptr(), tensor.dtype, tensor.device, version
 

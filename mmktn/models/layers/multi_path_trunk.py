@@ -122,7 +122,7 @@ class MultiPathTrunk(BaseModule):
 
 
 def _gate(channels: int) -> nn.Sequential:
-    """One weight in 0..1 for each channel of a path, from its mean over the RoI."""
+    """Return one weight in 0..1 for each channel of a path, from its mean over the RoI."""
     return nn.Sequential(
         nn.Linear(channels, _GATE_CHANNELS),
         nn.ReLU(),

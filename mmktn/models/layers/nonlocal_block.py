@@ -52,7 +52,7 @@ class NonLocal2d(nn.Module):
         return x + self.norm(self.out(y.unflatten(2, x.shape[2:])))
 
     def _keys_and_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Both (N, inner, h w / 4)."""
+        """Return both (N, inner, h w / 4)."""
         if self.pool_input:
             pooled = F.max_pool2d(x, 2)
             return self.phi(pooled).flatten(2), self.g(pooled).flatten(2)

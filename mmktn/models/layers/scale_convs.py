@@ -47,7 +47,7 @@ class SharedDilationConvs(nn.Module):
         return F.relu(conv1x1_of_concat(self._branches(x), self.project), inplace=True)
 
     def _branches(self, x: Tensor) -> Iterator[Tensor]:
-        """Maps (N, channels, h, w)."""
+        """Yield the maps (N, channels, h, w)."""
         for dilation, norm in zip(self.dilations, self.norms, strict=True):
             y = F.conv2d(x, self.shared.weight, padding=dilation, dilation=dilation)
             yield F.relu(norm(y), inplace=True)

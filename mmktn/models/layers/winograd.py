@@ -179,7 +179,7 @@ def _transform_input(x: Tensor, *, axis: int, tiles: int) -> Iterator[Tensor]:
 def _transform_output(
     items: Iterator[tuple[Tensor, ...]],
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """One axis of A^T m A: m0 + m1 + m2 and m1 - m2 - m3, in the memory of m0 and m1."""
+    """Return one axis of A^T m A: m0 + m1 + m2 and m1 - m2 - m3, in the memory of m0 and m1."""
     evens, odds = next(items), next(items)
     for even, odd in zip(evens, odds, strict=True):
         even.add_(odd)

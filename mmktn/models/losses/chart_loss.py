@@ -146,7 +146,7 @@ class ChartLoss(nn.Module):
     def _dense_cells(
         self, output: ChartOutput, targets: ChartTargets
     ) -> tuple[DenseCells | None, DenseCells | None]:
-        """Cells labelled by a teacher that train I, and those that train U and V."""
+        """Return the cells labelled by a teacher that train I, and those that train U and V."""
         if "fine_segm" not in output:
             return None, None
         cells = find_dense_cells(

@@ -36,7 +36,7 @@ class LossContext:
     coarse_needs_all: bool = False
 
     def sum_scale(self) -> float:
-        """Factor that keeps the weight of a sum over points at another batch size.
+        """Return the factor that keeps the weight of a sum over points at another batch size.
 
         Raises:
             ValueError: The number of images is needed and not known.

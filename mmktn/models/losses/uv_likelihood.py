@@ -32,7 +32,7 @@ def uv_likelihood_loss(
     cells: DenseCells | None = None,
     reduction: str = "sum",
 ) -> Tensor:
-    """Negative log-likelihood of U and V of the true chart at annotated points, summed.
+    """Compute the negative log-likelihood of U and V of the true chart at annotated points, summed.
 
     Background points do not count. The value may be negative.
 
@@ -71,7 +71,7 @@ def uv_likelihood_loss(
 def uv_likelihood_terms(
     du: Tensor, dv: Tensor, variance: Tensor, kappa: tuple[Tensor, Tensor] | None = None
 ) -> Tensor:
-    """Term of each point.
+    """Return the term of each point.
 
     Args:
         du: (P,) error of U.

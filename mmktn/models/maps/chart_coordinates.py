@@ -37,7 +37,7 @@ class ChartCoordinate(DenseMap):
         )
 
     def label_count(self, output: Maps, context: LossContext) -> int:
-        """Points on the surface, and cells labelled by a teacher."""
+        """Return the points on the surface, and cells labelled by a teacher."""
         cells = 0 if context.uv_cells is None else len(context.uv_cells)
         return context.targets.num_surface_points + cells
 

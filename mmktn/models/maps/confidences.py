@@ -35,7 +35,7 @@ class Confidence(DenseMap):
     panel = False
 
     def average(self, views: Sequence[Maps], *, uv_by_chart: bool = False) -> Tensor:
-        """The first view's: a spread is not the mean of spreads."""
+        """Return the first view's: a spread is not the mean of spreads."""
         return views[0][self.name].float()
 
 
@@ -51,7 +51,7 @@ class ChartSpread(Confidence):
         return {self.name: permuted(mirrored[self.name], rules.chart_flip)}
 
     def decode(self, values: Tensor, labels: Tensor) -> Tensor:
-        """(h, w) raw number of the pixel's chart, 0 outside the person."""
+        """Return (h, w) raw number of the pixel's chart, 0 outside the person."""
         return values[0].float() * (labels > 0)
 
 
@@ -78,7 +78,7 @@ class SigmaTwo(ChartSpread):
     replaces = ("u", "v")
 
     def loss(self, output: Maps, context: LossContext) -> Tensor:
-        """Negative log-likelihood at annotated points, in the true chart."""
+        """Compute the negative log-likelihood at annotated points, in the true chart."""
         return uv_likelihood_loss(
             output,
             context.targets,
@@ -89,7 +89,7 @@ class SigmaTwo(ChartSpread):
 
     @staticmethod
     def variance(raw: Tensor) -> Tensor:
-        """Variance of U and of V, in squared chart units."""
+        """Compute the variance of U and of V, in squared chart units."""
         return variance_of(raw)
 
     # Points are counted, and sums scaled, as for U and V.
@@ -164,7 +164,7 @@ class SegmConfidence(Confidence):
         return {self.name: factor} | {n: maps[n] * factor for n in self.changes if n in maps}
 
     def decode(self, values: Tensor, labels: Tensor) -> Tensor:
-        """(h, w), outside the person too."""
+        """Return (h, w), outside the person too."""
         return values[0].float()
 
 

@@ -23,17 +23,17 @@ class KeypointHeatmaps(DenseMap):
     supervision = "keypoints"
 
     def loss(self, output: Maps, context: LossContext) -> Tensor:
-        """Spatial cross entropy, mean over the labelled keypoints inside their RoI."""
+        """Compute the spatial cross entropy, mean over the labelled keypoints inside their RoI."""
         return keypoint_map_loss(output[self.name], context.targets)
 
     def label_count(self, output: Maps, context: LossContext) -> int:
-        """Labelled keypoints inside their RoI."""
+        """Return the labelled keypoints inside their RoI."""
         height, width = output[self.name].shape[-2:]
         found = context.targets.keypoint_cells((height, width))
         return 0 if found is None else int(found[1].sum())
 
     def activate(self, maps: Tensor) -> Tensor:
-        """Sigmoid of each cell."""
+        """Compute the sigmoid of each cell."""
         return maps.sigmoid()
 
     def flip(self, mirrored: Maps, rules: FlipRules) -> dict[str, Tensor]:

@@ -25,7 +25,7 @@ class ClassMap(DenseMap):
     """Logits of classes, one of which holds in each cell."""
 
     def activate(self, maps: Tensor) -> Tensor:
-        """Softmax over the classes."""
+        """Compute the softmax over the classes."""
         return maps.softmax(dim=1)
 
     def average(self, views: Sequence[Maps], *, uv_by_chart: bool = False) -> Tensor:
@@ -42,13 +42,13 @@ class FineSegm(ClassMap):
     loss_name = "loss_fine_segm"
 
     def loss(self, output: Maps, context: LossContext) -> Tensor:
-        """Cross entropy, mean over the points."""
+        """Compute the cross entropy, mean over the points."""
         return fine_segm_loss(
             output[self.name], context.targets, half_pixel=context.half_pixel, cells=context.cells
         )
 
     def label_count(self, output: Maps, context: LossContext) -> int:
-        """Points, and cells labelled by a teacher."""
+        """Return the points, and cells labelled by a teacher."""
         cells = 0 if context.cells is None else len(context.cells)
         return len(context.targets.roi_index) + cells
 
@@ -61,7 +61,7 @@ class CoarseMap(ClassMap):
     """Body or parts, learned from the coarse masks, at every cell."""
 
     def loss(self, output: Maps, context: LossContext) -> Tensor:
-        """Cross entropy, mean over all cells of annotated RoIs."""
+        """Compute the cross entropy, mean over all cells of annotated RoIs."""
         maps, targets = output[self.name], context.targets
         if context.coarse_from_masks:
             return mask_segm_loss(maps, targets, without_points=context.masks_alone)
@@ -70,7 +70,7 @@ class CoarseMap(ClassMap):
         return coarse_segm_loss(maps, targets, half_pixel=context.half_pixel)
 
     def label_count(self, output: Maps, context: LossContext) -> int:
-        """Coarse masks."""
+        """Return the coarse masks."""
         targets = context.targets
         return len(targets) if context.coarse_from_masks else len(targets.coarse_index)
 

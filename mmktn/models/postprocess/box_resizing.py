@@ -40,7 +40,7 @@ def channels_last(maps: Tensor) -> Tensor:
 def resize_axis(
     size: int, cells: int, like: Tensor, *, span: tuple[float, float] = (0.0, 1.0)
 ) -> Axis:
-    """Source positions of `size` pixels over `cells` cells, centres at index + 0.5, clamped.
+    """Return source positions of `size` pixels over `cells` cells, centres at index + 0.5, clamped.
 
     The pixels cover the share `span` of the cells; (0, 1) is all of them.
     """

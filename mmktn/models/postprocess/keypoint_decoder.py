@@ -64,7 +64,7 @@ class KeypointDecoder:
 
 
 def _best_pixels(maps: Tensor, box_xyxy: Tensor) -> tuple[Tensor, Tensor]:
-    """Keypoints (K, 2) as pixel indices and scores (K,) of maps (K, a, a)."""
+    """Return the keypoints (K, 2) as pixel indices and scores (K,) of maps (K, a, a)."""
     extent = (box_xyxy[2:] - box_xyxy[:2]).clamp(min=1)
     width, height = extent.ceil().long().tolist()
     resized = F.interpolate(maps[None], size=(height, width), mode="bicubic", align_corners=False)

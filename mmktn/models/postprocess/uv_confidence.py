@@ -17,7 +17,7 @@ TOLERANCE = 0.25
 def uv_confidence_fields(
     fields: Mapping[str, Tensor], labels: Tensor, *, temperature: float = 1.0
 ) -> dict[str, Tensor]:
-    """Typical error of every pixel, and the chance that it is small.
+    """Compute the typical error of every pixel, and the chance that it is small.
 
     Args:
         fields: Decoded `sigma_2` (h, w), with or without `kappa_u` and `kappa_v`.
@@ -41,5 +41,5 @@ def uv_confidence_fields(
 
 
 def small_error_chance(variance: Tensor) -> Tensor:
-    """Chance that U, V is off by less than `TOLERANCE`, for round normal densities."""
+    """Compute the chance that U, V is off by less than `TOLERANCE`, for round normal densities."""
     return -torch.expm1(-(TOLERANCE**2) / (2 * variance))

@@ -171,7 +171,7 @@ class VertexDecoder:
 
 
 def _resized(maps: Tensor, h: int, w: int, span: Sequence[float]) -> Tensor:
-    """Maps (a, b, C) at h x w pixels, which cover the share x1, y1, x2, y2 of them."""
+    """Return the maps (a, b, C) at h x w pixels, which cover the share x1, y1, x2, y2 of them."""
     x1, y1, x2, y2 = span
     rows = resize_axis(h, maps.shape[0], maps, span=(y1, y2))
     return resize(maps, rows, resize_axis(w, maps.shape[1], maps, span=(x1, x2)))

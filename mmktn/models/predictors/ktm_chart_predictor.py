@@ -99,7 +99,7 @@ class KTMv2ChartPredictor(MapPredictor):
     def kernel(
         self, name: str, box_weights: Mapping[str, Tensor] | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Kernel and bias of one map; the surface classifier has no bias.
+        """Return the kernel and bias of one map; the surface classifier has no bias.
 
         Raises:
             ValueError: The sources include 'box' and `box_weights` are missing.
@@ -119,7 +119,7 @@ class KTMv2ChartPredictor(MapPredictor):
     def _source_weights(
         self, box_weights: Mapping[str, Tensor] | None
     ) -> dict[str, tuple[Tensor, ...]]:
-        """Weights of every source in use, as their layers store them."""
+        """Return the weights of every source in use, as their layers store them."""
         layers = {"keypoint": "keypoint_heatmaps", "part": "coarse_segm"}
         return {
             source: _box_pair(box_weights)
@@ -160,7 +160,7 @@ class KTMv1ChartPredictor(KTMv2ChartPredictor):
 
 
 def _plain_channels(coarse: int, with_body_mask: bool, num_keypoints: int) -> dict[str, int]:
-    """Channels of the maps that are not generated."""
+    """Return the channels of the maps that are not generated."""
     return {
         "coarse_segm": coarse,
         "u": NUM_CHARTS + 1,
@@ -171,7 +171,7 @@ def _plain_channels(coarse: int, with_body_mask: bool, num_keypoints: int) -> di
 
 
 def _box_pair(box_weights: Mapping[str, Tensor] | None) -> tuple[Tensor, Tensor]:
-    """Classifier and regressor, cut off from the box head's gradients.
+    """Return the classifier and regressor, cut off from the box head's gradients.
 
     Raises:
         ValueError: One is missing.

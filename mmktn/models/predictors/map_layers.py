@@ -31,7 +31,7 @@ class DeconvLayers:
     generated: ClassVar[type[GeneratedDeconv]] = GeneratedDeconv
 
     def make(self, in_channels: int, channels: int) -> nn.Module:
-        """One layer, kaiming-out initialised."""
+        """Return one layer, kaiming-out initialised."""
         layer = nn.ConvTranspose2d(in_channels, channels, self.kernel_size, stride=2, padding=1)
         return kaiming_out(layer)
 
@@ -64,7 +64,7 @@ class ConvLayers:
             raise ValueError(f"conv_kernel has to be odd (1 or 3), got {self.kernel_size}")
 
     def make(self, in_channels: int, channels: int) -> nn.Module:
-        """One layer, kaiming-out initialised."""
+        """Return one layer, kaiming-out initialised."""
         pad = self.kernel_size // 2
         return kaiming_out(nn.Conv2d(in_channels, channels, self.kernel_size, padding=pad))
 

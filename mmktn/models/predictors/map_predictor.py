@@ -108,7 +108,7 @@ class MapPredictor(BaseModule):
     def kernel(
         self, name: str, box_weights: Mapping[str, Tensor] | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Kernel, with the axes of its kind of layer, and bias of one map."""
+        """Return the kernel, with the axes of its kind of layer, and bias of one map."""
         layer = cast("nn.Conv2d | nn.ConvTranspose2d", self.map_layers[name])
         return layer.weight, layer.bias
 
@@ -146,7 +146,7 @@ def _is_asked(name: str, fields: Collection[str]) -> bool:
 
 
 def _channels_of(maps: Mapping[str, int] | Sequence[str]) -> dict[str, int]:
-    """Channels of maps that are given by name or with their channels."""
+    """Return the channels of maps that are given by name or with their channels."""
     if isinstance(maps, Mapping):
         return dict(maps)
     return {name: declared_map(name).channels for name in maps}

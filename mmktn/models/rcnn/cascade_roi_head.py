@@ -146,7 +146,7 @@ class CascadeDensePoseRoIHead(DensePoseRoIHead):
     def _stage_losses(
         self, heads: StageHeads, maps: StageMaps, inputs: _LossInputs
     ) -> dict[str, Tensor]:
-        """Losses of one stage."""
+        """Compute the losses of one stage."""
         keep = inputs.with_charts
         losses = inputs.matched[keep].loss(heads.densepose, maps.charts[keep])
         if heads.keypoint is not None and maps.keypoints is not None:
@@ -163,7 +163,7 @@ class CascadeDensePoseRoIHead(DensePoseRoIHead):
         return losses
 
     def _run(self, pooled: Tensor, *, decoded_only: bool = False) -> tuple[StageMaps, StageMaps]:
-        """Both stages on pooled features (N, C, h, w).
+        """Return both stages on pooled features (N, C, h, w).
 
         Args:
             pooled: F0.
@@ -193,7 +193,7 @@ class CascadeDensePoseRoIHead(DensePoseRoIHead):
         )
 
     def _branch_maps(self, features: Features, rois: Tensor) -> tuple[ChartOutput, ...]:
-        """Maps of the second stage: charts and, if there are any, keypoints."""
+        """Return the maps of the second stage: charts and, if there are any, keypoints."""
         _, second = self._run(self._pool(features, rois))
         return (second.charts,) if second.keypoints is None else (second.charts, second.keypoints)
 

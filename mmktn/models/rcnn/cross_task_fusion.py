@@ -87,7 +87,7 @@ class CrossTaskFusion(BaseModule):
     def combine(
         charts: ChartOutput, mask_logits: Tensor | None, keypoint_heatmaps: Tensor | None
     ) -> list[Tensor]:
-        """Predictions as probabilities and coordinates, in the order of Z."""
+        """Return the predictions as probabilities and coordinates, in the order of Z."""
         found = [declared_map(name).activate(maps) for name, maps in charts.items()]
         others = [maps.sigmoid() for maps in (mask_logits, keypoint_heatmaps) if maps is not None]
         return found + others

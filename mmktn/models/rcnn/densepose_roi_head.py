@@ -102,7 +102,7 @@ class DensePoseRoIHead(StandardRoIHead):
         rpn_results_list: InstanceList,
         batch_data_samples: SampleList,
     ) -> dict[str, Tensor]:
-        """Losses of all branches.
+        """Compute the losses of all branches.
 
         Args:
             x: FPN levels, each (B, C, h, w).
@@ -140,7 +140,7 @@ class DensePoseRoIHead(StandardRoIHead):
         gt_instances: InstanceList,
         bbox_feats: Tensor,
     ) -> dict[str, Tensor]:
-        """Losses of everything but boxes, on the sampled boxes of each image.
+        """Compute the losses of everything but boxes, on the sampled boxes of each image.
 
         Raises:
             KeyError: An image's `gt_instances` has no `densepose`.
@@ -216,7 +216,7 @@ class DensePoseRoIHead(StandardRoIHead):
         return [self.distinct(res) for res in results]
 
     def distinct(self, found: InstanceData) -> InstanceData:
-        """The people of an image without those who are somebody else once more, where asked for.
+        """Return people of an image without those who are somebody else once more, where asked for.
 
         Raises:
             ValueError: `max_body_overlap` is set, and the system has no charts to see them by.
@@ -269,7 +269,7 @@ class DensePoseRoIHead(StandardRoIHead):
         boxes_xyxy: Tensor,
         labels: Tensor | None = None,
     ) -> dict[str, Any]:
-        """Results of N RoIs (N, 5) of one image; a few at a time, which bounds memory."""
+        """Return results of N RoIs (N, 5) of one image; a few at a time, which bounds memory."""
         head = self.densepose_head
         found = head.predict_instances(
             lambda part: self._pool(features, rois[part]),
@@ -322,7 +322,7 @@ class DensePoseRoIHead(StandardRoIHead):
         return self.densepose_head(self._pool(features, rois), box_weights=self._box_weights())
 
     def _branch_maps(self, features: Features, rois: Tensor) -> tuple[ChartOutput, ...]:
-        """Maps of the DensePose branch and of the keypoint branch, if there is one."""
+        """Return the maps of the DensePose branch and of the keypoint branch, if there is one."""
         charts = self._densepose_forward(features, rois)
         if self.keypoint_head is None:
             return (charts,)
@@ -342,7 +342,7 @@ def _built(config: OptConfigType) -> Any:
 
 
 def _pooled(extractor: Any, levels: tuple[Tensor, ...], rois: Tensor) -> Any:
-    """Features of N RoIs (N, 5), connected to all levels even if there are none.
+    """Return the features of N RoIs (N, 5), connected to all levels even if there are none.
 
     mmdet's extractors give new zeros without RoIs. The neck would then have no gradient, for which
     distributed training waits.

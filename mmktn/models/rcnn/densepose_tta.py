@@ -112,7 +112,7 @@ class DensePoseTTA(DetTTAModel):
         return head._branch_features(x), samples
 
     def box_maps(self, features: Any, index: int, boxes_xyxy: Tensor) -> HeadMaps:
-        """Raw maps of boxes.
+        """Return the raw maps of boxes.
 
         Args:
             features: Of `detect`.
@@ -164,7 +164,7 @@ class DensePoseTTA(DetTTAModel):
         metas: list[dict],
         index: int,
     ) -> dict[str, Any]:
-        """Fields of the boxes of one chunk."""
+        """Return the fields of the boxes of one chunk."""
         views = [
             self._view_maps(view, index, boxes, meta)
             for view, meta in zip(features, metas, strict=True)
@@ -183,7 +183,7 @@ class DensePoseTTA(DetTTAModel):
         return found
 
     def _view_maps(self, features: Any, index: int, boxes: Tensor, meta: dict) -> HeadMaps:
-        """Maps of boxes in one view, mirrored where it is, not turned."""
+        """Return the maps of boxes in one view, mirrored where it is, not turned."""
         boxes = _to_view(boxes, meta)
         if "view_matrix" not in meta:
             return self.box_maps(features, index, boxes)
@@ -196,7 +196,7 @@ class DensePoseTTA(DetTTAModel):
 
 
 def _upright(samples: list[DetDataSample]) -> list[DetDataSample]:
-    """The views of an image whose boxes count."""
+    """Return the views of an image whose boxes count."""
     upright = [sample for sample in samples if "view_matrix" not in sample.metainfo]
     if not upright:
         raise ValueError(

@@ -47,7 +47,7 @@ class MatchedRoIs:
         )
 
     def roi_masks(self, maps: Tensor) -> Tensor:
-        """Masks (N, h, w) bool of the persons on the cells of `maps`, cut at one half."""
+        """Return masks (N, h, w) bool of the persons on the cells of `maps`, cut at one half."""
         map_hw = (int(maps.shape[-2]), int(maps.shape[-1]))
         parts = [self.rois.new_zeros((0, *map_hw), dtype=torch.bool)]
         for image, (masks, persons) in enumerate(self.masks or ()):
@@ -60,7 +60,7 @@ class MatchedRoIs:
         return torch.cat(parts)
 
     def loss(self, head: DensePoseHead, output: ChartOutput) -> dict[str, Tensor]:
-        """Losses of a head whose maps of these boxes are `output`."""
+        """Compute the losses of a head whose maps of these boxes are `output`."""
         return head.loss_by_feat(
             output,
             self.rois[:, 1:],

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def segmentor_loss(logits: Tensor, samples: SampleList) -> Tensor:
-    """Two-way cross entropy between persons and background, mean over all cells.
+    """Compute two-way cross entropy between persons and background, mean over all cells.
 
     Args:
         logits: (B, 2, h, w), background first, over the padded images.
@@ -23,7 +23,7 @@ def segmentor_loss(logits: Tensor, samples: SampleList) -> Tensor:
 
 
 def person_mask_target(sample: DetDataSample, map_hw: Sequence[int]) -> Tensor:
-    """Union of the persons of an image, resized bilinearly and cut at one half.
+    """Return the union of the persons of an image, resized bilinearly and cut at one half.
 
     Args:
         sample: Sample with `gt_instances.masks`, `ignored_instances.masks` and the size of the

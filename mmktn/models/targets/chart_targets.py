@@ -43,7 +43,7 @@ class VertexPoints:
     mesh_names: tuple[str, ...]
 
     def on(self, mesh: str) -> Tensor:
-        """Which points (Q,) lie on a mesh."""
+        """Tell which points (Q,) lie on a mesh."""
         if mesh not in self.mesh_names:
             return torch.zeros_like(self.mesh_index, dtype=torch.bool)
         return self.mesh_index == self.mesh_names.index(mesh)
@@ -110,7 +110,7 @@ class ChartTargets:
         return () if self.vertex_points is None else self.vertex_points.mesh_names
 
     def vertex_grid(self, map_hw: Sequence[int]) -> Tensor:
-        """Cell coordinates (Q, 2) of the points with vertices on maps of that size."""
+        """Return the cell coordinates (Q, 2) of the points with vertices on maps of that size."""
         points = self.vertex_points
         if points is None:
             return self.point_xy[:0]
@@ -157,7 +157,7 @@ class ChartTargets:
         return replace(self, **found, num_background=int((found["point_charts"] == 0).sum()))
 
     def point_grid(self, map_hw: Sequence[int], *, half_pixel: bool = False) -> Tensor:
-        """Cell coordinates (P, 2) of the points on maps of that size.
+        """Return the cell coordinates (P, 2) of the points on maps of that size.
 
         With `half_pixel` cell centres lie at index + 0.5. Before the first centre its value holds,
         as in decoding.
@@ -166,7 +166,7 @@ class ChartTargets:
         return (grid - 0.5).clamp(min=0) if half_pixel else grid
 
     def coarse_target(self, map_hw: Sequence[int], *, half_pixel: bool = False) -> Tensor:
-        """Part ids (M, h, w) int64 of the RoIs `coarse_index`; 0 outside the person's box.
+        """Return part ids (M, h, w) int64 of the RoIs `coarse_index`; 0 outside the person's box.
 
         With `half_pixel` each cell shows what lies under its centre, otherwise under its corner.
         """
@@ -177,7 +177,7 @@ class ChartTargets:
     def merged_coarse_target(
         self, map_hw: Sequence[int], *, half_pixel: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """Coarse targets with the persons of one RoI on one map, a later person on top.
+        """Return the coarse targets with the persons of one RoI on one map, a later person on top.
 
         Args:
             map_hw: Size of the maps in cells.
@@ -207,7 +207,7 @@ class ChartTargets:
     def dense_target(
         self, map_hw: Sequence[int], *, half_pixel: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Dense labels on the cells of the RoIs `dense_index`, read as the coarse map is.
+        """Return dense labels on the cells of the RoIs `dense_index`, read as the coarse map is.
 
         Args:
             map_hw: Size of the maps in cells.
@@ -228,7 +228,7 @@ class ChartTargets:
     def label_target(
         self, name: str, map_hw: Sequence[int], *, half_pixel: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """Labels of a further map on the cells of the RoIs, read as the coarse map is.
+        """Return the labels of a further map on the cells of the RoIs, read as the coarse map is.
 
         Args:
             name: Key in `DensePoseAnnotation.label_maps`.
@@ -332,7 +332,7 @@ def _vertex_points(
     gt_boxes_xyxy: Tensor,
     roi_of_person: Tensor,
 ) -> VertexPoints | None:
-    """Points with vertices inside their RoIs; None if no person has any."""
+    """Return the points with vertices inside their RoIs; None if no person has any."""
     items = [
         (i, item.mesh, item.vertex_xy, item.vertices)
         for i, item in enumerate(annotations)
@@ -361,7 +361,7 @@ def _vertex_points(
 def _label_maps(
     annotations: DensePoseAnnotations, gt_boxes_xyxy: Tensor, roi_of_person: Tensor
 ) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
-    """Labels of further maps, see `ChartTargets.label_maps`."""
+    """Return the labels of further maps, see `ChartTargets.label_maps`."""
     found = {}
     for name in dict.fromkeys(name for item in annotations for name in item.label_maps):
         known, labels = _known_maps(
@@ -376,7 +376,7 @@ def _label_maps(
 def _known_maps(
     maps: Sequence[Tensor | None], device: torch.device
 ) -> tuple[Tensor, Tensor | None]:
-    """Persons (M,) that have a map, and their maps stacked, None if there are none."""
+    """Return the persons (M,) that have a map, and their maps stacked, None if there are none."""
     known = {i: item.to(device) for i, item in enumerate(maps) if item is not None}
     stacked = torch.stack(list(known.values())) if known else None
     return torch.tensor(list(known), dtype=torch.int64, device=device), stacked
@@ -395,7 +395,7 @@ def _on_roi_cells(
 
 
 def _pair(map_hw: Sequence[int]) -> tuple[int, int]:
-    """Height and width, from the shape of a tensor as well."""
+    """Return the height and width, from the shape of a tensor as well."""
     h, w = map_hw
     return h, w
 
@@ -410,7 +410,7 @@ def _cat(parts: list[Tensor], empty_shape: tuple[int, ...], like: Tensor) -> Ten
 def _keypoints(
     gt_boxes_xyxy: Tensor, annotations: DensePoseAnnotations
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Keypoints (N, K, 2) in image pixels and whether they are labelled (N, K)."""
+    """Return the keypoints (N, K, 2) in image pixels and whether they are labelled (N, K)."""
     known = [item.keypoint_xy for item in annotations if item.keypoint_xy is not None]
     if not known:
         return None, None

@@ -50,7 +50,7 @@ def sample_maps_at_points(
 
 
 def _axis(grid: Tensor, size: int, dtype: torch.dtype) -> _Axis:
-    """Neighbouring cells of coordinates and the share of the upper one."""
+    """Return the neighbouring cells of coordinates and the share of the upper one."""
     low = grid.floor().long().clamp(0, size - 1)
     high = (low + 1).clamp(max=size - 1)
     return _Axis(low, high, (torch.minimum(grid, high.to(grid.dtype)) - low).to(dtype))

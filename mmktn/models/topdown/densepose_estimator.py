@@ -30,7 +30,7 @@ class TopdownDensePoseEstimator(TopdownPoseEstimator):
         """Store what the head predicted, in image pixels.
 
         Args:
-            batch_pred_instances: One a sample.
+            batch_pred_instances: One per sample.
             batch_pred_fields: Not used; this head gives none.
             batch_data_samples: Receive `pred_instances`.
 

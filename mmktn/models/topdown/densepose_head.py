@@ -153,7 +153,7 @@ class TopdownDensePoseHead(BaseHead):
 
 
 def _truth_of(sample: PoseDataSample) -> InstanceData:
-    """Ground truth of a crop.
+    """Return the ground truth of a crop.
 
     Raises:
         KeyError: It was not loaded.
@@ -170,7 +170,7 @@ def _truth_of(sample: PoseDataSample) -> InstanceData:
 
 
 def _box_of(sample: PoseDataSample) -> Tensor:
-    """The given box (1, 4), clipped to the image.
+    """Return the given box (1, 4), clipped to the image.
 
     Raises:
         ValueError: Nothing is left of it.
@@ -187,7 +187,7 @@ def _box_of(sample: PoseDataSample) -> Tensor:
 
 
 def _window_of(sample: PoseDataSample) -> Tensor:
-    """Part of the image (1, 4) that the crop shows."""
+    """Return the part of the image (1, 4) that the crop shows."""
     meta = sample.metainfo
     pair = (torch.as_tensor(meta[key]).double() for key in ("input_center", "input_scale"))
     return crop_window(*pair)[None]
