@@ -1,6 +1,7 @@
 """What holds for every command: its errors are one line, its files atomic, its help quick."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,12 @@ SOURCES = [
     for path in sorted((ROOT / folder).rglob("*.py"))
     if "/.mim/" not in str(path)
 ]
-SCRIPTS = [path for path in SOURCES if '__name__ == "__main__"' in path.read_text()]
+STARTED = [path for path in SOURCES if '__name__ == "__main__"' in path.read_text()]
+# Files of tools/ behind which a command of the package stands.
+DOORS = [
+    path for path in STARTED if re.search("^from mmktn.* import main$", path.read_text(), re.M)
+]
+SCRIPTS = [path for path in STARTED if path not in DOORS]
 # The mechanism itself, and files that grow while a run goes on.
 GROWING = (
     "mmktn/apis/film_run.py",  # lines of people, a piece at a time
@@ -34,25 +40,39 @@ def name(path):
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=name)
-def test_a_command_ends_with_one_line(path):
+def guards_of_main(path):
     (main,) = [
         node
         for node in ast.parse(path.read_text()).body
         if isinstance(node, ast.FunctionDef) and node.name == "main"
     ]
-    guards = {ast.unparse(decorator) for decorator in main.decorator_list}
+    return {ast.unparse(decorator) for decorator in main.decorator_list}
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=name)
+def test_a_command_ends_with_one_line(path):
     names = {path.stem} if path.parts[len(ROOT.parts)] != "mmktn" else set(COMMANDS)
     # `python -m mmktn` wraps each of its commands.
-    assert path.name == "__main__.py" or guards & {f"one_line_errors('{name}')" for name in names}
+    guards = {f"one_line_errors('{name}')" for name in names}
+    assert path.name == "__main__.py" or guards_of_main(path) & guards
     ends = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Raise)]
     texts = [ast.unparse(end.exc) for end in ends if end.exc is not None]
     assert {text for text in texts if "SystemExit" in text} <= {"SystemExit(main())"}
 
 
+@pytest.mark.parametrize("path", DOORS, ids=name)
+def test_a_file_of_tools_is_a_door_to_a_command(path):
+    (module,) = re.findall("^from (mmktn.*) import main$", path.read_text(), re.M)
+    (command,) = [command for command, (place, _) in COMMANDS.items() if place == f"{module}:main"]
+    assert f"`python -m mmktn {command}`" in path.read_text()
+    source = ROOT / (module.replace(".", "/") + ".py")
+    assert f"one_line_errors('{command}')" in guards_of_main(source)
+
+
 def test_the_commands_of_the_package_are_known():
     assert {"doctor", "evaluate", "hook", "models", "predict", "report"} <= set(COMMANDS)
     assert len(SCRIPTS) > 30
+    assert len(DOORS) == 15
 
 
 @pytest.mark.parametrize("call", ["write_text", "write_bytes", "imwrite", "open"])
