@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mmktn.evaluation.functional.densepose import evaluate_densepose
+from tests.test_evaluation import reference_cases
 from tests.test_evaluation.builders import World
 from tests.tool_modules import tool_module
 
@@ -13,6 +14,11 @@ evaluate_oracle, sample_bilinear = _oracle.evaluate_oracle, _oracle.sample_bilin
 nearest_person_pixels = _oracle.nearest_person_pixels
 
 FULL = "mask+surface+v+u"
+
+
+@pytest.fixture(scope="module")
+def surface():
+    return reference_cases.reference_surface()
 
 
 @pytest.fixture(scope="module")
