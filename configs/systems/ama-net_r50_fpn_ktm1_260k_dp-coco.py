@@ -2,4 +2,4 @@
 _base_ = "ama-net_r50_fpn_260k_dp-coco.py"
 from mmktn.utils.config_parts import ktm1
 
-model = dict(roi_head=dict(densepose_head=ktm1("ConvKTMv1ChartPredictor")))
+model = dict(roi_head=dict(densepose_head=ktm1(keypoint_upscale=None)))

@@ -14,7 +14,7 @@ packing = dict(
         "img_path",
         "ori_shape",
         "img_shape",
-        "crop_region",
+        "crop_window",
         "person_box",
         "person_score",
     ),
