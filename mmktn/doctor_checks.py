@@ -54,7 +54,6 @@ EXTRAS = (
     Extra("pygeodesic", "mesh", "geodesic distances, exact"),
     Extra("starlette", "annotate", "the page for annotators"),
     Extra("uvicorn", "annotate", "its server"),
-    Extra("faster_coco_eval", "eval", "faster COCO evaluation"),
     Extra("supervision", "supervision", "predictions for its annotators"),
     Extra("av", "video", "films"),
     Extra("onnxruntime", "export", "exported systems"),

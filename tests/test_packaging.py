@@ -236,9 +236,7 @@ def test_optional_list_is_that_of_the_extras():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     extras = config["options.extras_require"]
-    listed = {
-        line for name in ("mesh", "eval", "annotate", "video") for line in extras[name].split()
-    }
+    listed = {line for name in ("mesh", "annotate", "video") for line in extras[name].split()}
     assert sorted(listed) == sorted((ROOT / "requirements" / "optional.txt").read_text().split())
 
 

@@ -290,7 +290,7 @@ def make_keypoints(count: int, seed: int = 0) -> tuple[dict[str, Any], list[dict
 
 
 def worker_oks(count: int) -> dict[str, Any]:
-    """OKS of mmktn and of faster-coco-eval on the same dictionaries, alternating."""
+    """OKS of mmktn and of faster-coco-eval (`pip install faster-coco-eval`), alternating."""
     import copy
 
     from faster_coco_eval import COCO, COCOeval_faster
