@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco_mask
 
-from mmktn.evaluation.functional.average_precision import accumulate, columns
-from mmktn.evaluation.functional.matching import ImagePairs, MatchRules, match_images
-from mmktn.evaluation.functional.protocol import AREA_RANGES, similarity_thresholds
+from mmktn.evaluation.functional.ap.average_precision import accumulate, columns
+from mmktn.evaluation.functional.ap.matching import ImagePairs, MatchRules, match_images
+from mmktn.evaluation.functional.ap.protocol import AREA_RANGES, similarity_thresholds
 from mmktn.formats.masks import decode_rle, rle_runs, segmentation_mask
 from mmktn.structures import ChartOutput, DensePoseAnnotation, FlipRules
 from mmktn.surface import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from mmktn.evaluation.functional.vertices import (
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.densepose.vertices import (
     VertexGps,
     evaluate_vertices,
     mesh_alignment,

@@ -11,12 +11,16 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from mmktn.evaluation.functional.gps import kappas
-from mmktn.evaluation.functional.ignore_regions import ignore_region_mask
-from mmktn.evaluation.functional.keypoint_ap import evaluate_keypoints
-from mmktn.evaluation.functional.mask_iou import detection_mask, truth_mask
-from mmktn.evaluation.functional.part_masks import merged_part_masks, resize_part_mask
-from mmktn.evaluation.functional.person_points import place_points, points_in_boxes, search_vertices
+from mmktn.evaluation.functional.densepose.gps import kappas
+from mmktn.evaluation.functional.densepose.person_points import (
+    place_points,
+    points_in_boxes,
+    search_vertices,
+)
+from mmktn.evaluation.functional.keypoints.ap import evaluate_keypoints
+from mmktn.evaluation.functional.masks.ignore_regions import ignore_region_mask
+from mmktn.evaluation.functional.masks.mask_iou import detection_mask, truth_mask
+from mmktn.evaluation.functional.masks.part_masks import merged_part_masks, resize_part_mask
 from tests.test_evaluation import reference_cases as ref
 from tests.tool_modules import tool_module
 

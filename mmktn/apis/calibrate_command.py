@@ -22,17 +22,17 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from mmktn.evaluation.functional.confidence import (
+from mmktn.evaluation.functional.densepose.confidence import (
     coverage_curve,
     fit_temperature,
     least_confidence,
     rank_quality,
     reliability_curve,
 )
-from mmktn.evaluation.functional.distance_lookup import geodesic_distances
-from mmktn.evaluation.functional.gps import PER_PART, kappas, point_similarity
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth, PersonTruth
-from mmktn.evaluation.functional.person_points import nearest_mesh_vertex
+from mmktn.evaluation.functional.densepose.distance_lookup import geodesic_distances
+from mmktn.evaluation.functional.densepose.gps import PER_PART, kappas, point_similarity
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth, PersonTruth
+from mmktn.evaluation.functional.densepose.person_points import nearest_mesh_vertex
 from mmktn.structures import ChartResult
 from mmktn.surface import BodySurface, load_surface
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_outputs, replace_atomically, write_json

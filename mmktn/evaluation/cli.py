@@ -22,17 +22,17 @@ from mmktn.evaluation.cli_output import (
     progress_bar,
     write_outcome,
 )
-from mmktn.evaluation.functional.average_precision import Column
-from mmktn.evaluation.functional.densepose import evaluate_densepose
-from mmktn.evaluation.functional.gps import NORMALISERS
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from mmktn.evaluation.functional.keypoint_ap import evaluate_keypoints
-from mmktn.evaluation.functional.keypoint_data import KeypointDetections, KeypointTruth
-from mmktn.evaluation.functional.keypoint_recall import aligned_scores, recall_table
-from mmktn.evaluation.functional.pair_scorer import METRICS
-from mmktn.evaluation.functional.pointwise import PointwiseScores, evaluate_pointwise
-from mmktn.evaluation.functional.protocol import DENSEPOSE_PROTOCOLS, KEYPOINT_PROTOCOLS
-from mmktn.evaluation.functional.surface_like import SurfaceLike
+from mmktn.evaluation.functional.ap.average_precision import Column
+from mmktn.evaluation.functional.ap.protocol import DENSEPOSE_PROTOCOLS, KEYPOINT_PROTOCOLS
+from mmktn.evaluation.functional.densepose.gps import NORMALISERS
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.densepose.pair_scorer import METRICS
+from mmktn.evaluation.functional.densepose.pointwise import PointwiseScores, evaluate_pointwise
+from mmktn.evaluation.functional.densepose.scores import evaluate_densepose
+from mmktn.evaluation.functional.densepose.surface_like import SurfaceLike
+from mmktn.evaluation.functional.keypoints.ap import evaluate_keypoints
+from mmktn.evaluation.functional.keypoints.data import KeypointDetections, KeypointTruth
+from mmktn.evaluation.functional.keypoints.recall import aligned_scores, recall_table
 from mmktn.formats.dense_detections import DenseDetections
 from mmktn.formats.json_files import RepeatedKeyWarning, read_json
 from mmktn.formats.result_files import (

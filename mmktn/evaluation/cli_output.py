@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from mmktn.evaluation.functional.average_precision import Column
-from mmktn.evaluation.functional.densepose import DensePoseScores
-from mmktn.evaluation.functional.pointwise import PointwiseScores
+from mmktn.evaluation.functional.ap.average_precision import Column
+from mmktn.evaluation.functional.densepose.pointwise import PointwiseScores
+from mmktn.evaluation.functional.densepose.scores import DensePoseScores
 from mmktn.evaluation.text_table import percent, reasons, split_columns
 from mmktn.utils.output_files import write_json
 from mmktn.version import __version__

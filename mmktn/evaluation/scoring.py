@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmktn.evaluation.functional.densepose import DensePoseScores, evaluate_densepose
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from mmktn.evaluation.functional.pair_scorer import METRICS
-from mmktn.evaluation.functional.surface_like import SurfaceLike
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.densepose.pair_scorer import METRICS
+from mmktn.evaluation.functional.densepose.scores import DensePoseScores, evaluate_densepose
+from mmktn.evaluation.functional.densepose.surface_like import SurfaceLike
 from mmktn.formats.result_files import read_results
 from mmktn.surface import load_surface
 

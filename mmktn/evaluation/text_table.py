@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from mmktn.evaluation.functional.average_precision import Column
-from mmktn.evaluation.functional.densepose import DensePoseScores
-from mmktn.evaluation.functional.keypoint_ap import KeypointScores
+from mmktn.evaluation.functional.ap.average_precision import Column
+from mmktn.evaluation.functional.densepose.scores import DensePoseScores
+from mmktn.evaluation.functional.keypoints.ap import KeypointScores
 
 UNDEFINED = "-"
 

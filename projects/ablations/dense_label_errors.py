@@ -13,8 +13,12 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from mmktn.evaluation.functional.point_errors import PointDistances, area_under_curve, part_errors
-from mmktn.evaluation.functional.pointwise import dense_distances
+from mmktn.evaluation.functional.densepose.point_errors import (
+    PointDistances,
+    area_under_curve,
+    part_errors,
+)
+from mmktn.evaluation.functional.densepose.pointwise import dense_distances
 from mmktn.formats.dense_labels import DenseLabelFolder
 from mmktn.surface import load_surface
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_json

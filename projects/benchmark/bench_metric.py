@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from mmktn.evaluation.functional.densepose import evaluate_densepose
-from mmktn.evaluation.functional.gps import kappas
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from mmktn.evaluation.functional.keypoint_ap import evaluate_keypoints
-from mmktn.evaluation.functional.keypoint_data import KeypointDetections, KeypointTruth
+from mmktn.evaluation.functional.densepose.gps import kappas
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.densepose.scores import evaluate_densepose
+from mmktn.evaluation.functional.keypoints.ap import evaluate_keypoints
+from mmktn.evaluation.functional.keypoints.data import KeypointDetections, KeypointTruth
 from mmktn.formats.dense_detections import DenseDetections
 from mmktn.surface import ChartAtlas, GeodesicTable, load_surface
 from mmktn.utils.output_files import OVERWRITE_HELP, claim_output, write_text

@@ -34,11 +34,11 @@ from rich.table import Table
 from rich.text import Text
 
 from mmktn.evaluation.cli_output import progress_bar
-from mmktn.evaluation.functional.densepose import DensePoseScores
-from mmktn.evaluation.functional.gps import NORMALISERS
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from mmktn.evaluation.functional.pair_scorer import METRICS
-from mmktn.evaluation.functional.protocol import DENSEPOSE_PROTOCOLS
+from mmktn.evaluation.functional.ap.protocol import DENSEPOSE_PROTOCOLS
+from mmktn.evaluation.functional.densepose.gps import NORMALISERS
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.densepose.pair_scorer import METRICS
+from mmktn.evaluation.functional.densepose.scores import DensePoseScores
 from mmktn.formats.result_files import read_results
 from mmktn.surface import load_surface
 from mmktn.utils.array_files import check_arrays

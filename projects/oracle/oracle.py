@@ -13,13 +13,13 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.densepose import DensePoseScores, summarize_pairs
-from mmktn.evaluation.functional.gps import PER_PART, PointReadings, similarity_names
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from mmktn.evaluation.functional.pair_scorer import METRICS, score_detections
-from mmktn.evaluation.functional.person_points import PersonPoints, points_in_boxes
-from mmktn.evaluation.functional.protocol import DensePoseProtocol, densepose_protocol
-from mmktn.evaluation.functional.surface_like import SurfaceLike
+from mmktn.evaluation.functional.ap.protocol import DensePoseProtocol, densepose_protocol
+from mmktn.evaluation.functional.densepose.gps import PER_PART, PointReadings, similarity_names
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.densepose.pair_scorer import METRICS, score_detections
+from mmktn.evaluation.functional.densepose.person_points import PersonPoints, points_in_boxes
+from mmktn.evaluation.functional.densepose.scores import DensePoseScores, summarize_pairs
+from mmktn.evaluation.functional.densepose.surface_like import SurfaceLike
 from mmktn.formats.dense_detections import DenseDetections, IuvMap
 
 

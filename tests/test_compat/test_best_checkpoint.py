@@ -4,7 +4,7 @@ import pytest
 from mmengine.hooks import CheckpointHook
 
 import mmktn  # noqa: F401
-from mmktn.evaluation.functional.gps import similarity_names
+from mmktn.evaluation.functional.densepose.gps import similarity_names
 
 GPS = similarity_names(["gps", "gpsm", "iou"], ["per_part", "global"])
 GREATER = [

@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 
 import mmktn.datasets
 from mmktn.datasets.keypoint_order import coco_keypoint_order
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
 from mmktn.formats.annotation_sets import FORMATS, find_format
 from mmktn.formats.file_check import check_file
 from mmktn.formats.masks import merge_dp_masks

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
 from mmktn.formats.dense_detections import DenseDetections
 
 

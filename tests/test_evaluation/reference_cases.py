@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmktn.evaluation.functional.densepose import evaluate_densepose
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from mmktn.evaluation.functional.keypoint_data import KeypointDetections, KeypointTruth
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.densepose.scores import evaluate_densepose
+from mmktn.evaluation.functional.keypoints.data import KeypointDetections, KeypointTruth
 from mmktn.formats.dense_detections import DenseDetections
 from mmktn.surface import load_surface
 

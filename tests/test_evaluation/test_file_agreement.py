@@ -9,7 +9,7 @@ import pytest
 
 from mmktn.datasets import DensePoseCocoDataset
 from mmktn.evaluation.cli import main
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
 from mmktn.formats.file_check import check_file
 from mmktn.formats.json_files import RepeatedKeyWarning
 from mmktn.formats.result_files import save_npz

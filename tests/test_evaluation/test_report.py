@@ -4,9 +4,9 @@ import re
 import numpy as np
 import pytest
 
-from mmktn.evaluation.functional.densepose import evaluate_densepose
-from mmktn.evaluation.functional.point_errors import PointDistances
-from mmktn.evaluation.functional.pointwise import evaluate_pointwise
+from mmktn.evaluation.functional.densepose.point_errors import PointDistances
+from mmktn.evaluation.functional.densepose.pointwise import evaluate_pointwise
+from mmktn.evaluation.functional.densepose.scores import evaluate_densepose
 from mmktn.evaluation.report import write_report
 from mmktn.evaluation.report.body_figure import CAP_M, face_errors
 from mmktn.evaluation.report.instance_figure import chart_colours, ranked_instances

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmktn.evaluation.functional.densepose import evaluate_densepose
+from mmktn.evaluation.functional.densepose.scores import evaluate_densepose
 from tests.test_evaluation import reference_cases
 from tests.test_evaluation.builders import World
 from tests.tool_modules import tool_module

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mmktn.apis import calibrate_command as tool
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
 from mmktn.models.postprocess.uv_confidence import uv_confidence_fields
 from mmktn.structures import ChartResult, ChartResults
 from mmktn.surface import load_surface

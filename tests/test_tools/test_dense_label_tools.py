@@ -13,8 +13,8 @@ from mmengine.config import Config
 from mmktn.apis import label_command as write_dense_labels
 from mmktn.apis import load_model
 from mmktn.datasets import DensePoseCocoDataset
-from mmktn.evaluation.functional.ground_truth import ImageInfo
-from mmktn.evaluation.functional.mask_iou import segmentation_mask
+from mmktn.evaluation.functional.densepose.ground_truth import ImageInfo
+from mmktn.evaluation.functional.masks.mask_iou import segmentation_mask
 from mmktn.formats.dense_labels import DenseLabelFolder, DenseLabelWriter
 from mmktn.surface import load_surface
 from mmktn.synthetic.dataset import generate_split

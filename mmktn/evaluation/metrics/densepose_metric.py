@@ -1,6 +1,6 @@
 """GPS, GPSm and mask IoU AP/AR as a metric of mmengine.
 
-Source: DensePose-COCO protocol; the numbers are those of ``evaluation.functional.densepose``.
+Source: DensePose-COCO protocol; the numbers are those of ``functional.densepose.scores``.
 Similarities are computed per image in ``process`` on every rank, so what is kept and gathered are
 small matrices, not maps.
 """
@@ -15,18 +15,18 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from mmktn.evaluation.functional.densepose import summarize_pairs
-from mmktn.evaluation.functional.gps import NORMALISERS, PER_PART, similarity_names
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from mmktn.evaluation.functional.matching import ImagePairs
-from mmktn.evaluation.functional.pair_scorer import METRICS as METRIC_NAMES
-from mmktn.evaluation.functional.pair_scorer import (
+from mmktn.evaluation.functional.ap.matching import ImagePairs
+from mmktn.evaluation.functional.ap.protocol import densepose_protocol
+from mmktn.evaluation.functional.densepose.gps import NORMALISERS, PER_PART, similarity_names
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.densepose.pair_scorer import METRICS as METRIC_NAMES
+from mmktn.evaluation.functional.densepose.pair_scorer import (
     PairScorer,
     chart_scorer,
     check_detections,
     check_names,
 )
-from mmktn.evaluation.functional.protocol import densepose_protocol
+from mmktn.evaluation.functional.densepose.scores import summarize_pairs
 from mmktn.evaluation.metrics.sample_inputs import (
     LazySurface,
     dense_detections,

@@ -1,7 +1,7 @@
 """Keypoint AP on COCO and CrowdPose, and recall of missing keypoints, as metrics of mmengine.
 
-Source: COCO and CrowdPose protocols (``evaluation.functional.oks``), scoring and duplicate removal
-of top-down systems, STIP's recall table.
+Source: COCO and CrowdPose protocols (``functional.keypoints``), scoring and duplicate removal of
+top-down systems, STIP's recall table.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,20 +15,20 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.keypoint_ap import evaluate_keypoints
-from mmktn.evaluation.functional.keypoint_data import KeypointDetections, KeypointTruth
-from mmktn.evaluation.functional.keypoint_recall import (
+from mmktn.evaluation.functional.ap.protocol import keypoint_protocol
+from mmktn.evaluation.functional.keypoints.ap import evaluate_keypoints
+from mmktn.evaluation.functional.keypoints.data import KeypointDetections, KeypointTruth
+from mmktn.evaluation.functional.keypoints.recall import (
     batch_mean_recall,
     keypoint_recall,
     named_recall,
     recall_table,
 )
-from mmktn.evaluation.functional.keypoint_scores import (
+from mmktn.evaluation.functional.keypoints.scores import (
     duplicate_sigmas,
     instance_scores,
     remove_duplicates,
 )
-from mmktn.evaluation.functional.protocol import keypoint_protocol
 from mmktn.evaluation.metrics.sample_inputs import existing_file, to_numpy
 from mmktn.evaluation.text_table import keypoint_table, recall_text
 from mmktn.registry import METRICS

@@ -1,6 +1,6 @@
 """AUC10, AUC30 and IoU of the pointwise evaluation as a metric of mmengine.
 
-Source: DensePose paper section 2.3; the numbers are those of ``evaluation.functional.pointwise``.
+Source: DensePose paper section 2.3; the numbers are those of ``functional.densepose.pointwise``.
 Per image only the errors of its points are kept.
 """
 
@@ -13,12 +13,16 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from mmktn.evaluation.functional.foreground import paint
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from mmktn.evaluation.functional.pair_scorer import check_detections
-from mmktn.evaluation.functional.point_errors import PointDistances, part_errors
-from mmktn.evaluation.functional.pointwise import PointwiseScores, dense_distances, score_image
-from mmktn.evaluation.functional.protocol import densepose_protocol
+from mmktn.evaluation.functional.ap.protocol import densepose_protocol
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.densepose.pair_scorer import check_detections
+from mmktn.evaluation.functional.densepose.point_errors import PointDistances, part_errors
+from mmktn.evaluation.functional.densepose.pointwise import (
+    PointwiseScores,
+    dense_distances,
+    score_image,
+)
+from mmktn.evaluation.functional.masks.foreground import paint
 from mmktn.evaluation.metrics.sample_inputs import (
     LazySurface,
     dense_detections,

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.segmentation import SegmentationDetections
-from mmktn.evaluation.functional.surface_like import SurfaceLike
+from mmktn.evaluation.functional.densepose.surface_like import SurfaceLike
+from mmktn.evaluation.functional.segmentation.labels import SegmentationDetections
 from mmktn.formats.annotation_names import local_annotation_file, names_in_circulation
 from mmktn.formats.dense_detections import DenseDetections
 from mmktn.surface import load_surface

@@ -1,6 +1,6 @@
 """Body segmentation and part segmentation as metrics of mmengine.
 
-The numbers are those of ``evaluation.functional.body_segmentation`` and ``part_segmentation``. What
+The numbers are those of ``evaluation.functional.segmentation.body`` and ``part_segmentation``. What
 is kept and gathered per image are small matrices, not maps.
 """
 
@@ -12,11 +12,11 @@ from typing import Any
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from mmktn.evaluation.functional.average_precision import Column
-from mmktn.evaluation.functional.body_segmentation import body_mask_pairs, summarize_body_masks
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from mmktn.evaluation.functional.part_segmentation import count_parts, summarize_parts
-from mmktn.evaluation.functional.segmentation import SegmentationDetections
+from mmktn.evaluation.functional.ap.average_precision import Column
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.segmentation.body import body_mask_pairs, summarize_body_masks
+from mmktn.evaluation.functional.segmentation.labels import SegmentationDetections
+from mmktn.evaluation.functional.segmentation.parts import count_parts, summarize_parts
 from mmktn.evaluation.metrics.sample_inputs import (
     existing_file,
     label_to_category,

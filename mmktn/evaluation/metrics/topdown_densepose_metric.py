@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 
-from mmktn.evaluation.functional.point_errors import PointDistances
-from mmktn.evaluation.functional.pointwise import score_image
+from mmktn.evaluation.functional.densepose.point_errors import PointDistances
+from mmktn.evaluation.functional.densepose.pointwise import score_image
 from mmktn.evaluation.metrics.densepose_metric import DensePoseMetric
 from mmktn.evaluation.metrics.pointwise_metric import PointwiseDensePoseMetric
 from mmktn.evaluation.metrics.sample_inputs import (

@@ -9,13 +9,17 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from mmktn.evaluation.functional.densepose import summarize_pairs
-from mmktn.evaluation.functional.gps import PER_PART, similarity_names
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from mmktn.evaluation.functional.pair_scorer import METRICS as METRIC_NAMES
-from mmktn.evaluation.functional.pair_scorer import PairScorer, check_detections, check_names
-from mmktn.evaluation.functional.protocol import densepose_protocol
-from mmktn.evaluation.functional.vertices import PEOPLE, vertex_scorer
+from mmktn.evaluation.functional.ap.protocol import densepose_protocol
+from mmktn.evaluation.functional.densepose.gps import PER_PART, similarity_names
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.densepose.pair_scorer import METRICS as METRIC_NAMES
+from mmktn.evaluation.functional.densepose.pair_scorer import (
+    PairScorer,
+    check_detections,
+    check_names,
+)
+from mmktn.evaluation.functional.densepose.scores import summarize_pairs
+from mmktn.evaluation.functional.densepose.vertices import PEOPLE, vertex_scorer
 from mmktn.evaluation.metrics.sample_inputs import existing_file, vertex_detections
 from mmktn.evaluation.text_table import score_table
 from mmktn.registry import METRICS

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from mmktn.evaluation.functional.point_errors import PointDistances
+from mmktn.evaluation.functional.densepose.point_errors import PointDistances
 from mmktn.evaluation.report.curve_figures import new_figure
 from mmktn.utils.optional import require
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from mmktn.evaluation.functional.average_precision import PrecisionRecall
-from mmktn.evaluation.functional.point_errors import (
+from mmktn.evaluation.functional.ap.average_precision import PrecisionRecall
+from mmktn.evaluation.functional.ap.protocol import RECALL_POINTS
+from mmktn.evaluation.functional.densepose.point_errors import (
     AUC_LIMITS_M,
     PointDistances,
     area_under_curve,
     ratio_of_correct_points,
 )
-from mmktn.evaluation.functional.protocol import RECALL_POINTS
 from mmktn.surface.parts import CHART_TO_GPS_GROUP, GPS_GROUP_NAMES
 from mmktn.utils.optional import require
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmktn.evaluation.functional.densepose import DensePoseScores
-from mmktn.evaluation.functional.gps import read_maps
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth, PersonTruth
-from mmktn.evaluation.functional.person_points import place_points, search_vertices
-from mmktn.evaluation.functional.protocol import densepose_protocol
-from mmktn.evaluation.functional.surface_like import SurfaceLike
+from mmktn.evaluation.functional.ap.protocol import densepose_protocol
+from mmktn.evaluation.functional.densepose.gps import read_maps
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth, PersonTruth
+from mmktn.evaluation.functional.densepose.person_points import place_points, search_vertices
+from mmktn.evaluation.functional.densepose.scores import DensePoseScores
+from mmktn.evaluation.functional.densepose.surface_like import SurfaceLike
 from mmktn.evaluation.report.curve_figures import new_figure
 from mmktn.formats.dense_detections import DenseDetections
 from mmktn.formats.pictures import PictureError, read_picture

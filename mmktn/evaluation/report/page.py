@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmktn.evaluation.functional.average_precision import Column
-from mmktn.evaluation.functional.densepose import DensePoseScores
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from mmktn.evaluation.functional.point_errors import part_errors
-from mmktn.evaluation.functional.pointwise import PointwiseScores
-from mmktn.evaluation.functional.surface_like import SurfaceLike
+from mmktn.evaluation.functional.ap.average_precision import Column
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.densepose.point_errors import part_errors
+from mmktn.evaluation.functional.densepose.pointwise import PointwiseScores
+from mmktn.evaluation.functional.densepose.scores import DensePoseScores
+from mmktn.evaluation.functional.densepose.surface_like import SurfaceLike
 from mmktn.evaluation.report.body_figure import body_figure
 from mmktn.evaluation.report.curve_figures import correct_points_figure, precision_recall_figure
 from mmktn.evaluation.report.instance_figure import instance_figure, ranked_instances

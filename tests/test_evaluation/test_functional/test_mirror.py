@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mmktn.evaluation.functional.densepose import evaluate_densepose
-from mmktn.evaluation.functional.pointwise import evaluate_pointwise
+from mmktn.evaluation.functional.densepose.pointwise import evaluate_pointwise
+from mmktn.evaluation.functional.densepose.scores import evaluate_densepose
 from mmktn.surface import CHART_FLIP, load_surface
 from tests.test_evaluation.builders import World
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from mmktn.evaluation.functional.densepose import evaluate_densepose
+from mmktn.evaluation.functional.densepose.scores import evaluate_densepose
 from mmktn.evaluation.metrics import DensePoseMetric
 from mmktn.formats.result_files import read_results
 from mmktn.registry import METRICS

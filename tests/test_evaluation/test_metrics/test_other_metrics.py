@@ -4,13 +4,13 @@ import re
 import numpy as np
 import pytest
 
-from mmktn.evaluation.functional.keypoint_scores import (
+from mmktn.evaluation.functional.densepose.pointwise import evaluate_pointwise
+from mmktn.evaluation.functional.keypoints.oks import COCO_SIGMAS, CROWDPOSE_SIGMAS
+from mmktn.evaluation.functional.keypoints.scores import (
     duplicate_sigmas,
     instance_scores,
     remove_duplicates,
 )
-from mmktn.evaluation.functional.oks import COCO_SIGMAS, CROWDPOSE_SIGMAS
-from mmktn.evaluation.functional.pointwise import evaluate_pointwise
 from mmktn.evaluation.metrics import (
     CrowdPoseMetric,
     OKSMetric,
@@ -85,8 +85,8 @@ def test_full_body_persons_alone_give_points(clean_world, dense_file, surface):
 
 
 def test_dense_maps_replace_the_annotated_points(clean_world, dense_file, surface, tmp_path):
-    from mmktn.evaluation.functional.foreground import paint
-    from mmktn.evaluation.functional.ground_truth import ImageInfo
+    from mmktn.evaluation.functional.densepose.ground_truth import ImageInfo
+    from mmktn.evaluation.functional.masks.foreground import paint
 
     folder = tmp_path / "dense"
     folder.mkdir()

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmktn.evaluation.functional.body_segmentation import evaluate_body_masks
-from mmktn.evaluation.functional.ground_truth import DensePoseTruth
-from mmktn.evaluation.functional.part_segmentation import evaluate_parts
-from mmktn.evaluation.functional.segmentation import SegmentationDetections
+from mmktn.evaluation.functional.densepose.ground_truth import DensePoseTruth
+from mmktn.evaluation.functional.segmentation.body import evaluate_body_masks
+from mmktn.evaluation.functional.segmentation.labels import SegmentationDetections
+from mmktn.evaluation.functional.segmentation.parts import evaluate_parts
 from mmktn.evaluation.metrics import BodyMaskMetric, OKSMetric, PartSegmentationMetric
 from mmktn.structures import ChartResult, ChartResults, SegmentationResult, SegmentationResults
 from tests.fake_annotations import fake_coco_file

@@ -1,0 +1,1 @@
+"""Matching with the truth, and precision over recall."""

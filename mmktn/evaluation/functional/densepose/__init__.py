@@ -1,0 +1,1 @@
+"""Dense pose against annotated points, vertices and masks."""

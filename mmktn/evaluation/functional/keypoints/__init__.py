@@ -1,0 +1,1 @@
+"""Keypoints: OKS, AP, recall."""

@@ -1,0 +1,1 @@
+"""Labels of body or parts at the pixels of boxes."""
