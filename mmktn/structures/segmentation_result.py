@@ -19,9 +19,11 @@ class SegmentationResult:
 
     Attributes:
         labels: (H, W) uint8, 0 background; 1 the body, or 1..14 the coarse parts.
+        xy: Column and row of the first pixel in the image.
     """
 
     labels: Tensor
+    xy: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         """Check the shape.
@@ -34,7 +36,7 @@ class SegmentationResult:
 
     def map(self, function: Callable[[Tensor], Tensor]) -> SegmentationResult:
         """Apply a function to the labels."""
-        return SegmentationResult(function(self.labels))
+        return SegmentationResult(function(self.labels), self.xy)
 
 
 class SegmentationResults(InstanceList[SegmentationResult]):

@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.structures import InstanceData
 
 from mmktn.structures import SegmentationResults
-from mmktn.structures.box_grid import keypoint_index_to_image, result_box_origin_xy
+from mmktn.structures.box_grid import keypoint_index_to_image
 from mmktn.visualization.annotation_drawing import coarse_colours, draw_keypoints
 
 _MASK_COLOUR = np.array([255, 200, 60])
@@ -54,12 +53,9 @@ def draw_tasks(image: np.ndarray, instances: InstanceData) -> np.ndarray:
     segmentations = [
         values for values in fields.values() if isinstance(values, SegmentationResults)
     ]
-    boxes = torch.as_tensor(getattr(instances.bboxes, "tensor", instances.bboxes))
-    corners = result_box_origin_xy(boxes.detach().cpu()).tolist()
     for k in instances.scores.argsort().tolist():
         for results in segmentations:
-            labels = results[k].labels.cpu().numpy()
-            drawn = draw_segmentation(drawn, labels, (corners[k][0], corners[k][1]))
+            drawn = draw_segmentation(drawn, results[k].labels.cpu().numpy(), results[k].xy)
         if "masks" in fields:
             inside = fields["masks"][k].cpu().numpy().astype(bool)
             drawn = np.where(

@@ -8,7 +8,7 @@ from mmktn.formats.result_files import official_entry, save_npz
 from tests.command_line import refused
 from tests.test_evaluation import reference_cases
 from tests.test_evaluation.builders import World
-from tests.test_evaluation.test_functional.test_oks import INDICES, keypoint_world
+from tests.test_evaluation.test_functional.test_keypoints.test_oks import INDICES, keypoint_world
 
 BODY = str(reference_cases.FOLDER / "body.npz")
 

@@ -1,4 +1,4 @@
-"""Regions, masks and keypoints land on their pixels."""
+"""Segmentations, masks and keypoints land on their pixels."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,12 @@ def people(**fields) -> InstanceData:
     return InstanceData(bboxes=boxes, scores=torch.ones(1), labels=torch.zeros(1).long(), **fields)
 
 
-def test_regions_cover_their_labels_alone(image):
+def labelled(part) -> SegmentationResults:
+    labels = torch.full((20, 20), part, dtype=torch.uint8)
+    return SegmentationResults([SegmentationResult(labels, (10, 5))])
+
+
+def test_segmentations_cover_their_labels_alone(image):
     labels = np.zeros((20, 20), dtype=np.uint8)
     labels[:10] = 14
     picture = draw_segmentation(image, labels, (10, 5))
@@ -37,7 +42,7 @@ def test_regions_cover_their_labels_alone(image):
     assert (image == 100).all()
 
 
-def test_regions_are_cut_at_the_border(image):
+def test_segmentations_are_cut_at_the_border(image):
     labels = np.ones((20, 20), dtype=np.uint8)
     assert changed(draw_segmentation(image, labels, (-15, 30)), image).sum() == 5 * 10
     assert changed(draw_segmentation(image, labels, (55, -18)), image).sum() == 5 * 2
@@ -45,8 +50,7 @@ def test_regions_are_cut_at_the_border(image):
 
 def test_every_task_is_drawn_and_nothing_else_leaves_the_photo_alone(image):
     assert not changed(draw_tasks(image, people()), image).any()
-    regions = SegmentationResults([SegmentationResult(torch.ones(20, 20, dtype=torch.uint8))])
-    assert changed(draw_tasks(image, people(body_segmentation=regions)), image).sum() == 400
+    assert changed(draw_tasks(image, people(body_segmentation=labelled(1))), image).sum() == 400
     masks = torch.zeros(1, 40, 60, dtype=torch.bool)
     masks[0, 30:, 50:] = True
     np.testing.assert_array_equal(
@@ -61,9 +65,8 @@ def test_every_task_is_drawn_and_nothing_else_leaves_the_photo_alone(image):
 
 
 def test_visualizer_draws_tasks_with_the_boxes(image):
-    regions = SegmentationResults([SegmentationResult(torch.full((20, 20), 3, dtype=torch.uint8))])
     visualizer = ChartVisualizer()
     visualizer.dataset_meta = {"classes": ("person",)}
     plain = visualizer.draw_predictions(image, people())
-    drawn = visualizer.draw_predictions(image, people(part_segmentation=regions))
+    drawn = visualizer.draw_predictions(image, people(part_segmentation=labelled(3)))
     assert changed(drawn, plain)[15, 20]

@@ -21,7 +21,7 @@ from mmktn.models.postprocess.box_resizing import (
 )
 from mmktn.registry import MODELS
 from mmktn.structures import ChartOutput, SegmentationResult, SegmentationResults
-from mmktn.structures.box_grid import result_box_hw
+from mmktn.structures.box_grid import result_box_hw, result_box_origin_xy
 from mmktn.structures.crop_grid import box_in_window
 
 
@@ -72,20 +72,26 @@ class SegmentationDecoder:
         """
         maps = output[self.fields[0]]
         check_threshold(maps, self.mask_threshold, name=self.fields[0])
-        sizes = result_box_hw(boxes_xyxy).tolist()
         windows = boxes_xyxy if windows_xyxy is None else windows_xyxy
-        spans = box_in_window(boxes_xyxy, windows).tolist()
-        results = (
-            self._decode_one(*each) for each in zip(channels_last(maps), sizes, spans, strict=True)
+        places = zip(
+            channels_last(maps),
+            result_box_hw(boxes_xyxy).tolist(),
+            result_box_origin_xy(boxes_xyxy).tolist(),
+            box_in_window(boxes_xyxy, windows).tolist(),
+            strict=True,
         )
-        return {self.name: SegmentationResults(results)}
+        return {self.name: SegmentationResults(self._decode_one(*place) for place in places)}
 
     def no_results(self, boxes_xyxy: Tensor) -> dict[str, SegmentationResults]:
         """Give what an image without boxes (0, 4) gets."""
         return {self.name: SegmentationResults()}
 
     def _decode_one(
-        self, logits: Tensor, size_hw: Sequence[int], span: Sequence[float]
+        self,
+        logits: Tensor,
+        size_hw: Sequence[int],
+        corner_xy: Sequence[int],
+        span: Sequence[float],
     ) -> SegmentationResult:
         (h, w), (x1, y1, x2, y2) = size_hw, span
         rows = resize_axis(h, logits.shape[0], logits, span=(y1, y2))
@@ -95,4 +101,4 @@ class SegmentationDecoder:
             labels = best_channel(resized)
         else:
             labels = foreground(resized, self.mask_threshold)
-        return SegmentationResult(labels.to(torch.uint8))
+        return SegmentationResult(labels.to(torch.uint8), (corner_xy[0], corner_xy[1]))

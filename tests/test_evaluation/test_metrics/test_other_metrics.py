@@ -20,7 +20,7 @@ from mmktn.evaluation.metrics import (
 from mmktn.evaluation.metrics.oks_metric import person_areas
 from mmktn.registry import METRICS
 from tests.test_evaluation.builders import World
-from tests.test_evaluation.test_functional.test_oks import INDICES, keypoint_world
+from tests.test_evaluation.test_functional.test_keypoints.test_oks import INDICES, keypoint_world
 from tests.test_evaluation.test_metrics.test_densepose_metric import fed, sample
 
 

@@ -1,4 +1,4 @@
-"""Body and part regions of a box."""
+"""Body and parts at the pixels of a box."""
 
 import pytest
 import torch
@@ -42,6 +42,7 @@ def test_body_is_what_the_chart_decoder_cuts_out():
     ]
     for a, b in zip(dense, body, strict=True):
         assert torch.equal(a.labels > 0, b.labels > 0)
+        assert a.xy == b.xy
 
 
 def test_no_boxes():
