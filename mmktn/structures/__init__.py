@@ -6,7 +6,7 @@ from mmktn.structures.chart_result import ChartResult, ChartResults
 from mmktn.structures.dense_labels import decode_unit_bytes, encode_dense_labels
 from mmktn.structures.densepose_annotation import DensePoseAnnotation, DensePoseAnnotations
 from mmktn.structures.flip_rules import FlipRules
-from mmktn.structures.map_table import DenseMap, declare_map, declared_map
+from mmktn.structures.map_table import DenseMap, Maps, declare_map, declared_map
 from mmktn.structures.segmentation_result import SegmentationResult, SegmentationResults
 from mmktn.structures.vertex_result import VertexResult, VertexResults
 
@@ -18,6 +18,7 @@ __all__ = [
     "DensePoseAnnotation",
     "DensePoseAnnotations",
     "FlipRules",
+    "Maps",
     "SegmentationResult",
     "SegmentationResults",
     "VertexResult",

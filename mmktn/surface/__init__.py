@@ -11,11 +11,13 @@ from mmktn.surface.io import load_surface
 from mmktn.surface.linear_model import LinearBodyModel
 from mmktn.surface.mesh import SurfaceMesh
 from mmktn.surface.mesh_map import MeshMap
+from mmktn.surface.parts import CHART_NAMES
 from mmktn.surface.skeleton import SyntheticSkeleton
 from mmktn.surface.symmetry import CHART_FLIP, COARSE_FLIP, KEYPOINT_FLIP, ChartSymmetry
 
 __all__ = [
     "CHART_FLIP",
+    "CHART_NAMES",
     "COARSE_FLIP",
     "KEYPOINT_FLIP",
     "BodyPoints",
