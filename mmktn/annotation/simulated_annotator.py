@@ -90,7 +90,7 @@ class SimulatedAnnotator:
         return np.where(confused, self._mirror[placed], placed)
 
     def _click(self, vertex: int, rng: np.random.Generator) -> int:
-        """Return click on one vertex; a click beside the part goes to the nearest pixel of it."""
+        """Return the click on one vertex; one beside the part goes to the nearest pixel of it."""
         views = self._views_of(int(self._parts[vertex]))
         position, normal = self._mesh.vertices[vertex], self._mesh.vertex_normals[vertex]
         places, seen = views.find(position)

@@ -252,7 +252,7 @@ def _entries(
 def _imported_parts(
     project: Project, annotation: dict[str, Any], box: Box, image_hw: tuple[int, int]
 ) -> NDArray[np.uint8] | None:
-    """Return map of parts of a file's person; None where there is none or it has other parts."""
+    """Return the part map of a file's person; None where there is none or it has other parts."""
     scheme = project.body.scheme
     masks = annotation.get("dp_masks") or (annotation.get("mmktn") or {}).get("dp_masks")
     if masks and len(masks) == NUM_PARTS and len(scheme.parts) <= NUM_PARTS:

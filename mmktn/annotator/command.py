@@ -116,7 +116,7 @@ def open_project(args: argparse.Namespace) -> Project:
 
 
 def proposer_of(args: argparse.Namespace, scheme: PartScheme) -> Proposer | None:
-    """Return model that --model asks for; for other bodies than people there is none to ship."""
+    """Return the model of --model; for other bodies than people none is shipped."""
     if args.model == "none" or (args.model == "shipped" and not scheme.is_human):
         return None
     model = None if args.model == "shipped" else args.model

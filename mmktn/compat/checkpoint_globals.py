@@ -33,7 +33,7 @@ def safe_types() -> list[Any]:
 
 
 def numpy_multiarray() -> Any:
-    """Return module by whose functions numpy pickles arrays, under the name of the version in use.
+    """Return the module by whose functions this numpy pickles arrays.
 
     numpy 2 renamed its core package. numpy 1.26 has a package of the new name too, without this
     module.

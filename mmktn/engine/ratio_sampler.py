@@ -85,7 +85,7 @@ class RatioSampler(Sampler[int]):
             yield self.starts[part] + int(shuffles[part][1][index])
 
     def _parts(self) -> np.ndarray:
-        """Return part of each draw of a process, the same in all: always the one that lags most."""
+        """Choose the part of each draw, the same in all processes: the one that lags most."""
         share = np.asarray(self.ratio) / sum(self.ratio)
         count = np.zeros(len(share))
         parts = np.zeros(self.num_samples, dtype=np.int64)

@@ -89,7 +89,7 @@ class ImageFolder:
         return _joined(self.root, self._subfolders[split], name)
 
     def _find_subfolder(self, split: str, name: str) -> str:
-        """Return subfolder in which the first image of a split lies; `split` if it lies nowhere."""
+        """Find the subfolder with the first image of a split; `split` if it lies nowhere."""
         if PurePosixPath(self.root).name == split:
             return ""
         direct = _joined(self.root, name)

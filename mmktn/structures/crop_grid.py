@@ -22,7 +22,7 @@ def crop_matrix(
     size_wh: Sequence[int],
     rotation: float = 0.0,
 ) -> Tensor:
-    """Return matrix from image pixels to crop pixels: the centre goes to the middle of the crop.
+    """Make the matrix from image to crop pixels: the centre goes to the middle of the crop.
 
     Args:
         center_xy: Centre of the person's box, image pixels.

@@ -112,7 +112,7 @@ def convert_official_distances(
 
 
 def _blocks(file: Path, stored: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Yield array piece by piece; a mapped one is read, so that its pages do not stay in memory."""
+    """Yield the array in pieces; a mapped one is read, so that its pages leave memory again."""
     for start in range(0, stored.size, _BLOCK):
         count = min(_BLOCK, stored.size - start)
         if isinstance(stored, np.memmap):

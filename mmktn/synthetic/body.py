@@ -190,7 +190,7 @@ class Figure:
     traits: dict[str, float] = field(default_factory=dict)
 
     def placed(self, position: NDArray[np.float64], yaw: float) -> Figure:
-        """Return figure turned to the left by `yaw` radians and moved by `position` (3,) metres."""
+        """Turn the figure to the left by `yaw` radians and move it by `position` (3,) metres."""
         c, s = np.cos(yaw), np.sin(yaw)
         turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
         points = {name: turn @ p + position for name, p in self.keypoints.items()}

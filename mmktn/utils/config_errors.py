@@ -66,7 +66,7 @@ def explain(error: Exception, part: Any, cfg: Any) -> str:
 
 
 def find_part(cfg: Any, part: dict, prefix: str = "") -> str | None:
-    """Return key under which a dict stands in a config: itself, or the first with equal content."""
+    """Find the key of a dict in a config: of itself, or of the first with equal content."""
     items: Any
     if isinstance(cfg, list | tuple):
         items = enumerate(cfg)

@@ -178,7 +178,7 @@ def _flat(x: NDArray[np.float64], y: NDArray[np.float64], height: int, width: in
 
 
 def _spread(colours: np.ndarray, inside: NDArray[np.bool_], margin: float) -> np.ndarray:
-    """Return image of colours (P, C) at the texels of a mask, spread beyond it up to a distance."""
+    """Draw colours (P, C) at the texels of a mask, and spread them beyond it up to a distance."""
     image = np.zeros((*inside.shape, colours.shape[1]), dtype=colours.dtype)
     image[inside] = colours
     if margin <= 0 or inside.all() or not inside.any():

@@ -228,7 +228,7 @@ def _by_place(rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _asking(vectors: Tensor) -> Tensor:
-    """Return vectors (P, M, D + 2) whose products with the table are closeness; large is near."""
+    """Make vectors (P, M, D + 2) whose products with the table are closeness; large is near."""
     shape = (*vectors.shape[:2], 1)
     return torch.cat([vectors, -vectors.new_ones(shape), vectors.new_zeros(shape)], dim=2)
 

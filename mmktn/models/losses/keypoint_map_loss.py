@@ -8,7 +8,7 @@ from mmktn.models.targets import ChartTargets
 
 
 def keypoint_map_loss(heatmaps: Tensor, targets: ChartTargets) -> Tensor:
-    """Compute spatial cross entropy, mean over the labelled keypoints that lie inside their RoI.
+    """Compute the mean spatial cross entropy of the labelled keypoints inside their RoI.
 
     Args:
         heatmaps: (N, K, h, w) logits.

@@ -15,7 +15,7 @@ def fine_segm_loss(
     half_pixel: bool = False,
     cells: DenseCells | None = None,
 ) -> Tensor:
-    """Compute cross entropy over background and 24 charts, mean over the points inside their RoI.
+    """Compute the mean cross entropy over background and 24 charts of the points in their RoI.
 
     Args:
         fine_segm: (N, 25, h, w) logits.
@@ -39,7 +39,7 @@ def fine_segm_loss(
 
 
 def coarse_segm_loss(logits: Tensor, targets: ChartTargets, *, half_pixel: bool = False) -> Tensor:
-    """Compute cross entropy of a coarse map or body mask, mean over all cells of annotated RoIs.
+    """Compute the mean cross entropy of a coarse map or body mask in all cells of annotated RoIs.
 
     Args:
         logits: (N, D, h, w); with D = 2 the target is person (any part) or not.

@@ -216,7 +216,7 @@ class DensePoseRoIHead(StandardRoIHead):
         return [self.distinct(res) for res in results]
 
     def distinct(self, found: InstanceData) -> InstanceData:
-        """Return people of an image without those who are somebody else once more, where asked for.
+        """Leave out people who are somebody else once more, where the test settings ask for it.
 
         Raises:
             ValueError: `max_body_overlap` is set, and the system has no charts to see them by.

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def segmentor_loss(logits: Tensor, samples: SampleList) -> Tensor:
-    """Compute two-way cross entropy between persons and background, mean over all cells.
+    """Compute the mean cross entropy of all cells between persons and background.
 
     Args:
         logits: (B, 2, h, w), background first, over the padded images.

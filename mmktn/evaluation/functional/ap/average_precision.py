@@ -99,7 +99,7 @@ def _curves(
     misses: NDArray[np.float64],
     num_truth: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return precision at the recall points (M, T, R) and largest recall (M, T) of one category."""
+    """Return a category's precision at the recall points (M, T, R) and largest recall (M, T)."""
     curve = np.zeros((*hits.shape[:2], len(RECALL_POINTS)))
     if not hits.shape[-1]:
         return curve, np.zeros(hits.shape[:2])

@@ -34,7 +34,7 @@ def fit_temperature(errors: Floats, variances: Floats, kappas: Floats | None = N
 
 
 def reliability_curve(predicted: Floats, errors: Floats, *, bins: int = 10) -> NDArray[np.float64]:
-    """Return predicted against measured spread in groups of equally many points, the surest first.
+    """Compare predicted with measured spread in groups of equally many points, the surest first.
 
     Args:
         predicted: (P,) predicted standard deviation.
@@ -54,7 +54,7 @@ def reliability_curve(predicted: Floats, errors: Floats, *, bins: int = 10) -> N
 
 
 def rank_quality(confidence: Floats, good: NDArray[np.bool_]) -> float:
-    """Compute chance that a good point has more confidence than a bad one; equal ones count half.
+    """Compute how often a good point has more confidence than a bad one; equal ones count half.
 
     Args:
         confidence: (P,).

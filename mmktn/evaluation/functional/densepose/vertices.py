@@ -49,7 +49,7 @@ def vertex_kappas(person: PersonTruth, *, people: Sequence[str] = (PEOPLE,)) -> 
 def vertex_similarity(
     distances: NDArray[np.floating], kappa: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Compute similarity exp(-d^2 / (2 kappa^2)) of points; 0 for a miss and where kappa is 0."""
+    """Compute exp(-d^2 / (2 kappa^2)) of points; 0 for a miss and where kappa is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.exp(-(distances.astype(np.float64) ** 2) / (2 * kappa**2))
     return np.nan_to_num(found, nan=0.0)

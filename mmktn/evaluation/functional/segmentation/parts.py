@@ -147,7 +147,7 @@ class _Comparison:
         name: str,
         similarity: NDArray[np.float64],
     ) -> ImagePairs:
-        """Return entry of the matching; persons without parts have similarity 0 and are ignored."""
+        """Make the entry of the matching; persons without parts get 0 and are ignored."""
         padded = np.zeros((len(det), len(gt)))
         padded[:, : similarity.shape[1]] = similarity
         persons = [self.persons[g] for g in gt.tolist()]
