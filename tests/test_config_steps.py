@@ -1,11 +1,13 @@
 """Every dense-pose config builds, makes one training step and one prediction on made-up people.
 
-The network, the losses, the optimizer and the pipelines are the config's own, widths included, and
-depths but for the trunk of the dense-pose head. Pictures are small, few boxes are kept, nothing is
-downloaded, and weights start as plain averages instead of random numbers: drawing 300 million of
-them takes longer than the test.
+The network, the losses, the optimizer and the pipelines are the config's own, and depths but for
+the trunk of the dense-pose head. Full-size systems have a quarter of their widths; that the layers
+fit at the widths of the config is shown without numbers, on PyTorch's meta device. Pictures are
+small, few boxes are kept, nothing is downloaded, and weights start as plain averages instead of
+random numbers: drawing them takes longer than the test.
 """
 
+import ast
 import functools
 import json
 import re
@@ -39,14 +41,25 @@ def shown_by_another(path: Path) -> bool:
 
 # STIP's configs are trained and tested in tests/test_stip; own_data, whose bases are those of the
 # installed package, in tests/test_own_data.py.
-CONFIGS = sorted(
+ALL = sorted(
     path
     for path in ROOT.rglob("*.py")
     if not {"_base_", "own_data", "stip"} & set(path.relative_to(ROOT).parts)
-    and not shown_by_another(path)
+)
+CONFIGS = [
+    path
+    for path in ALL
+    if not shown_by_another(path)
     # Embeddings learn from vertices: tests/test_cse_configs.py.
     and not path.stem.startswith("densepose-cse")
-)
+]
+FULL_SIZE = [path for path in ALL if not path.stem.endswith(("_dp-synth", "_dp-real"))]
+WIDTHS_OF_THEIR_OWN = [
+    path
+    for path in FULL_SIZE
+    # ResNet-101 is as wide as ResNet-50.
+    if not path.with_stem(path.stem.replace("_r101_", "_r50_")).is_file() or "_r50_" in path.stem
+]
 IMAGE_HW = (96, 128)
 BATCH = 2  # batch norm needs more than one value where a map is pooled to one cell
 
@@ -83,10 +96,26 @@ SMALL = {
     "longer_side": 96,
     "input_size": (96, 128),
 }
-# The machines of KTM have 134 and 210 million weights. One config of each version steps them.
-DENSE_MACHINE = ("ktn1_r50_fpn_260k_dp-coco", "ktn2_r50_fpn_s1x_dp-coco")
 # Few boxes, and whatever a random classifier says about them is kept.
 LIMITS = {"max_per_img": 8, "nms_pre": 50, "score_thr": -1.0}
+
+
+WIDTHS = {
+    *("in_channels", "out_channels", "channels", "feat_channels", "conv_out_channels"),
+    *("hidden_channels", "fc_out_channels", "box_dim", "num_channels"),
+}
+
+
+def quarter_widths(model: ConfigDict) -> None:
+    """A quarter of the channels of a full-size system; not those of images and keypoints."""
+    for node in walk(model):
+        for key in WIDTHS & set(node):
+            if isinstance(node[key], (list, tuple)):
+                node[key] = [width // 4 for width in node[key]]
+            elif isinstance(node[key], int) and node[key] >= 32:
+                node[key] //= 4
+    if model.backbone.type.endswith("ResNet"):
+        model.backbone.update(base_channels=16, stem_channels=16)
 
 
 def small(cfg: Config) -> Config:
@@ -102,10 +131,8 @@ def small(cfg: Config) -> Config:
     for stage in ("train_cfg", "test_cfg"):
         for node in walk(cfg.model.get(stage) or {}):
             node.update({key: value for key, value in LIMITS.items() if key in node})
-    for node in walk(cfg.model):
-        has_machine = "KTM" in str(node.get("type")) and not node.get("folded")
-        if has_machine and node.get("mlp", True) and Path(cfg.filename).stem not in DENSE_MACHINE:
-            node.setdefault("transformer", {"kind": "low_rank", "rank": 8})
+    if Path(cfg.filename) in FULL_SIZE:
+        quarter_widths(cfg.model)
     rcnn = (cfg.model.get("test_cfg") or {}).get("rcnn")
     if rcnn:
         rcnn.max_per_img = 2
@@ -150,6 +177,49 @@ def samples(cfg: Config, loader: str, folder: Path) -> dict:
             leaf.dense_labels = str(folder / "dense_labels")
     built = DATASETS.build(cfg[loader].dataset)
     return pseudo_collate([built[index] for index in range(BATCH)])
+
+
+@functools.cache
+def levels_of(backbone_and_neck: str) -> tuple[torch.Tensor, ...]:
+    """What the backbone and the neck of a model make, as shapes."""
+    parts = [MODELS.build(part) for part in ast.literal_eval(backbone_and_neck) if part]
+    made = torch.zeros(2, 3, *IMAGE_HW)
+    for part in parts:
+        made = part(made)
+    return tuple(made)
+
+
+def forward_by_shape(model: torch.nn.Module, levels: tuple[torch.Tensor, ...]) -> None:
+    """Run all heads of a model on maps, what is pooled being made up."""
+    if not hasattr(model, "roi_head"):
+        head = model.chart_head if hasattr(model, "chart_head") else model.head
+        head(levels[-1] if hasattr(model, "chart_head") else levels)
+        return
+    heads = model.roi_head
+    model.rpn_head(levels)
+    extractor, boxes = heads.bbox_roi_extractor, heads.bbox_head
+    assert all(level.shape[1] == extractor.out_channels for level in levels)
+    heads.bbox_head(torch.zeros(2, extractor.out_channels, *boxes.roi_feat_size))
+    maps = heads._branch_features(levels)[1]
+    extractor = heads.densepose_roi_extractor
+    assert all(level.shape[1] == extractor.out_channels for level in maps)
+    pooled = [
+        torch.zeros(2, extractor.out_channels, *layer.output_size) for layer in extractor.roi_layers
+    ]
+    several = type(extractor).__name__ == "MultiLevelRoIExtractor"
+    heads._pool = lambda *_: tuple(pooled) if several else pooled[0]
+    heads._branch_maps((levels, maps), torch.zeros(2, 5))
+
+
+@pytest.mark.parametrize("path", WIDTHS_OF_THEIR_OWN, ids=lambda p: p.stem)
+def test_full_size_layers_fit(path):
+    register_all_modules(init_default_scope=False)
+    cfg = Config.fromfile(str(path))
+    init_default_scope(cfg.default_scope)
+    parts = [cfg.model.backbone.to_dict(), (cfg.model.get("neck") or ConfigDict()).to_dict()]
+    cfg.model.backbone = ConfigDict(type="mmdet.ResNet", depth=18, base_channels=8)
+    with torch.device("meta"):
+        forward_by_shape(MODELS.build(cfg.model), levels_of(repr(parts)))
 
 
 @pytest.mark.slow

@@ -90,14 +90,6 @@ def test_words_agree_with_the_content(path):
     assert "auto_scale_lr" in cfg
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=IDS)
-def test_model_builds(path):
-    cfg = load(path)
-    with torch.device("meta"):
-        model = MODELS.build(cfg.model)
-    assert sum(p.numel() for p in model.parameters()) > 1e5
-
-
 @pytest.mark.parametrize("data", ["posetrack", "ultrapose"])
 def test_other_data_bring_no_other_system(data):
     ours, coco = (

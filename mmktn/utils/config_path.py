@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from mmktn.compat.host_versions import HOSTS
 from mmktn.utils.config_variables import (
     Variable,
+    check_read,
     check_set_anew,
+    names_read_of_bases,
     set_and_not_read,
     variables_of,
 )
@@ -176,8 +178,11 @@ def merge_options(cfg: Config, options: dict[str, Any] | None) -> None:
     """Put what `--cfg-options` gave on top of a config.
 
     Raises:
-        UserError: A key leads into something that is neither dict nor list, or beyond a list.
+        UserError: A key leads into something that is neither dict nor list, or beyond a list, or
+            nothing reads it.
     """
+    keys = {key.partition(".")[0] for key in options or {}}
+    check_read(Path("--cfg-options"), sorted(keys - set(cfg)), cfg)
     for key, value in (options or {}).items():
         at: Any = cfg
         parent: Any = None
@@ -213,10 +218,17 @@ def merge_options(cfg: Config, options: dict[str, Any] | None) -> None:
             raise UserError(f"--cfg-options {key}={value}: {error}") from error
 
 
-def _check_chain(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Variable]:
+def _check_chain(
+    path: Path, above: tuple[Path, ...] = (), read: frozenset[str] = frozenset()
+) -> dict[str, Variable]:
     """Refuse a file of another kind, bases that are missing or lead back, variables set in vain.
 
     The files are parsed, none is run.
+
+    Args:
+        path: The config.
+        above: Those that it is a base of.
+        read: Names that they read.
 
     Returns:
         Variables of the file and its bases.
@@ -232,14 +244,20 @@ def _check_chain(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Variable
         raise UserError(f"{path}{by}: no such file; correct _base_")
     text = _config_text(path)
     variables: dict[str, Variable] = {}
-    for base in _bases(path, text):
+    bases = _bases(path, text)
+    tree = ast.parse(text) if path.suffix == ".py" else None
+    reads = read | names_read_of_bases(tree) if tree else read
+    for base in bases:
         if base.startswith(SCHEME):
-            variables |= _check_chain(Path(resolve_config(base)), (*above, place))
+            variables |= _check_chain(Path(resolve_config(base)), (*above, place), reads)
         elif "::" not in base:
-            variables |= _check_chain(place.parent / base, (*above, place))
-    if path.suffix == ".py":
-        tree = ast.parse(text)
-        check_set_anew(path, set_and_not_read(tree), variables)
+            variables |= _check_chain(place.parent / base, (*above, place), reads)
+    if tree:
+        names = set_and_not_read(tree)
+        check_set_anew(path, names, variables)
+        # What mmengine dumps has no bases: it holds the variables, and their values in all places.
+        if bases and ".mim" not in place.parts:
+            check_read(path, [n for n in names if n not in read], variables, bool(above))
         variables |= variables_of(path, tree)
     return variables
 

@@ -2,11 +2,13 @@
 
 A config hands its variables to its parts when it is read. A config above it that sets such a
 variable anew changes the variable alone: mmengine says nothing, and the parts keep the old value.
+Nor does it say anything about a name that nothing reads, such as one with a letter missing.
 """
 
 from __future__ import annotations
 
 import ast
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,15 @@ RUNNER_KEYS = frozenset(
     ]
 )
 """What a run reads by its name: setting one of them anew is never in vain."""
+
+# Read now and then: by mmengine's wrappers of models, by the hosts' inferencers, by ours.
+_SELDOM_READ = frozenset(
+    [
+        *("compile", "sync_bn", "model_wrapper_cfg", "find_unused_parameters", "strategy"),
+        *("efficient_conv_bn_eval", "activation_checkpointing", "runner_type"),
+        *("data_mode", "dataset_type", "data_root", "test_pipeline", "surface"),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,43 @@ def check_set_anew(path: Path, names: Iterable[str], below: dict[str, Variable])
                 f"{path}: {name} is set, but nothing reads it: {variable.file.name} has handed its "
                 f"own {name} to its parts; set these too ({', '.join(variable.parts)})"
             )
+
+
+def check_read(
+    path: Path, names: Iterable[str], below: Iterable[str] = (), only_slips: bool = False
+) -> None:
+    """Refuse names that nothing reads.
+
+    Args:
+        path: The config, or what stands for it in the text of the error.
+        names: What it sets and neither it nor a config above it reads.
+        below: Variables of its bases.
+        only_slips: Leave out names that resemble no other: a base may hold them for others.
+
+    Raises:
+        UserError: There is one; the text gives the known name that is most like it. Names that
+            start with _ are notes.
+    """
+    known = RUNNER_KEYS | _SELDOM_READ
+    for name in names:
+        if name in known or name.startswith("_"):
+            continue
+        cutoff = 0.8 if only_slips else 0.6
+        near = difflib.get_close_matches(name, sorted(known.union(below)), n=1, cutoff=cutoff)
+        if near or not only_slips:
+            hint = f"the nearest known name is {near[0]}" if near else "delete it"
+            raise UserError(
+                f"{path}: {name} is set, but nothing reads it; {hint} (a note starts with _)"
+            )
+
+
+def names_read_of_bases(tree: ast.Module) -> set[str]:
+    """Names of its bases that a config reads, as `_base_.name`."""
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "_base_"
+    }
 
 
 def set_and_not_read(tree: ast.Module) -> list[str]:

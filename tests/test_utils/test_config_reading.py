@@ -10,7 +10,14 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from mmktn.utils.config_errors import config_errors
-from mmktn.utils.config_path import merge_options, read_config, require_parts
+from mmktn.utils.config_path import (
+    _check_chain,
+    config_folders,
+    merge_options,
+    read_config,
+    require_parts,
+    resolve_config,
+)
 from mmktn.utils.run_arguments import add_run_arguments, read_run_config
 from mmktn.utils.user_error import UserError, describe_error
 
@@ -23,7 +30,7 @@ WRONG = {
     "circular.py": (b'_base_ = "circular.py"', r"circular\.py -> circular\.py.*remove one _base_"),
     "folder.py/../missing_base.py": (b'_base_ = ["gone.py"]', "gone.py .a base of .*no such file"),
     "base_kind.py": (b"_base_ = 3", "_base_ is .*3.*names files"),
-    "nameerror.py": (BASE + b"x = undefined_name", "nameerror.py, line 2: NameError"),
+    "nameerror.py": (BASE + b"_x = undefined_name", "nameerror.py, line 2: NameError"),
     "raises.py": (b"x = 1 / 0", "raises.py, line 1: ZeroDivisionError"),
     "model_none.py": (b"model = None", "model is None; it must be dict"),
     "model_str.py": (b"model = 'abc'", "model is 'abc'; it must be dict"),
@@ -82,15 +89,62 @@ def test_variables_that_reach_their_parts_and_keys_of_the_runner_are_taken(tmp_p
     (tmp_path / "base.py").write_text(
         'surface = "a"\nval_evaluator = dict(surface=surface)\ntest_evaluator = val_evaluator\n'
     )
-    mine = '_base_ = "base.py"\nnote = 1\nsurface = "b"\n'
+    mine = '_base_ = "base.py"\n_note = 1\nsurface = "b"\n'
     mine += "val_evaluator = dict(surface=surface)\ntest_evaluator = val_evaluator\n"
     (tmp_path / "mine.py").write_text(mine)
     assert read_config(tmp_path / "mine.py").test_evaluator.surface == "b"
-    assert read_config(tmp_path / "mine.py", {"note": 2}).note == 2
+    assert read_config(tmp_path / "mine.py", {"_note": 2})._note == 2
     with pytest.raises(UserError, match="--cfg-options: surface is set, but nothing reads it"):
         read_config(tmp_path / "mine.py", {"surface": "c"})
     (tmp_path / "mine.py").write_text('_base_ = "base.py"\nval_evaluator = dict(surface="b")\n')
     assert read_config(tmp_path / "mine.py").val_evaluator.surface == "b"
+
+
+SLIPS = {
+    "surfce = 'human'": "surface",
+    "max_iter = 5": "max_iters",
+    "train_datalaoder = dict(batch_size=2)": "train_dataloader",
+    "optimizer = dict(lr=0.1)": "optim_wrapper",
+    "models = dict()": "model",
+}
+
+
+@pytest.mark.parametrize("text", SLIPS)
+def test_names_that_nothing_reads_are_refused_with_the_nearest_known_one(text, tmp_path):
+    config = resolve_config("mmktn::densepose/smoke/ktn2_r18_fpn_smoke_dp-synth.py")
+    (tmp_path / "mine.py").write_text(f'_base_ = "{config}"\n{text}\n')
+    name = text.partition(" = ")[0]
+    wanted = f"{name} is set, but nothing reads it; the nearest known name is {SLIPS[text]}"
+    with pytest.raises(UserError, match=rf"mine\.py: {wanted}"):
+        read_config(tmp_path / "mine.py")
+    (tmp_path / "top.py").write_text('_base_ = "mine.py"\n')
+    if name not in ("optimizer",):
+        with pytest.raises(UserError, match=rf"mine\.py: {wanted}"):
+            read_config(tmp_path / "top.py")
+    with pytest.raises(UserError, match=f"--cfg-options: {wanted}"):
+        read_config(config, {name: 1})
+
+
+def test_names_that_a_config_above_reads_are_taken(tmp_path):
+    (tmp_path / "root.py").write_text("model = dict(type='A')\n")
+    (tmp_path / "base.py").write_text("_base_ = 'root.py'\nbatches = 4\nfor_others = 1\n")
+    (tmp_path / "top.py").write_text(
+        "_base_ = 'base.py'\ntrain_dataloader = dict(batch_size=_base_.batches)\n"
+    )
+    cfg = read_config(tmp_path / "top.py")
+    assert cfg.train_dataloader.batch_size == 4
+    with pytest.raises(UserError, match=r"base\.py: batches is set, but nothing reads it"):
+        read_config(tmp_path / "base.py")
+    # What a run dumps has no bases and is read again.
+    cfg.dump(tmp_path / "dumped.py")
+    assert read_config(tmp_path / "dumped.py").to_dict() == cfg.to_dict()
+
+
+def test_every_config_of_ours_says_nothing_in_vain():
+    (folder, *_) = config_folders()
+    for path in folder.rglob("*.py"):
+        if "_base_" not in path.parts:
+            _check_chain(path)
 
 
 def test_circle_over_three_files_and_formats_is_shown(tmp_path):
@@ -114,9 +168,9 @@ def test_reading_runs_the_config_alone(tmp_path):
 def test_sound_configs_of_all_kinds_are_read(tmp_path):
     (tmp_path / "a.yaml").write_text("a: 1\nm: {n: [1, 2]}")
     (tmp_path / "b.json").write_text(json.dumps({"_base_": "a.yaml", "b": 2}))
-    (tmp_path / "c.py").write_text("_base_ = ('./b.json')\nc = [{{_base_.a}}, _base_.b]")
-    cfg = read_config(tmp_path / "c.py", {"m.n.1": 5, "new.key": "x"})
-    assert (cfg.c, cfg.m.n, cfg.new.key) == ([1, 2], [1, 5], "x")
+    (tmp_path / "c.py").write_text("_base_ = ('./b.json')\n_c = [{{_base_.a}}, _base_.b]")
+    cfg = read_config(tmp_path / "c.py", {"m.n.1": 5, "train_cfg.key": "x"})
+    assert (cfg._c, cfg.m.n, cfg.train_cfg.key) == ([1, 2], [1, 5], "x")
 
 
 @pytest.mark.parametrize(
