@@ -52,13 +52,14 @@ RATE, DECAY, WARM_UP = 0.002, 0.01, 30
 
 
 class Arm(NamedTuple):
-    """What a twin predicts, and what it learns from."""
+    """What a twin predicts, how wide its decoder is, and what it learns from."""
 
     maps: tuple[str, ...] = ()
     embedding: bool = False
     soft: bool = False
     few: bool = False
     sampler: str | None = None
+    inner_channels: int | None = None
 
 
 ARMS = {
@@ -67,6 +68,7 @@ ARMS = {
     "charts, WC2": Arm(("sigma_2", "kappa_u", "kappa_v")),
     "CSE": Arm(embedding=True),
     "CSE, soft": Arm(embedding=True, soft=True),
+    "charts, narrow decoder": Arm(inner_channels=32),
     "few": Arm(few=True),
 } | {f"few, {sampler}": Arm(few=True, sampler=sampler) for sampler in SAMPLERS}
 COLUMNS = {
@@ -118,6 +120,7 @@ def run_config(arm: Arm, args: argparse.Namespace) -> Any:
     """Config of the model of an arm, its training pictures and its test."""
     cfg = read_config(CONFIG)
     head = cfg.model.roi_head.densepose_head
+    cfg.model.roi_head.densepose_neck.inner_channels = arm.inner_channels
     head.predictor = {
         "type": "mmktn.ChartPredictor",
         "in_channels": head.trunk.channels,

@@ -31,8 +31,11 @@ class MultiInstanceDecoderV2(BaseModule):
     """FPN levels -> one stride-4 map for dense pose.
 
     Args:
-        channels: Channels of the levels, of all maps inside and of the result.
+        channels: Channels of the levels and of the result.
         num_levels: Number of levels read: 4 for FPN (P2..P5), 5 for HRFPN.
+        inner_channels: Channels of all maps inside; None (released code): `channels`. Fewer are
+            ours: a 1 x 1 convolution brings each level there, and the operations fall with the
+            square.
         with_multi_dilation: Background suppression by four parallel dilated branches.
         topdown: 'independent' (released code): each level reaches stride 4 on its own, one sum;
             'cascade' (figure of the paper): each level is added to the next finer one.
@@ -53,6 +56,7 @@ class MultiInstanceDecoderV2(BaseModule):
         channels: int = 256,
         num_levels: int = 4,
         *,
+        inner_channels: int | None = None,
         with_multi_dilation: bool = True,
         topdown: str = "independent",
         norm_cfg: dict | None = None,
@@ -64,23 +68,26 @@ class MultiInstanceDecoderV2(BaseModule):
             raise ValueError(f"topdown has to be one of {TOPDOWN}, got {topdown!r}")
         self.num_levels = num_levels
         self.topdown = topdown
+        inner = inner_channels or channels
+        self.reductions = None
+        if inner_channels is not None:
+            layers = (kaiming_out(nn.Conv2d(channels, inner, 1)) for _ in range(num_levels))
+            self.reductions = nn.ModuleList(layers)
         self.adaptations = nn.ModuleList(
-            conv_block(4 * channels, channels, norm_cfg=norm_cfg) for _ in range(num_levels - 1)
+            conv_block(4 * inner, inner, norm_cfg=norm_cfg) for _ in range(num_levels - 1)
         )
-        self.finest_conv = conv_block(channels, channels, norm_cfg=norm_cfg)
+        self.finest_conv = conv_block(inner, inner, norm_cfg=norm_cfg)
         steps = range(1, num_levels) if topdown == "independent" else [1] * (num_levels - 1)
         self.inverse_adaptations = nn.ModuleList(
-            nn.ModuleList(InverseAdaptation(channels, norm_cfg=norm_cfg) for _ in range(count))
+            nn.ModuleList(InverseAdaptation(inner, norm_cfg=norm_cfg) for _ in range(count))
             for count in steps
         )
         self.dilated_branches = (
-            _dilated_branches(channels, branch_norm_cfg or {"type": "GN", "num_groups": 32})
+            _dilated_branches(inner, branch_norm_cfg or {"type": "GN", "num_groups": 32})
             if with_multi_dilation
             else None
         )
-        self.output = kaiming_out(
-            nn.Conv2d(channels * (4 if with_multi_dilation else 1), channels, 1)
-        )
+        self.output = kaiming_out(nn.Conv2d(inner * (4 if with_multi_dilation else 1), channels, 1))
 
     def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor]:
         """Decode the pyramid.
@@ -97,8 +104,11 @@ class MultiInstanceDecoderV2(BaseModule):
                 32, or 64 for five levels).
         """
         check_levels(levels, self.num_levels, name=type(self).__name__)
+        levels = levels[: self.num_levels]
+        if self.reductions is not None:
+            levels = tuple(f(x) for f, x in zip(self.reductions, levels, strict=True))
         finest = channels_last_for_inference(levels[0])
-        enhanced = self._bottom_up(finest, levels[1 : self.num_levels])
+        enhanced = self._bottom_up(finest, levels[1:])
         fine = self.finest_conv(finest) if self.topdown == "independent" else finest
         del finest  # a map of this size is a fifth of the memory of the neck
         if self.topdown == "independent":

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from mmktn.apis import DensePoseInferencer, load_model
+from mmktn.models.layers import WinogradConv2d
 from mmktn.models.layers.cpu_inference import OneDnnConv2d, prepare_for_cpu
 
 CONFIGS = Path(__file__).parents[3] / "configs/densepose"
@@ -55,7 +56,8 @@ def test_batch_norms_are_gone_and_layers_faster(plain, prepared):
     kinds = [type(module) for module in prepared.backbone.modules()]
     assert nn.BatchNorm2d not in kinds
     assert OneDnnConv2d in kinds
-    assert type(prepared.rpn_head.rpn_conv) is type(plain.rpn_head.rpn_conv)  # 3 x 3
+    assert type(prepared.rpn_head.rpn_conv) is WinogradConv2d
+    assert type(plain.rpn_head.rpn_conv) is nn.Conv2d
     assert list(prepared.rpn_head.state_dict()) == list(plain.rpn_head.state_dict())
 
 

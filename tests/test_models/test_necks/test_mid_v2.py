@@ -64,6 +64,26 @@ def test_independent_equals_its_definition(num_levels, with_multi_dilation):
         torch.testing.assert_close(decoder(inputs)[0], y)
 
 
+def test_a_narrow_decoder_is_a_decoder_of_reduced_levels():
+    torch.manual_seed(0)
+    decoder = MultiInstanceDecoderV2(8, inner_channels=4, branch_norm_cfg=GN4).double()
+    inner = MultiInstanceDecoderV2(4, branch_norm_cfg=GN4).double()
+    inner.output = decoder.output
+    inner.load_state_dict(decoder.state_dict(), strict=False)  # all but the reductions
+    reduced = tuple(f(x) for f, x in zip(decoder.reductions, levels(), strict=True))
+    (y,) = decoder(levels())
+    assert y.shape[1] == 8
+    torch.testing.assert_close(y, inner(reduced)[0])
+
+
+def test_half_the_channels_take_a_quarter_of_the_parameters_and_reductions():
+    with torch.device("meta"):
+        decoder = MultiInstanceDecoderV2(inner_channels=128)
+    # Per level 1 x 1 to 128: 131 584; adaptations 1 769 856, finest 147 584, inverse 1 281 792,
+    # branches 459 776, output 131 328.
+    assert sum(p.numel() for p in decoder.parameters()) == 3_921_920
+
+
 def test_cascade_equals_its_definition():
     """T_last = L_last, T_i = L_i + IFA(T_{i+1})."""
     torch.manual_seed(0)
