@@ -21,6 +21,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,7 +37,7 @@ from mmktn.annotation.teacher_points import SAMPLERS
 from mmktn.engine.ratio_sampler import RatioSampler
 from mmktn.formats.json_files import read_json
 from mmktn.models.rcnn.matched_rois import MatchedRoIs, matched_rois
-from mmktn.structures import DensePoseAnnotations
+from mmktn.structures import DensePoseAnnotation, DensePoseAnnotations
 from mmktn.utils.config_path import read_config
 from mmktn.utils.output_files import replace_atomically, write_json
 from mmktn.utils.user_error import one_line_errors
@@ -231,9 +232,20 @@ def stored_views(name: str, count: int, args: argparse.Namespace, *, few: bool) 
             write_json(ann_file, content)
         views = make_views(str(ann_file), count, args)
         with replace_atomically(path) as handle:
-            torch.save([tuple(view) for view in views], handle)
-    # This program's own file.
-    return [View(*each) for each in torch.load(path, weights_only=False)]
+            torch.save([plain_view(view) for view in views], handle)
+    stored = torch.load(path, weights_only=True)
+    return [view._replace(annotations=people(view)) for view in (View(**each) for each in stored)]
+
+
+def plain_view(view: View) -> dict[str, Any]:
+    """Tensors, numbers and text of a view, which are read without running anything."""
+    persons = [{f.name: getattr(a, f.name) for f in fields(a)} for a in view.annotations]
+    return view._asdict() | {"annotations": persons}
+
+
+def people(view: View) -> DensePoseAnnotations:
+    """Annotations of a view from `plain_view`."""
+    return DensePoseAnnotations(DensePoseAnnotation(**each) for each in view.annotations)
 
 
 def batches(parts: Sequence[list[View]], seed: int, count: int) -> Iterator[list[View]]:

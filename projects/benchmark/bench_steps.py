@@ -273,10 +273,58 @@ def prediction() -> Iterator[Step]:
     yield "shipped model, 480x640", ours, direct
 
 
+LAYERS = {
+    "trunk": (10, 512, 512, 28, 28, 1),
+    "trunk's first": (10, 256, 512, 28, 28, 1),
+    "trunk, 3 boxes": (3, 512, 512, 28, 28, 1),
+    "MIDv2's adaptation": (1, 1024, 256, 60, 80, 1),
+    "MIDv2's branch": (1, 256, 256, 120, 160, 2),
+    "MIDv2's branch, wider": (1, 256, 256, 120, 160, 3),
+    "pyramid, stride 4": (1, 256, 256, 120, 160, 1),
+    "pyramid, stride 8": (1, 256, 256, 60, 80, 1),
+    "pyramid, stride 16": (1, 256, 256, 30, 40, 1),
+    "pyramid, stride 32": (1, 256, 256, 15, 20, 1),
+    "narrow": (1, 128, 128, 120, 160, 1),
+}
+"""Images, channels in and out, height, width, dilation."""
+
+
+def convolution() -> Iterator[Step]:
+    """3 x 3 layers by Winograd's algorithm, whether or not it is used there, and by oneDNN.
+
+    Each forward, channels-last and without gradients, and as in training: forward and backward.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    from mmktn.models.layers.winograd import winograd_conv3x3
+
+    torch.manual_seed(0)
+    for name, (images, before, after, height, width, dilation) in LAYERS.items():
+        x = torch.randn(images, before, height, width).relu()
+        last = x.contiguous(memory_format=torch.channels_last)
+        weight = torch.randn(after, before, 3, 3) / (3 * before**0.5)
+        learns = [x.requires_grad_(), weight.clone().requires_grad_()]
+        direct = partial(F.conv2d, bias=None, padding=dilation, dilation=dilation)
+        fast = partial(winograd_conv3x3, bias=None, dilation=dilation)
+
+        def predict(layer: Any, last: Any = last, weight: Any = weight) -> Any:
+            with torch.inference_mode():
+                return layer(last, weight)
+
+        def learn(layer: Any, parts: Any = learns) -> Any:
+            y = layer(*parts)
+            return torch.autograd.grad(y, parts, torch.ones_like(y))
+
+        yield f"{name}: forward", partial(predict, fast), partial(predict, direct)
+        yield f"{name}: and backward", partial(learn, fast), partial(learn, direct)
+
+
 STEPS: dict[str, Callable[[], Iterator[Step]]] = {
     "start": start,
     "loading": loading,
     "proposals": proposals,
+    "convolution": convolution,
     "decoding": decoding,
     "painting": painting,
     "prediction": prediction,
