@@ -34,12 +34,17 @@ def changed(folder: Path) -> str:
     )
 
 
-def test_four_lines_reach_every_part(tmp_path, monkeypatch):
-    write_fake_dataset(tmp_path, num_images=2, persons=1, image_hw=(96, 128))
+@pytest.fixture
+def linked(tmp_path, monkeypatch):
+    """The package is found as mmengine finds an installed one."""
     monkeypatch.setattr("mmengine.config.config.get_installed_path", lambda _: str(tmp_path))
     (tmp_path / ".mim").mkdir()
     (tmp_path / ".mim/configs").symlink_to(ROOT / "configs")
     (tmp_path / ".mim/model-index.yml").symlink_to(ROOT / "model-index.yml")
+
+
+def test_four_lines_reach_every_part(tmp_path, linked):
+    write_fake_dataset(tmp_path, num_images=2, persons=1, image_hw=(96, 128))
     (tmp_path / "mine.py").write_text(changed(tmp_path))
     register_all_modules(init_default_scope=False)
     cfg = read_config(tmp_path / "mine.py")
@@ -53,6 +58,16 @@ def test_four_lines_reach_every_part(tmp_path, monkeypatch):
         batch = pseudo_collate([dataset[index] for index in range(2)])
         assert len(batch["inputs"]) == 2
     METRICS.build(cfg.val_evaluator)
+
+
+def test_another_system_is_another_first_base_and_one_iteration_is_a_schedule(tmp_path, linked):
+    text = changed(tmp_path).replace("iterations=20", "iterations=1")
+    base = "_base_/models/densepose-rcnn_r50_fpn.py"
+    (tmp_path / "mine.py").write_text(text.replace(base, "_base_/models/ktn2_r50_fpn.py"))
+    cfg = read_config(tmp_path / "mine.py")
+    assert cfg.model.roi_head.densepose_head.predictor.type == "mmktn.KTMv2ChartPredictor"
+    assert (cfg.train_cfg.max_iters, cfg.train_cfg.val_interval) == (1, 1)
+    assert cfg.tta_model.surface == "human"
 
 
 def test_a_config_above_it_that_sets_a_line_alone_is_refused(tmp_path):

@@ -74,7 +74,7 @@ tta_model = dict(surface=surface)
 train_cfg = dict(
     type="IterBasedTrainLoop",
     max_iters=schedule["iterations"],
-    val_interval=schedule["iterations"] // 5,
+    val_interval=max(schedule["iterations"] // 5, 1),
 )
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")

@@ -253,11 +253,11 @@ def _check_chain(
         elif "::" not in base:
             variables |= _check_chain(place.parent / base, (*above, place), reads)
     if tree:
-        names = set_and_not_read(tree)
-        check_set_anew(path, names, variables)
+        unread = set_and_not_read(tree)
+        check_set_anew(path, unread, variables)
         # What mmengine dumps has no bases: it holds the variables, and their values in all places.
         if bases and ".mim" not in place.parts:
-            check_read(path, [n for n in names if n not in read], variables, bool(above))
+            check_read(path, [n for n in unread if n not in read], variables, bool(above))
         variables |= variables_of(path, tree)
     return variables
 
