@@ -12,7 +12,9 @@ METAFILES = sorted((ROOT / "configs").rglob("metafile.yml"))
 
 
 def test_tables_are_up_to_date(capsys):
-    assert tool_module("tools/dev/make_tables.py").main(["--check"]) == 0, capsys.readouterr().out
+    assert tool_module("projects/tables/make_tables.py").main(["--check"]) == 0, (
+        capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize("metafile", METAFILES, ids=lambda p: p.parent.name)

@@ -1,6 +1,6 @@
 """Print how far maps, losses and gradients of detectron2's models differ from the official ones.
 
-    python -m tools.dev.parity_figures
+    python -m projects.tables.parity_figures
 
 One line for each reference file that the parity tests read (docs/checkpoints.md says where they
 lie): largest difference of a map over its largest value, of a loss over itself, and, of the norms

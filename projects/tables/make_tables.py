@@ -1,6 +1,6 @@
 """Write the tables of config READMEs and of docs/results.md, between the two marker lines.
 
-Usage: python tools/dev/make_tables.py [--check]
+Usage: python projects/tables/make_tables.py [--check]
 --check writes nothing and exits 1 if a table is out of date. Figures of the papers come from the
 metafiles, those on synthetic people from docs/results/densepose_ablation_synthetic.json.
 """
@@ -34,7 +34,7 @@ TASK_METRICS = {
     "parts/mIoU": "parts mIoU",
     "keypoints/oks/AP": "OKS AP",
 }
-START, END = "<!-- table: made by tools/dev/make_tables.py -->", "<!-- end of table -->"
+START, END = "<!-- table: made by projects/tables/make_tables.py -->", "<!-- end of table -->"
 
 
 def table_of(metafile: Path) -> str:
