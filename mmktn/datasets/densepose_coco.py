@@ -106,7 +106,7 @@ class DensePoseCocoDataset(BaseDetDataset):
             One dict per image: img_id, img_path, height, width, instances.
         """
         self.ann_file = find_annotation_file(
-            self.ann_file, self.backend_args, form=self.annotation_format
+            self.ann_file, self.backend_args, file_format=self.annotation_format
         )
         data = read_annotation_file(self.ann_file, self.backend_args)
         full = self.validation == "full"
@@ -129,7 +129,7 @@ class DensePoseCocoDataset(BaseDetDataset):
             if entry.get("name") in self.categories
         }
         folder = ImageFolder(
-            self.data_prefix.get("img", ""), self.backend_args, form=self.annotation_format
+            self.data_prefix.get("img", ""), self.backend_args, file_format=self.annotation_format
         )
         items = {image["id"]: _image_item(image, folder) for image in data["images"]}
         self._add_instances(data, items)

@@ -278,13 +278,13 @@ def needed_problems(
 
 
 def mask_problems(
-    annotation: dict[str, Any], form: AnnotationFormat = DENSEPOSE_COCO
+    annotation: dict[str, Any], file_format: AnnotationFormat = DENSEPOSE_COCO
 ) -> Iterator[Finding]:
     """Decode dp_masks, if there are any, and say what does not work (expensive)."""
     if annotation.get("dp_masks") is None:
         return
     try:
-        part_runs(annotation["dp_masks"], form)
+        part_runs(annotation["dp_masks"], file_format)
     except UserError as error:
         yield "dp_masks", str(error)
 

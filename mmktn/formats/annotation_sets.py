@@ -95,12 +95,12 @@ def find_format(name: str) -> AnnotationFormat:
     return FORMATS[name]
 
 
-def help_for(path: str, form: AnnotationFormat) -> str:
+def help_for(path: str, file_format: AnnotationFormat) -> str:
     """Tell where a missing file or folder comes from.
 
     Args:
         path: What is missing; its folder or name tells the synthetic set and the real sample.
-        form: The set that it should belong to.
+        file_format: The set that it should belong to.
 
     Returns:
         One or two sentences.
@@ -108,4 +108,4 @@ def help_for(path: str, form: AnnotationFormat) -> str:
     # Not the whole path: a user's folders may have any name.
     words = re.split(r"[^a-z]+", "/".join(PurePath(path).parts[-3:]).lower())
     own = (text for word, text in _OWN_SETS if word in words)
-    return next(own, form.help) if form is DENSEPOSE_COCO else form.help
+    return next(own, file_format.help) if file_format is DENSEPOSE_COCO else file_format.help

@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     check_file(
                         file,
                         args.img_dir,
-                        form=FORMATS[args.format],
+                        file_format=FORMATS[args.format],
                         decode_images=args.check_images,
                         needs=needs,
                         track=lambda items, what: track(

@@ -30,7 +30,7 @@ def check_file(
     path: str,
     image_dir: str | None = None,
     *,
-    form: AnnotationFormat = DENSEPOSE_COCO,
+    file_format: AnnotationFormat = DENSEPOSE_COCO,
     decode_images: bool = False,
     needs: Collection[str] = (),
     track: Tracker | None = None,
@@ -40,7 +40,7 @@ def check_file(
     Args:
         path: JSON file. Where it is missing, another name under which it circulates is tried.
         image_dir: Folder of its images; None leaves the images out.
-        form: What the set allows.
+        file_format: What the set allows.
         decode_images: Also open every image; otherwise only its presence is checked.
         needs: What a system needs, as in `needed_problems`.
         track: Progress display.
@@ -53,7 +53,7 @@ def check_file(
         ValueError: The file is not JSON.
     """
     track = track or (lambda items, _: items)
-    path = find_annotation_file(path, form=form)
+    path = find_annotation_file(path, file_format=file_format)
     data = read_annotation_file(path)
     names = categories_of(data)
     yield from file_problems(data, path, categories=names)
@@ -61,7 +61,7 @@ def check_file(
         return
     yield from needed_problems(data, path, needs, categories=names)
     for annotation in track(_records(data, "annotations"), "masks"):
-        for field, message in mask_problems(annotation, form):
+        for field, message in mask_problems(annotation, file_format):
             yield Problem(path, annotation.get("id"), annotation.get("image_id"), field, message)
     if image_dir is not None:
         folder = ImageFolder(image_dir)

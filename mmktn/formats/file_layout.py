@@ -22,14 +22,14 @@ SEE_DOCS = "See docs/datasets.md."
 
 
 def find_annotation_file(
-    path: str, backend_args: dict | None = None, *, form: AnnotationFormat = DENSEPOSE_COCO
+    path: str, backend_args: dict | None = None, *, file_format: AnnotationFormat = DENSEPOSE_COCO
 ) -> str:
     """Find an annotation file under the given name or another one in circulation.
 
     Args:
         path: File asked for.
         backend_args: Of mmengine.fileio.
-        form: The set, for the message.
+        file_format: The set, for the message.
 
     Returns:
         The existing path.
@@ -43,7 +43,7 @@ def find_annotation_file(
             return candidate
     tried = " or ".join(candidates)
     raise FileNotFoundError(
-        f"annotation file not found: {tried}. {help_for(path, form)} {SEE_DOCS}"
+        f"annotation file not found: {tried}. {help_for(path, file_format)} {SEE_DOCS}"
     )
 
 
@@ -57,7 +57,7 @@ class ImageFolder:
     Args:
         root: Folder of images.
         backend_args: Of mmengine.fileio.
-        form: The set, for the message.
+        file_format: The set, for the message.
 
     Raises:
         FileNotFoundError: There is no such folder; the text says what to download.
@@ -68,11 +68,11 @@ class ImageFolder:
         root: str,
         backend_args: dict | None = None,
         *,
-        form: AnnotationFormat = DENSEPOSE_COCO,
+        file_format: AnnotationFormat = DENSEPOSE_COCO,
     ) -> None:
         if root and not is_stored_folder(root, backend_args):
             raise FileNotFoundError(
-                f"image folder not found: {root}. {help_for(root, form)} {SEE_DOCS}"
+                f"image folder not found: {root}. {help_for(root, file_format)} {SEE_DOCS}"
             )
         self.root = root
         self._backend_args = backend_args

@@ -181,14 +181,14 @@ def draw_polygons(polygons: Sequence[Any], image_hw: tuple[int, int]) -> NDArray
 
 
 def part_runs(
-    dp_masks: Any, form: AnnotationFormat = DENSEPOSE_COCO
+    dp_masks: Any, file_format: AnnotationFormat = DENSEPOSE_COCO
 ) -> list[tuple[int, tuple[int, int], NDArray[np.int64]]]:
     """Check the part masks of a person and unpack their runs.
 
     Args:
         dp_masks: 14 run-length codes of masks over the box, or `[]` for an absent part; in sets
             without parts one code, or a list of codes whose union is the body.
-        form: What the set allows.
+        file_format: What the set allows.
 
     Returns:
         Label, size (h, w) and runs of each part that is there.
@@ -197,36 +197,38 @@ def part_runs(
         UserError: Another number of parts, a code that does not decode or has another size; the
             text names the part.
     """
-    if not form.part_masks and isinstance(dp_masks, Mapping):
+    if not file_format.part_masks and isinstance(dp_masks, Mapping):
         dp_masks = [dp_masks]
     if not isinstance(dp_masks, list | tuple):
-        wanted = f"not {NUM_PARTS} masks" if form.part_masks else "no mask"
+        wanted = f"not {NUM_PARTS} masks" if file_format.part_masks else "no mask"
         raise UserError(f"{wanted} but {shown(dp_masks)}")
-    if form.part_masks and form.all_parts and len(dp_masks) != NUM_PARTS:
+    if file_format.part_masks and file_format.all_parts and len(dp_masks) != NUM_PARTS:
         raise UserError(f"{len(dp_masks)} entries, not {NUM_PARTS}")
     found = []
-    read = dp_masks[:NUM_PARTS] if form.part_masks else dp_masks
+    read = dp_masks[:NUM_PARTS] if file_format.part_masks else dp_masks
     for part, rle in enumerate(read, start=1):
         if isinstance(rle, list) and not rle:
             continue
         try:
             runs = rle_runs(rle)
             height, width = rle["size"]
-            if height != width or height not in form.mask_sides:
-                allowed = " or ".join(str([side, side]) for side in form.mask_sides)
+            if height != width or height not in file_format.mask_sides:
+                allowed = " or ".join(str([side, side]) for side in file_format.mask_sides)
                 raise UserError(f"size {[height, width]}, not {allowed}")
         except UserError as error:
             raise UserError(f"part {part}: {error}") from error
-        found.append((part if form.part_masks else 1, (height, width), runs))
+        found.append((part if file_format.part_masks else 1, (height, width), runs))
     return found
 
 
-def merge_dp_masks(dp_masks: Any, form: AnnotationFormat = DENSEPOSE_COCO) -> NDArray[np.uint8]:
+def merge_dp_masks(
+    dp_masks: Any, file_format: AnnotationFormat = DENSEPOSE_COCO
+) -> NDArray[np.uint8]:
     """Merge the part masks of a person; where masks overlap the later part wins.
 
     Args:
         dp_masks: As in `part_runs`.
-        form: What the set allows.
+        file_format: What the set allows.
 
     Returns:
         (256, 256) uint8, 0 background, 1..14 parts; 1 is the whole body in sets without parts.
@@ -234,25 +236,29 @@ def merge_dp_masks(dp_masks: Any, form: AnnotationFormat = DENSEPOSE_COCO) -> ND
     Raises:
         UserError: See `part_runs`.
     """
-    usual = _usual_runs(dp_masks, form)
+    usual = _usual_runs(dp_masks, file_format)
     if usual is not None:
         return _merged_runs(*usual)
     # Runs go down the columns: in this order they are slices of memory.
     merged = np.zeros((MASK_SIDE, MASK_SIDE), dtype=np.uint8, order="F")
-    for label, size, runs in part_runs(dp_masks, form):
+    for label, size, runs in part_runs(dp_masks, file_format):
         _paint(merged, size, runs, label)
     return np.ascontiguousarray(merged)
 
 
 def _usual_runs(
-    dp_masks: Any, form: AnnotationFormat
+    dp_masks: Any, file_format: AnnotationFormat
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Runs of 14 sound masks of 256 x 256 cells, as nearly all persons have; None for others.
 
     Returns:
         (R, 2) runs of 0 and of 1, part after part, and the (R,) part of each.
     """
-    if not (form.part_masks and MASK_SIDE in form.mask_sides and isinstance(dp_masks, list)):
+    if not (
+        file_format.part_masks
+        and MASK_SIDE in file_format.mask_sides
+        and isinstance(dp_masks, list)
+    ):
         return None
     if len(dp_masks) != NUM_PARTS:
         return None

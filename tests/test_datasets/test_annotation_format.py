@@ -123,7 +123,7 @@ def test_posetrack(tmp_path):
     file = tmp_path / "densepose_only_posetrack_val2017.json"
     truth = DensePoseTruth.from_file(file)
     assert truth.images[1].ignore_regions == ((1, 1, 9, 1, 9, 9, 1, 9),)
-    assert list(check_file(str(file), str(tmp_path), form=FORMATS["posetrack"])) == []
+    assert list(check_file(str(file), str(tmp_path), file_format=FORMATS["posetrack"])) == []
 
 
 def test_posetrack_keypoints_come_in_cocos_order(tmp_path):
@@ -162,7 +162,7 @@ def test_ultrapose(tmp_path):
     assert {1, 14} == set(np.unique(person.coarse_map)) - {0}
     assert len(samples(config.val_dataloader, 9)) == 2
     file = str(tmp_path / "annotations/densepose_train2014.json")
-    assert list(check_file(file, form=FORMATS["ultrapose"])) == []
+    assert list(check_file(file, file_format=FORMATS["ultrapose"])) == []
     problem, *_ = check_file(file)
     assert problem.field == "dp_masks"
     assert "size [512, 512], not [256, 256]" in problem.message
@@ -176,7 +176,7 @@ def test_chimps(tmp_path, in_list):
     assert [sample.img_id for sample in samples(config.test_dataloader, 9)] == [1, 2]
     assert config.test_evaluator.min_threshold == 0.2
     images = str(tmp_path / "images")
-    assert list(check_file(str(tmp_path / file), images, form=FORMATS["chimps"])) == []
+    assert list(check_file(str(tmp_path / file), images, file_format=FORMATS["chimps"])) == []
     problem, *_ = check_file(str(tmp_path / file))
     assert problem.field == "dp_masks"
     truth = DensePoseTruth.from_file(tmp_path / file)

@@ -139,9 +139,9 @@ class LoadDensePoseAnnotations(BaseTransform):
             AnnotationError: A person's fields are malformed; names file, annotation id and field.
         """
         annotations = []
-        form = find_format(results.get("annotation_format", DENSEPOSE_COCO.name))
+        file_format = find_format(results.get("annotation_format", DENSEPOSE_COCO.name))
         for instance in results["instances"]:
-            found = self._convert(instance, form, checked=results.get("checked", False))
+            found = self._convert(instance, file_format, checked=results.get("checked", False))
             if not isinstance(found, DensePoseAnnotation):
                 file, image_id = results.get("ann_file", UNKNOWN_FILE), results.get("img_id")
                 ann_id = instance.get("ann_id")
@@ -156,7 +156,7 @@ class LoadDensePoseAnnotations(BaseTransform):
         return results
 
     def _convert(
-        self, instance: dict[str, Any], form: AnnotationFormat, *, checked: bool
+        self, instance: dict[str, Any], file_format: AnnotationFormat, *, checked: bool
     ) -> DensePoseAnnotation | list[Finding]:
         """Return one person, or what is wrong with it."""
         found = list(self._problems(instance, checked=checked))
@@ -182,7 +182,7 @@ class LoadDensePoseAnnotations(BaseTransform):
         coarse_map = None
         if self.with_coarse_map and instance.get("dp_masks") is not None:
             try:
-                coarse_map = torch.from_numpy(merge_dp_masks(instance["dp_masks"], form))
+                coarse_map = torch.from_numpy(merge_dp_masks(instance["dp_masks"], file_format))
             except ValueError as error:
                 return [("dp_masks", str(error))]
         return DensePoseAnnotation(
