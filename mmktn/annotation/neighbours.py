@@ -28,8 +28,8 @@ GAIN = 0.5
 
 
 @dataclass(frozen=True)
-class Fit:
-    """How a place on the body fits the neighbours of a point of the photo.
+class NeighbourDistances:
+    """How far a place on the body lies from the neighbours of a point of the photo.
 
     Attributes:
         neighbours: (K,) indices of the neighbours, nearest in the photo first.
@@ -83,7 +83,7 @@ class PlacedPoints:
 
     def fit(
         self, xy: NDArray[np.float64], part: int, vertex: int, *, without: int | None = None
-    ) -> Fit:
+    ) -> NeighbourDistances:
         """Compare a place with the neighbours.
 
         Args:
@@ -99,9 +99,9 @@ class PlacedPoints:
         pixels = np.linalg.norm(self.xy[near] - xy, axis=1)
         skin = self.surface.geodesics.distance(vertex, self.vertices[near])
         if not len(near):
-            return Fit(near, pixels, skin, float("nan"), float("nan"))
+            return NeighbourDistances(near, pixels, skin, float("nan"), float("nan"))
         expected = self.scale_m * float(np.median(pixels))
-        return Fit(near, pixels, skin, float(np.median(skin)), expected)
+        return NeighbourDistances(near, pixels, skin, float(np.median(skin)), expected)
 
     def sides_confused(
         self, xy: NDArray[np.float64], part: int, vertex: int, *, without: int | None = None

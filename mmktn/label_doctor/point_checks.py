@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmktn.annotation.body_parts import PartScheme
-from mmktn.annotation.neighbours import GAIN, SIDE_RATIO, Fit
+from mmktn.annotation.neighbours import GAIN, SIDE_RATIO, NeighbourDistances
 from mmktn.annotation.points import GRID
 from mmktn.label_doctor.findings import Finding
 from mmktn.label_doctor.records import LabelledPerson
@@ -92,7 +92,7 @@ def _repeated(person: LabelledPerson) -> Iterator[Finding]:
         yield _finding(person, "duplicate point", 0.35 + _severity(apart) / 2, text, index, fix)
 
 
-def _fit(person: LabelledPerson, index: int, vertex: int | None = None) -> Fit:
+def _fit(person: LabelledPerson, index: int, vertex: int | None = None) -> NeighbourDistances:
     placed = person.placed
     part = int(placed.parts[index])
     chosen = int(person.vertices[index]) if vertex is None else vertex
