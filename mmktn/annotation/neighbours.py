@@ -46,7 +46,7 @@ class NeighbourDistances:
     expected_m: float
 
     def is_far(self, ratio: float = RATIO) -> bool:
-        """Whether the place is much further from the neighbours than the photo lets expect."""
+        """Tell whether the place is much further from the neighbours than the photo lets expect."""
         return bool(self.misfit_m > ratio * self.expected_m + LEAST_GAP_M)
 
 
@@ -124,7 +124,7 @@ class PlacedPoints:
     def _nearest(
         self, xy: NDArray[np.float64], part: int, without: int | None
     ) -> NDArray[np.int64]:
-        """Indices of the nearest points of the part; of all parts where it has fewer than two."""
+        """Find the nearest points of the part; of all parts where it has fewer than two."""
         usable = self.vertices >= 0
         if without is not None:
             usable = usable & (np.arange(len(self)) != without)

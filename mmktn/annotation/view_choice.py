@@ -109,7 +109,7 @@ def _frontality(
 def _part_frame(
     points: NDArray[np.float64], areas: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Long axis of a part, pointing upwards, and the side of it that the body shows in front."""
+    """Find the long axis of a part, pointing upwards, and the side that the body shows in front."""
     mean = areas @ points / areas.sum()
     spread = (points - mean) * np.sqrt(areas)[:, None]
     long_axis = np.linalg.svd(spread, full_matrices=False)[2][0]

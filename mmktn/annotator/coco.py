@@ -180,7 +180,7 @@ def _dp_masks(project: Project, grid: NDArray[np.uint8]) -> list[Any]:
 
 
 def _points(project: Project, person: int) -> dict[str, list[Any]]:
-    """The dp_ lists of what was placed (adjudicated places first), and points that were skipped."""
+    """List what was placed in dp_ fields (adjudicated places first), and what was skipped."""
     clicks = {e.key: e.value for e in project.store.entries(person, MAIN, "click")}
     clicks |= {e.key: e.value for e in project.store.entries(person, FINAL, "click")}
     columns: dict[str, list[Any]] = {

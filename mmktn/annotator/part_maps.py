@@ -52,7 +52,7 @@ def decode_runs(runs: Any, num_parts: int) -> NDArray[np.uint8]:
 
 
 def resample(grid: NDArray[np.uint8], old: Box, new: Box) -> NDArray[np.uint8]:
-    """The map of a person whose box has changed; what the old box did not cover is background."""
+    """Move a map to a changed box; what the old box did not cover is background."""
     across, down = GRID / old[2], GRID / old[3]
     # The old map is an image, in whose pixels the new box has this place.
     place = ((new[0] - old[0]) * across, (new[1] - old[1]) * down, new[2] * across, new[3] * down)
@@ -60,7 +60,7 @@ def resample(grid: NDArray[np.uint8], old: Box, new: Box) -> NDArray[np.uint8]:
 
 
 def from_image(labels: NDArray[np.integer], box: Box) -> NDArray[np.uint8]:
-    """A map from labels (H, W) of the whole image's pixels: the pixel in which each centre lies."""
+    """Make a map of labels (H, W) of the image: each cell takes the pixel of its centre."""
     centres = (np.arange(GRID) + 0.5) / GRID
     columns = np.floor(box[0] + centres * box[2]).astype(np.int64)
     rows = np.floor(box[1] + centres * box[3]).astype(np.int64)
@@ -71,7 +71,7 @@ def from_image(labels: NDArray[np.integer], box: Box) -> NDArray[np.uint8]:
 
 
 def to_image(grid: NDArray[np.uint8], box: Box, image_hw: tuple[int, int]) -> NDArray[np.bool_]:
-    """(H, W) outline of the person in the image: pixels whose centre lies in a cell of a part."""
+    """Draw the outline (H, W) of a person: pixels whose centre lies in a cell of a part."""
     height, width = image_hw
     left, top = max(int(np.floor(box[0])), 0), max(int(np.floor(box[1])), 0)
     right, bottom = int(np.ceil(box[0] + box[2])), int(np.ceil(box[1] + box[3]))

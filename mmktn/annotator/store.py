@@ -365,7 +365,7 @@ class Store:
             self._base.execute("UPDATE person SET removed = 1 WHERE id = ?", (person,))
 
     def journal(self, person: int | None = None) -> list[dict[str, Any]]:
-        """All changes in order: id, at, annotator, person, layer, kind, key, before, after, ..."""
+        """List all changes in order: id, at, annotator, person, layer, kind, key, before, after."""
         where, values = ("", ()) if person is None else ("WHERE person = ?", (person,))
         return [dict(r) for r in self._all(f"SELECT * FROM journal {where} ORDER BY id", values)]
 
@@ -380,7 +380,7 @@ class Store:
         ]
 
     def seconds_of(self, person: int, layer: str) -> dict[str, float]:
-        """Seconds that each annotator spent on a layer of a person, undone changes included."""
+        """Sum the seconds of each annotator on a layer of a person, undone changes included."""
         query = (
             "SELECT annotator, SUM(seconds) AS seconds FROM journal "
             "WHERE person = ? AND layer = ? GROUP BY annotator"

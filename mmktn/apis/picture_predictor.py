@@ -320,7 +320,7 @@ def _write_or_reason(prediction: ImagePrediction, output: dict[str, Any]) -> str
 
 
 def _image_id(image: ImageInput, index: int) -> int:
-    """COCO file names are their ids; others get their place in the call."""
+    """Read the id off a COCO file name; others get their place in the call."""
     return int(image.stem) if image.stem.isdecimal() else index
 
 

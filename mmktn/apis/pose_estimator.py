@@ -186,7 +186,7 @@ class PoseEstimator:
 
 
 def _pose_meta(dataset: Any) -> dict[str, Any]:
-    """Keypoints of a data set: those of the wrapper where it says any, else of what is inside."""
+    """Read what keypoints a data set has: a wrapper's own, else those of what is inside."""
     inner = innermost_dataset(dataset)
     kind = inner.type if isinstance(inner.type, type) else DATASETS.get(inner.type)
     meta: dict[str, Any] = kind._load_metainfo(dataset.get("metainfo") or inner.get("metainfo"))

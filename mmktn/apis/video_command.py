@@ -331,7 +331,7 @@ def _progress(total: int | None) -> Iterator[Callable[[FilmCounts], None]]:
 
 
 def _lines(total: int | None) -> Callable[[FilmCounts], None]:
-    """Lines on stderr; the pace counts from the first frame, not from the opening of the model."""
+    """Make a function that writes progress to stderr; the pace counts from the first frame."""
     begin, before, said = 0.0, -1, 0.0
 
     def say(counts: FilmCounts) -> None:

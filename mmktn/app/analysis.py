@@ -136,7 +136,7 @@ def _row(prediction: ImagePrediction, index: int) -> list[float]:
 
 
 def _masks(photo: np.ndarray, instances: np.ndarray, count: int) -> np.ndarray:
-    """Every person in a hue of its own."""
+    """Draw every person in a hue of its own."""
     hues = np.zeros((count + 1, 1, 3), np.uint8)
     hues[1:, 0, 0] = (np.arange(count) * 180 // max(count, 1)).astype(np.uint8)
     hues[1:, 0, 1:] = 255

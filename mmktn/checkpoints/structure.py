@@ -170,7 +170,7 @@ def _is_hrnet(weights: Weights) -> bool:
 
 
 def _hrnet_widths(weights: Weights) -> dict[str, Any]:
-    """Modules, blocks and channels of every stage; the stem is fixed in all implementations."""
+    """Count modules, blocks and channels of every stage; the stem is the same everywhere."""
     table: dict[str, Any] = {
         "stage1.num_blocks": (_count(weights, "backbone.layer1."),),
         "stage1.num_channels": (weights["backbone.layer1.0.conv1.weight"].shape[0],),

@@ -77,7 +77,7 @@ def _windows(
 
 
 def _compute_dtype(dtype: torch.dtype) -> torch.dtype:
-    """Half types have too few digits for coordinates and sums."""
+    """Widen half types, which have too few digits for coordinates and sums."""
     return dtype if dtype in (torch.float32, torch.float64) else torch.float32
 
 

@@ -185,7 +185,7 @@ class COCOeval(PycocoEval):
             self.stats: Any = np.concatenate([overall, self._crowd_splits()])
 
     def _crowd_splits(self) -> list[float]:
-        """Re-evaluate the images of each crowding level alone."""
+        """Evaluate the images of each crowding level alone."""
         levels: tuple[list[int], ...] = ([], [], [])
         for image in self.cocoGt.dataset["images"]:
             crowding = image["crowdIndex"]

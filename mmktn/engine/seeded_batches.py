@@ -142,7 +142,7 @@ class BatchStream:
         self._running: Iterator[Any] | None = None
 
     def __iter__(self) -> BatchStream:
-        """Itself."""
+        """Return itself."""
         return self
 
     def skip_iter(self, number: int) -> None:

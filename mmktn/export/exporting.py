@@ -368,7 +368,7 @@ def _compare(
 
 
 def _farthest(differences: Iterable[np.ndarray]) -> float:
-    """Largest absolute value, 0 of nothing; NaN, which Python's max may drop, if there is one."""
+    """Find the largest absolute value, 0 of nothing; NaN (Python's max may drop it) if any."""
     return float(np.max([np.abs(each).max(initial=0) for each in differences], initial=0))
 
 

@@ -189,7 +189,7 @@ def _last_convolutions(graph: Any) -> list[str]:
 
 
 def _convolutions_of(graph: Any, module: str) -> list[str]:
-    """Convolutions that a module of the network makes; nodes are named by their modules' path."""
+    """Find the convolutions of a module; nodes are named by their modules' path."""
     return [
         node.name
         for node in graph.node

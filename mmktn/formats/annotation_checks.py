@@ -349,7 +349,7 @@ def has_keypoints(annotation: dict[str, Any]) -> bool:
 
 
 def _range_problems(field: str, values: np.ndarray) -> Iterator[Finding]:
-    """Non-finite values, values out of range, charts that are not whole; first culprit each."""
+    """Find values that are not finite, out of range, or no whole chart; the first of each kind."""
     finite = np.isfinite(values)
     if not finite.all():
         yield field, f"not finite at point {_first(~finite)}"

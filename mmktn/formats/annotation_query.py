@@ -231,7 +231,7 @@ def _look_up(name: str, record: Mapping[str, Any], *, quantities: bool) -> Any:
 
 
 def shown_fields(entry: Mapping[str, Any], names: Sequence[str]) -> dict[str, str]:
-    """Fields of an entry as short texts, empty where it has none; `image.x` is not looked up."""
+    """Shorten fields of an entry to texts, empty where it has none; `image.x` is not looked up."""
     found = {}
     for name in names:
         try:

@@ -170,7 +170,7 @@ class ChartArrays(ChartMaps[NDArray[Any]]):
     """Charts and chart coordinates of one box in numpy, for runtimes without torch."""
 
     def arrays(self) -> ChartArrays:
-        """Itself."""
+        """Return itself."""
         return self
 
 

@@ -46,7 +46,7 @@ def _shared(
     other: NDArray[np.bool_],
     other_xy: tuple[int, int],
 ) -> int:
-    """Pixels that two masks share; the top left ones lie at column and row `xy` of an image."""
+    """Count the pixels that two masks share; the top left ones lie at `xy` of an image."""
     left, top = (max(a, b) for a, b in zip(one_xy, other_xy, strict=True))
     right, bottom = (
         min(xy[axis] + mask.shape[1 - axis] for mask, xy in ((one, one_xy), (other, other_xy)))

@@ -70,7 +70,7 @@ def check_file(
 
 
 def categories_of(data: Any) -> tuple[str, ...]:
-    """Names of the categories that a file is about: persons, else those with vertices of a mesh."""
+    """Name the categories that a file is about: persons, else those with vertices of a mesh."""
     if not isinstance(data, dict):
         return ("person",)
     named = (a.get("category_id") for a in _records(data, "annotations") if a.get("ref_model"))

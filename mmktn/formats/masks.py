@@ -249,7 +249,7 @@ def merge_dp_masks(
 def _usual_runs(
     dp_masks: Any, file_format: AnnotationFormat
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    """Runs of 14 sound masks of 256 x 256 cells, as nearly all persons have; None for others.
+    """Read 14 sound masks of 256 x 256 cells, as nearly all persons have; None for others.
 
     Returns:
         (R, 2) runs of 0 and of 1, part after part, and the (R,) part of each.
@@ -372,7 +372,7 @@ def _at_centres(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _sound_runs(entries: list[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    """Runs of masks that are all sound text of 256 x 256 cells, as nearly all are; None for others.
+    """Read masks that are all sound text of 256 x 256 cells, as nearly all; None for others.
 
     Returns:
         As `_run_pairs`.

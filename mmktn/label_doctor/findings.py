@@ -53,6 +53,6 @@ class Finding:
 
 
 def ranked(findings: list[Finding]) -> list[Finding]:
-    """Worst first; equals in the order of `KINDS`, then of the file."""
+    """Sort findings, worst first; equals in the order of `KINDS`, then of the file."""
     order = list(KINDS)
     return sorted(findings, key=lambda f: (-round(f.severity, 3), order.index(f.kind)))

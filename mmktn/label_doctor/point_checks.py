@@ -37,7 +37,7 @@ _KEYPOINT_GAP_M = 0.3
 
 
 def point_findings(person: LabelledPerson) -> Iterator[Finding]:
-    """What is wrong with a person's points; at most one finding per point, and the limbs' sides."""
+    """Find what is wrong with a person's points, at most one finding each, and limbs' sides."""
     yield from _repeated(person)
     mirrored: set[int] = set()
     for finding in _sides_of_limbs(person):
@@ -100,7 +100,7 @@ def _fit(person: LabelledPerson, index: int, vertex: int | None = None) -> Neigh
 
 
 def _side(person: LabelledPerson, index: int) -> Finding | None:
-    """The chart belongs to the mirrored part, or the mirror image fits and the place does not."""
+    """Find points whose mirrored part or place fits, and whose own does not."""
     mirror = person.surface.vertex_mirror
     if mirror is None:
         return None
@@ -137,7 +137,7 @@ def _mirrored(person: LabelledPerson, index: int) -> dict[str, Any] | None:
 
 
 def _off(person: LabelledPerson, index: int) -> Finding | None:
-    """Off the person, or on another part than the chart's."""
+    """Find points off the person, or on another part than the chart's."""
     if person.part_map is None:
         return None
     own, seen = int(person.own_parts[index]), int(person.seen_parts[index])
@@ -161,7 +161,7 @@ def _off(person: LabelledPerson, index: int) -> Finding | None:
 
 
 def _front_back(person: LabelledPerson, index: int) -> Finding | None:
-    """The place looks away from where the other points of the part look."""
+    """Find points whose place looks away from where the other points of the part look."""
     placed = person.placed
     part = int(placed.parts[index])
     others = (placed.parts == part) & (person.vertices >= 0)
@@ -195,7 +195,7 @@ def _front_back(person: LabelledPerson, index: int) -> Finding | None:
 
 
 def _misplaced(person: LabelledPerson, index: int) -> Finding | None:
-    """Far from the neighbours: over a seam if the other edge of the chart fits, else just far."""
+    """Find points far from their neighbours: over a seam where its other edge fits, else far."""
     fit = _fit(person, index)
     if len(fit.neighbours) < 2 or not fit.is_far(SIDE_RATIO):
         return None
@@ -226,7 +226,7 @@ def _misplaced(person: LabelledPerson, index: int) -> Finding | None:
 
 
 def _far_from_keypoint(person: LabelledPerson, index: int) -> Finding | None:
-    """Far from a keypoint of the part that the photo shows there."""
+    """Find points far from a keypoint of the part that the photo shows there."""
     part = int(person.placed.parts[index])
     scale = person.placed.scale_m
     if not part or not np.isfinite(scale):

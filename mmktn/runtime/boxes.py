@@ -56,7 +56,7 @@ def decode_deltas(
 
 
 def suppress(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float) -> np.ndarray:
-    """Greedy non-maximum suppression.
+    """Suppress boxes greedily that overlap a better one.
 
     Args:
         boxes: (N, 4) xyxy.

@@ -48,7 +48,7 @@ class _Grid:
         return self._down @ channel @ self._across
 
     def read(self, maps: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """Value of channel `labels` (h, w) of maps (C, rows, columns); 0 where the label is 0."""
+        """Read channel `labels` (h, w) of maps (C, rows, columns); 0 where the label is 0."""
         found = np.zeros(labels.shape, np.float32)
         y, x = np.nonzero(labels)
         channel = labels[y, x]

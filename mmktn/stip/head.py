@@ -232,7 +232,7 @@ class STIPHead(HeatmapHead):
 
     @staticmethod
     def _parsing_source(features: Tensor, transfer: TransferResult | None) -> Tensor:
-        """Kernels depend on the semantic map where there is one, else on the features."""
+        """Choose what kernels depend on: the semantic map where there is one, else the features."""
         return features if transfer is None else transfer.semantic_map
 
     def _collect_targets(self, samples: list[PoseDataSample], maps: Tensor) -> STIPTargets:

@@ -56,5 +56,5 @@ class ChartResults(InstanceList[ChartResult]):
 
 
 def _as_array(values: Tensor) -> NDArray[Any]:
-    """Numpy knows no bfloat16, and nobody wants half."""
+    """Convert to an array: numpy knows no bfloat16, and nobody wants half."""
     return (values.float() if values.is_floating_point() else values).numpy()

@@ -68,12 +68,12 @@ def upright_box(box_xyxy: Tensor, matrix: Tensor) -> Tensor:
 
 
 def crop_window(center_xy: Tensor, scale_wh: Tensor) -> Tensor:
-    """Part of the image (N, 4) xyxy that crops without rotation cover: centre -+ scale / 2."""
+    """Return the part (N, 4) xyxy of the image under unrotated crops: centre -+ scale / 2."""
     return torch.cat((center_xy - scale_wh / 2, center_xy + scale_wh / 2), dim=-1)
 
 
 def box_in_window(boxes_xyxy: Tensor, windows_xyxy: Tensor) -> Tensor:
-    """Boxes (N, 4) as shares of their windows (N, 4), float64: (0, 0, 1, 1) is the whole window.
+    """Express boxes (N, 4) in shares of their windows (N, 4), float64: (0, 0, 1, 1) is all.
 
     Raises:
         ValueError: A window has no width or height where its box is another one.

@@ -182,7 +182,7 @@ def _barycentric(points: NDArray[np.float64], corners: NDArray[np.float64]) -> N
 def _nearest_on_triangles(
     points: NDArray[np.float64], corners: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Nearest triangle (N,) and barycentric coordinates (N, 3) of points outside all triangles."""
+    """Find nearest triangle (N,) and barycentric coordinates (N, 3) of points outside all."""
     start = corners
     along = np.roll(corners, -1, axis=1) - corners
     length2 = np.maximum((along**2).sum(-1), 1e-300)

@@ -116,7 +116,7 @@ def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 def vertex_normals_of(
     vertices: NDArray[np.float64], faces: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """(V, 3) unit normals of any triangles, weighted by their areas; 0 where there are none."""
+    """Compute unit normals (V, 3), triangles weighted by area; 0 where there are none."""
     corners = vertices[faces]
     edges = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     normals = vertex_sums(faces, np.asarray(np.cross(*edges), np.float64), len(vertices))

@@ -164,7 +164,7 @@ def _same_length(file: Path, **columns: NDArray[Any]) -> None:
 
 
 def _read_subdivided(root: Path) -> tuple[ChartAtlas, SurfaceMesh | None, int]:
-    """Charts of the subdivided mesh, the closed mesh if the file has one, and its vertex count."""
+    """Read charts of the subdivided mesh, the closed mesh if there is one, its vertex count."""
     file = root / SUBDIV
     content = _load(file)
     charts = _whole(_column(content, "Part_ID_subdiv", file), "Part_ID_subdiv", file)

@@ -108,7 +108,7 @@ def rasterize(
 def _facing_faces(
     points: NDArray[np.float64], faces: NDArray[np.int64], cull_back: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Drawable faces and their doubled signed area in the y-down image (negative: facing)."""
+    """Find drawable faces and their doubled signed area in the y-down image (negative: facing)."""
     corners = points[faces]
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])

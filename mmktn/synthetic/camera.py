@@ -13,7 +13,7 @@ import numpy as np
 
 
 def rotation_about(axis: str, angle: float) -> np.ndarray:
-    """Rotation matrix (3, 3) by `angle` radians about the x, y or z axis (right-hand rule)."""
+    """Make the matrix (3, 3) that rotates by `angle` radians about an axis (right-hand rule)."""
     c, s = np.cos(angle), np.sin(angle)
     if axis == "x":
         return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])

@@ -71,7 +71,7 @@ in a picture is annotated; whoever would show too little has been taken out of t
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    """Command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

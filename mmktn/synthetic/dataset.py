@@ -90,7 +90,7 @@ def generate_split(
 
 
 def annotation_file(out: Path, name: str, split: str) -> Path:
-    """Path of an annotation file: `annotations/densepose_<split>.json` or `crowdpose_...`."""
+    """Name an annotation file: `annotations/densepose_<split>.json` or `crowdpose_...`."""
     stem = "densepose" if name == "coco" else "crowdpose"
     return out / "annotations" / f"{stem}_{split}.json"
 

@@ -211,7 +211,7 @@ def _idle_arm(rng: np.random.Generator) -> LimbAngles:
 
 
 def _raised_arm(rng: np.random.Generator) -> LimbAngles:
-    """Between horizontal and straight up, to the side or forward."""
+    """Raise an arm to between horizontal and straight up, to the side or forward."""
     if rng.random() < 0.6:
         return LimbAngles(
             rng.uniform(80, 168), rng.normal(0, 12), rng.normal(0, 20), abs(rng.normal(20, 25))
@@ -292,7 +292,7 @@ def _crouching(rng: np.random.Generator) -> PoseAngles:
 
 
 def _sport(rng: np.random.Generator) -> PoseAngles:
-    """Kicks, lunges, reaching: wide independent ranges."""
+    """Kick, lunge or reach: wide independent ranges."""
     pose = PoseAngles(_raised_arm(rng), _idle_arm(rng))
     if rng.random() < 0.5:
         pose.left_arm, pose.right_arm = pose.right_arm, pose.left_arm
@@ -306,7 +306,7 @@ def _sport(rng: np.random.Generator) -> PoseAngles:
 
 
 def _lying(rng: np.random.Generator) -> PoseAngles:
-    """On the back, the belly or a side, limbs loose."""
+    """Lie on the back, the belly or a side, limbs loose."""
     pose = PoseAngles(_idle_arm(rng), _idle_arm(rng))
     kind = rng.random()
     tip = rng.normal(0, 6)
@@ -325,7 +325,7 @@ def _lying(rng: np.random.Generator) -> PoseAngles:
 
 
 def _kneeling(rng: np.random.Generator) -> PoseAngles:
-    """On one knee or on both."""
+    """Kneel on one knee or on both."""
     pose = PoseAngles(_idle_arm(rng), _idle_arm(rng), torso=(rng.normal(8, 8), 0, 0))
     for name in ("left_leg", "right_leg"):
         leg = LimbAngles(rng.uniform(2, 12), rng.uniform(0, 15), rng.normal(0, 6), 95.0, -35.0)

@@ -37,7 +37,7 @@ _ABSENT = object()
 
 
 def config_folders() -> list[Path]:
-    """Existing folders with the package's configs: the wheel's `.mim` first, then the sources."""
+    """Find the package's configs: the wheel's `.mim` first, then the sources."""
     places = (_PACKAGE / ".mim" / "configs", _PACKAGE.parent / "configs")
     return [place for place in places if (place / "_base_").is_dir()]
 

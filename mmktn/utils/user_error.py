@@ -98,7 +98,7 @@ def describe_error(error: BaseException) -> str:
 
 
 def one_line(text: str) -> str:
-    """Text as a single printable line: line breaks become spaces, control characters escapes."""
+    """Make text one printable line: line breaks become spaces, control characters escapes."""
     joined = " ".join(text.split())
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in joined)
 

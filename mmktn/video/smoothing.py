@@ -227,7 +227,7 @@ def _smoothed(
 def _window_of(
     box: NDArray[np.float64], own: FilmPerson | None, frame_hw: Sequence[int]
 ) -> tuple[int, int, int, int]:
-    """Pixels that hold the box and the map of the frame itself, so that no limb is cut off."""
+    """Find pixels that hold box and map of the frame itself, so that no limb is cut off."""
     x0, y0 = int(box[0]), int(box[1])
     x1, y1 = x0 + max(int(box[2] - box[0]), 1), y0 + max(int(box[3] - box[1]), 1)
     if own is not None:
@@ -237,7 +237,7 @@ def _window_of(
 
 
 def _middle_box(entries: Mapping[int, FilmPerson], width: float) -> NDArray[np.float64]:
-    """Weighted mean of boxes as many frames before as behind, so that what moves is not late."""
+    """Average boxes of as many frames before as behind, so that what moves is not late."""
     steps = [k for k in entries if -k in entries]
     weights = np.exp(-0.5 * (np.array(steps) / width) ** 2)
     boxes = np.array([entries[k].box_xyxy for k in steps])

@@ -153,7 +153,7 @@ def make_background(
     image: np.ndarray | None = None,
     colormap: str = "parula",
 ) -> np.ndarray:
-    """Canvas to paint on: (H, W, 3) uint8 RGB.
+    """Return a canvas to paint on: (H, W, 3) uint8 RGB.
 
     Raises:
         ValueError: 'grey' or 'image' without a picture, or a picture of another size.

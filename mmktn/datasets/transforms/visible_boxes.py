@@ -83,7 +83,7 @@ class FitBoxesToVisible(BaseTransform):
 
 
 def _visible_part(item: DensePoseAnnotation, frame: Tensor, box: Tensor) -> Tensor | None:
-    """The box around the labelled cells of the coarse map inside `box`; None if there are none."""
+    """Find the box around the labelled cells of the coarse map in `box`; None without any."""
     if item.coarse_map is None:
         return box
     rows, columns = (item.coarse_map.shape[axis] for axis in (0, 1))

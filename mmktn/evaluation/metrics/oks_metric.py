@@ -171,7 +171,7 @@ class OKSMetric(BaseMetric):
         }
 
     def _category(self, sample: Mapping[str, Any]) -> int:
-        """Category of a sample, from the file: the one called person, else its own or the first.
+        """Find a sample's category in the file: the one called person, else its own or the first.
 
         The hosts' data sets hand out persons, and write 1 or nothing where the file has another
         number for them.

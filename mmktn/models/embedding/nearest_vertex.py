@@ -264,7 +264,7 @@ def _groups_of(blocks: _Blocks, index: VertexIndex, block_values: int) -> _Lists
 def _vertices_of(
     blocks: _Blocks, outer_of: Tensor, groups: _Lists, index: VertexIndex, block_values: int
 ) -> _Lists:
-    """Vertices that a block may choose, of the groups of the outer block (B,) that it lies in."""
+    """Find the vertices that a block may choose, in the groups of its outer block (B,)."""
     size, total = index.groups.shape[1], len(index.vertices)
     found = []
     for some, members in _chunks(groups.count * size, outer_of, block_values):

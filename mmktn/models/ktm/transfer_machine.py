@@ -113,7 +113,7 @@ class KnowledgeTransferMachine(BaseModule):
         self._kept, self._kept_of, self._kept_from = None, [], []
 
     def __getstate__(self) -> dict[str, Any]:
-        """A saved or copied machine starts without rows."""
+        """Leave rows out of what is saved or copied."""
         return {**self.__dict__, "_kept": None, "_kept_of": [], "_kept_from": []}
 
     def train(self, mode: bool = True) -> "KnowledgeTransferMachine":
@@ -137,7 +137,7 @@ def _identity(tensor: Tensor) -> tuple[Any, ...]:
 
 
 def _without_autocast(device_type: str) -> contextlib.AbstractContextManager[Any]:
-    """Generation runs in full precision: relations are small and rows are long."""
+    """Generate the kernel in full precision: relations are small and rows are long."""
     if torch.amp.is_autocast_available(device_type):
         return torch.autocast(device_type, enabled=False)
     return contextlib.nullcontext()

@@ -58,7 +58,7 @@ def coarse_segm_loss(logits: Tensor, targets: ChartTargets, *, half_pixel: bool 
 
 
 def mask_segm_loss(logits: Tensor, targets: ChartTargets, *, without_points: bool) -> Tensor:
-    """Cross entropy of a map of the body with the masks of the persons, mean over all cells.
+    """Compute the mean cross entropy of all cells of a body map with the persons' masks.
 
     Args:
         logits: (N, D, h, w).

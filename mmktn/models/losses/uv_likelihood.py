@@ -20,7 +20,7 @@ VARIANCE_FLOOR = 0.01
 
 
 def variance_of(sigma_2: Tensor) -> Tensor:
-    """Isotropic variance s of U and of V, in squared chart units, from the raw map `sigma_2`."""
+    """Turn the raw map `sigma_2` into the variance s of U and of V, in squared chart units."""
     return F.softplus(sigma_2) + VARIANCE_FLOOR
 
 

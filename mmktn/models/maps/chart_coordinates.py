@@ -98,5 +98,5 @@ class ChartV(ChartCoordinate):
     coordinate = 1
 
     def flip(self, mirrored: Maps, rules: FlipRules) -> dict[str, Tensor]:
-        """V mirrors together with U."""
+        """Return nothing where U is there, which mirrors V as well."""
         return {} if "u" in mirrored else ChartU().flip(mirrored, rules)

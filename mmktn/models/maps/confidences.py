@@ -47,7 +47,7 @@ class ChartSpread(Confidence):
     needs: ClassVar[tuple[str, ...]] = ("u", "v")
 
     def flip(self, mirrored: Maps, rules: FlipRules) -> dict[str, Tensor]:
-        """Left and right charts change places."""
+        """Swap left and right charts."""
         return {self.name: permuted(mirrored[self.name], rules.chart_flip)}
 
     def decode(self, values: Tensor, labels: Tensor) -> Tensor:
@@ -148,7 +148,7 @@ class KappaV(Kappa):
     needs = ("u", "v", "sigma_2", "kappa_u")
 
     def flip(self, mirrored: Maps, rules: FlipRules) -> dict[str, Tensor]:
-        """It turns together with `kappa_u`."""
+        """Return nothing: it turns together with `kappa_u`."""
         return {}
 
 

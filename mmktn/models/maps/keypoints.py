@@ -37,7 +37,7 @@ class KeypointHeatmaps(DenseMap):
         return maps.sigmoid()
 
     def flip(self, mirrored: Maps, rules: FlipRules) -> dict[str, Tensor]:
-        """Left and right keypoints change places."""
+        """Swap left and right keypoints."""
         return {self.name: permuted(mirrored[self.name], rules.keypoint_flip)}
 
     def average(self, views: Sequence[Maps], *, uv_by_chart: bool = False) -> Tensor:

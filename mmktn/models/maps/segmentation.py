@@ -53,7 +53,7 @@ class FineSegm(ClassMap):
         return len(context.targets.roi_index) + cells
 
     def flip(self, mirrored: Maps, rules: FlipRules) -> dict[str, Tensor]:
-        """Left and right charts change places."""
+        """Swap left and right charts."""
         return {self.name: permuted(mirrored[self.name], rules.chart_flip)}
 
 
@@ -85,7 +85,7 @@ class CoarseSegm(CoarseMap):
     weight = 5.0
 
     def flip(self, mirrored: Maps, rules: FlipRules) -> dict[str, Tensor]:
-        """Left and right parts change places; the body alone has no sides."""
+        """Swap left and right parts; the body alone has no sides."""
         maps = mirrored[self.name]
         if maps.shape[1] == _NUM_PART_CHANNELS:
             maps = permuted(maps, rules.coarse_flip)
@@ -114,7 +114,7 @@ def require_class_map(argument: str, name: str) -> None:
 
 
 def permuted(maps: Tensor, table: NDArray[np.int64]) -> Tensor:
-    """Maps (N, C, h, w) with their channels in the order of a permutation that undoes itself."""
+    """Permute the channels of maps (N, C, h, w); the permutation undoes itself."""
     return maps[:, torch.tensor(table, device=maps.device)]
 
 

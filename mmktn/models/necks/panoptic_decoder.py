@@ -74,7 +74,7 @@ class PanopticFPNDecoder(BaseModule):
 
     @staticmethod
     def _to_stride_8(x: Tensor, head: nn.Module) -> Tensor:
-        """Every step of a level but the last resizing, which all levels share."""
+        """Make every step of a level but the last resizing, which all levels share."""
         for step, block in enumerate(head.children()):
             x = block(x if step == 0 else _double(x))
         return x

@@ -175,7 +175,7 @@ class ChartDecoder:
 
 
 def _read_channel(maps: Tensor, labels: Tensor, rows: Axis, columns: Axis) -> Tensor:
-    """Bilinear value of channel `labels` (rows, columns) of maps (a, a, C) at every pixel."""
+    """Read channel `labels` (rows, columns) of maps (a, a, C) bilinearly at every pixel."""
     _, width, channels = maps.shape
     flat = maps.reshape(-1)
 

@@ -112,7 +112,7 @@ class CascadeDensePoseRoIHead(DensePoseRoIHead):
         gt_instances: InstanceList,
         bbox_feats: Tensor,
     ) -> dict[str, Tensor]:
-        """Losses of both stages on the sampled boxes of each image; keys begin with the stage.
+        """Compute losses of both stages on each image's sampled boxes; keys begin with the stage.
 
         Raises:
             KeyError: An image's `gt_instances` has no `densepose`.
@@ -128,7 +128,7 @@ class CascadeDensePoseRoIHead(DensePoseRoIHead):
     def _loss_inputs(
         self, samplings: list[SamplingResult], gt_instances: InstanceList
     ) -> _LossInputs:
-        """Boxes that any branch learns from: the mask branch learns from all positive samples."""
+        """Choose boxes that any branch learns from; masks learn from all positive samples."""
         charts = self._supervised(samplings, gt_instances, self.densepose_head)
         keypoints = [torch.zeros_like(mask) for mask in charts]
         if self.keypoint_head is not None:

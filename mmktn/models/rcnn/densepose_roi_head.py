@@ -329,7 +329,7 @@ class DensePoseRoIHead(StandardRoIHead):
         return charts, self.keypoint_head(self._pool_keypoints(features, rois))
 
     def _box_weights(self) -> dict[str, Tensor]:
-        """Weights of the box classifier and regressor: KTM's location source (KTN, TCSVT 2022)."""
+        """Return classifier and regressor of the boxes: KTM's location source (KTN, TCSVT 2022)."""
         return {
             "cls": self.bbox_head.fc_cls.weight,
             "reg": self.bbox_head.fc_reg.weight,

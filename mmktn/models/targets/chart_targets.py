@@ -246,7 +246,7 @@ class ChartTargets:
         return index, _on_roi_cells(labels, boxes, rois, map_hw).float()
 
     def keypoint_cells(self, map_hw: Sequence[int]) -> tuple[Tensor, Tensor] | None:
-        """Flat cell (N, K) int64 of each keypoint and which (N, K) bool are to be learned."""
+        """Find the flat cell (N, K) int64 of each keypoint, and which (N, K) are to be learned."""
         if self.keypoint_xy is None or self.keypoint_labelled is None:
             return None
         cells, inside = image_to_keypoint_cells(self.keypoint_xy, self.rois_xyxy, _pair(map_hw))

@@ -321,7 +321,7 @@ def _vertices(
 
 
 def _whole_charts(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Chart numbers; a fraction is no chart (0), as in the official comparison with 1..24."""
+    """Put 0 for fractions, which are no chart in the official comparison with 1..24."""
     whole = (values == np.floor(values)) & (np.abs(values) < 2**53)
     return np.where(whole, values, 0).astype(np.int64)
 

@@ -58,7 +58,7 @@ def vertex_similarity(
 def points_in_box(
     person: PersonTruth, box_xywh: NDArray[np.float64], *, grid: float, toward_zero: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Pixels (P, 2) of a person's points in the map of a detection, and which (P,) lie inside."""
+    """Find the pixels (P, 2) of a person's points in a detection's map, and which lie inside."""
     true = person.box_xywh
     xy = person.grid_xy * true[2:] / grid + true[:2] - box_xywh[:2]
     pixels = (xy if toward_zero else np.floor(xy)).astype(np.int64)
@@ -126,7 +126,7 @@ class VertexGps:
     def distances(
         self, person: PersonTruth, box_xywh: NDArray[np.float64], index: int
     ) -> NDArray[np.float32]:
-        """Distances (P,) from a person's points to what a detection says there, inf for a miss."""
+        """Measure from a person's points to what a detection says there: (P,), inf for a miss."""
         assert person.mesh is not None
         assert person.vertices is not None
         pixels, inside = points_in_box(
