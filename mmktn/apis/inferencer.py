@@ -24,7 +24,7 @@ from mmktn.apis.model_loading import load_model
 from mmktn.apis.person_crops import predict_crops
 from mmktn.apis.picture_predictor import PicturePredictor, checked_call
 from mmktn.apis.prediction import charts_of
-from mmktn.apis.test_pipeline import find_test_pipeline, type_name
+from mmktn.apis.test_pipeline import cuts_persons, find_test_pipeline, type_name
 from mmktn.datasets.transforms import WarpToPerson
 from mmktn.engine.compiled_parts import begin_step, compile_static_parts
 from mmktn.models.layers.cpu_inference import prepare_for_cpu
@@ -85,9 +85,15 @@ class DensePoseInferencer(PicturePredictor):
         """Check that the config is of the kind this class runs.
 
         Raises:
-            ValueError: A top-down config here, or another one in the top-down inferencer.
+            ValueError: A top-down config here, another one in the top-down inferencer, or a pose
+                config.
         """
         crops = getattr(self.model, "looks_at", "image") == "person"
+        if not crops and cuts_persons(self.model.cfg):
+            raise ValueError(
+                "this is a pose config, which makes no charts: use "
+                "mmktn.apis.pose_estimator.PoseEstimator"
+            )
         if crops and not self.crops_persons:
             raise ValueError(
                 "this is a top-down config, which needs boxes: use TopdownDensePoseInferencer, or "

@@ -48,6 +48,11 @@ def find_test_pipeline(cfg: Config) -> list[Any]:
     return steps
 
 
+def cuts_persons(cfg: Config) -> bool:
+    """Tell whether a config cuts people out of pictures, as top-down systems do."""
+    return any(type_name(step) == "GetBBoxCenterScale" for step in find_test_pipeline(cfg))
+
+
 def innermost_dataset(dataset: Any) -> Any:
     """Return the data set inside wrappers; the first one, where a wrapper holds several.
 

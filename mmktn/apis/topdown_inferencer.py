@@ -21,7 +21,7 @@ from mmktn.apis.inferencer import DensePoseInferencer
 from mmktn.apis.model_loading import load_config, model_class
 from mmktn.apis.person_crops import predict_crops
 from mmktn.apis.picture_predictor import checked_call
-from mmktn.apis.test_pipeline import type_name
+from mmktn.apis.test_pipeline import cuts_persons
 from mmktn.zoo.named_weights import resolve_names
 
 
@@ -145,12 +145,13 @@ def open_inferencer(
     """
     config, checkpoint = resolve_names(config, checkpoint)
     cfg = load_config(config)
-    if type_name(cfg.model) == "TopdownPoseEstimator":
+    crops = getattr(model_class(cfg), "looks_at", "image") == "person"
+    if not crops and cuts_persons(cfg):
         raise ValueError(
             f"{config}: a pose config, which makes no charts: use demo/pose_demo.py, or "
             "mmktn.apis.pose_estimator.PoseEstimator"
         )
-    if getattr(model_class(cfg), "looks_at", "image") != "person":
+    if not crops:
         if detector is not None:
             raise ValueError(f"{config}: finds people itself, so detector={detector} has no use")
         return DensePoseInferencer(

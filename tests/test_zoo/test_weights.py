@@ -15,7 +15,7 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as host
 from torch import nn
 
-from mmktn.apis import open_inferencer, train_command
+from mmktn.apis import DensePoseInferencer, open_inferencer, train_command
 from mmktn.apis.model_loading import read_checkpoint
 from mmktn.apis.pose_estimator import PoseEstimator
 from mmktn.checkpoints import model_shapes
@@ -325,5 +325,6 @@ def test_a_pose_estimator_is_opened_by_name(small, state):
     estimator = PoseEstimator("small", device="cpu")
     weight = estimator.model.head.final_layer.weight
     assert torch.equal(weight, state["keypoint_head.final_layer.weight"])
-    with pytest.raises(ValueError, match="a pose config"):
-        open_inferencer("small")
+    for wrong in (open_inferencer, DensePoseInferencer):
+        with pytest.raises(ValueError, match="a pose config"):
+            wrong("small", device="cpu")
