@@ -234,9 +234,9 @@ def _check_chain(
         Variables of the file and its bases.
     """
     place = path.resolve()
-    names = " -> ".join(other.name for other in (*above, place))
+    chain = " -> ".join(other.name for other in (*above, place))
     if place in above:
-        raise UserError(f"{path}: a config is its own base ({names}); remove one _base_ of these")
+        raise UserError(f"{path}: a config is its own base ({chain}); remove one _base_ of these")
     by = f" (a base of {above[-1]})" if above else ""
     if path.suffix not in CONFIG_SUFFIXES:
         raise UserError(f"{path}{by} is not a config (.py, .json, .yaml); arguments swapped?")
