@@ -163,6 +163,33 @@ def longest(name, parts):
     return max(matching, key=len) if matching else None
 
 
+class Facts:
+    """What the tests below ask of a file, which is parsed once; a whole tree takes much memory."""
+
+    def __init__(self, path):
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+        self.docstring, self.empty = ast.get_docstring(tree), not text.strip()
+        self.imports, self.definitions, self.texts = [], [], []
+        functions = []
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                self.imports.append(node)
+            elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+                marks = [ast.unparse(mark) for mark in node.decorator_list]
+                self.definitions.append((type(node), node.name, node.lineno, marks))
+                if isinstance(node, ast.FunctionDef):
+                    functions.append(range(node.lineno + 1, node.end_lineno + 1))
+            elif isinstance(node, ast.Constant) and str(node.value).startswith("mmktn."):
+                self.texts.append(node.value)
+        self.imports_of_functions = [
+            node for node in self.imports if any(node.lineno in lines for lines in functions)
+        ]
+
+
+facts_of = cache(Facts)
+
+
 @cache
 def imports_of(path):
     """All (line, dotted name) of imports, those inside functions included."""
@@ -171,7 +198,7 @@ def imports_of(path):
 
 def _imports_of(path):
     package = ("mmktn", *path.relative_to(PACKAGE).parent.parts)
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in facts_of(path).imports:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
@@ -190,12 +217,9 @@ def own_imports(path):
 
 def imports_of_functions(path):
     """Modules of ours that functions of a file import."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    nodes = [node for function in functions for node in ast.walk(function)]
     return {
         node.module.removeprefix("mmktn.")
-        for node in nodes
+        for node in facts_of(path).imports_of_functions
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mmktn.")
     }
 
@@ -312,22 +336,20 @@ NAMED_THROUGH_REGISTRIES = {
 
 
 def test_what_goes_through_a_registry_is_known():
-    trees = {part_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+    files = {part_of(path): facts_of(path) for path in FILES}
     registered = {
-        node.name: me
-        for me, tree in trees.items()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
-        if any("register_module" in ast.unparse(mark) for mark in node.decorator_list)
+        name: me
+        for me, facts in files.items()
+        for kind, name, _, marks in facts.definitions
+        if kind is ast.ClassDef and any("register_module" in mark for mark in marks)
     }
     found = {
         me: {
             name: registered[name]
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Constant) and str(node.value).startswith("mmktn.")
-            if (name := str(node.value).removeprefix("mmktn.")) in registered
+            for text in facts.texts
+            if (name := text.removeprefix("mmktn.")) in registered
         }
-        for me, tree in trees.items()
+        for me, facts in files.items()
         if me != "utils.config_parts"
     }
     assert {me: names for me, names in found.items() if names} == NAMED_THROUGH_REGISTRIES
@@ -422,13 +444,12 @@ def test_no_function_serves_tests_alone():
     ]
     mentioned = Counter(word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text))
     unused = [
-        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        f"{path.relative_to(ROOT)}:{line} {name}"
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef | ast.ClassDef)
-        if mentioned[node.name] == 1 and not node.name.startswith(("__", "before_", "after_"))
-        if not node.decorator_list or "register" not in ast.unparse(node.decorator_list[0])
-        if node.name not in CALLED_BY_HOSTS | CALLED_BY_COMPOSED_NAMES | CALLED_BY_USERS
+        for _, name, line, marks in facts_of(path).definitions
+        if mentioned[name] == 1 and not name.startswith(("__", "before_", "after_"))
+        if not marks or "register" not in marks[0]
+        if name not in CALLED_BY_HOSTS | CALLED_BY_COMPOSED_NAMES | CALLED_BY_USERS
     ]
     assert not unused, f"delete what only tests call, or say above who else does: {unused}"
 
@@ -437,8 +458,7 @@ def test_every_module_says_what_it_is():
     silent = [
         str(path.relative_to(ROOT))
         for path in FILES
-        if path.read_text(encoding="utf-8").strip()
-        and not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        if not facts_of(path).empty and not facts_of(path).docstring
     ]
     assert not silent
 

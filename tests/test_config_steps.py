@@ -107,7 +107,7 @@ WIDTHS = {
 
 
 def quarter_widths(model: ConfigDict) -> None:
-    """A quarter of the channels of a full-size system; not those of images and keypoints."""
+    """A quarter of all channels, but those of images and keypoints."""
     for node in walk(model):
         for key in WIDTHS & set(node):
             if isinstance(node[key], (list, tuple)):
@@ -115,7 +115,8 @@ def quarter_widths(model: ConfigDict) -> None:
             elif isinstance(node[key], int) and node[key] >= 32:
                 node[key] //= 4
     if model.backbone.type.endswith("ResNet"):
-        model.backbone.update(base_channels=16, stem_channels=16)
+        width = model.backbone.get("base_channels", 64) // 4
+        model.backbone.update(base_channels=width, stem_channels=width)
 
 
 def small(cfg: Config) -> Config:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,9 @@ CONFIDENCES = {
 }
 
 
+@cache
 def load(path: Path) -> Config:
+    """Config of a file, read once; tests leave it unchanged."""
     return Config.fromfile(str(path))
 
 

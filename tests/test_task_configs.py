@@ -1,5 +1,6 @@
 """Configs of multi-task systems, cascades and single tasks: names, content, transfer."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,9 +33,16 @@ def _registered():
     init_default_scope("mmdet")
 
 
+@cache
+def load(path: Path) -> Config:
+    """Config of a file, read once; tests leave it unchanged."""
+    return Config.fromfile(str(path))
+
+
+@cache
 def model_of(path: Path) -> torch.nn.Module:
     with torch.device("meta"):
-        return MODELS.build(Config.fromfile(str(path)).model)
+        return MODELS.build(load(path).model)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=IDS)
@@ -75,7 +83,7 @@ def test_words_agree_with_the_content(path):
 @pytest.mark.parametrize("path", CONFIGS, ids=IDS)
 def test_results_fit_the_metrics(path):
     """Every metric finds the field it reads."""
-    cfg, head = Config.fromfile(str(path)), model_of(path).roi_head
+    cfg, head = load(path), model_of(path).roi_head
     fields = {"densepose"} if head.densepose_head.decoder is not None else set()
     branches = [head.densepose_head] + ([head.keypoint_head] if head.keypoint_head else [])
     for branch in branches:
@@ -106,7 +114,7 @@ def test_metafile_holds_the_figures_of_table_1():
 
 def test_settings_of_the_released_multi_task_config():
     for name in PAPER:
-        cfg = Config.fromfile(str(ROOT / f"cascade/{name}_r50_fpn_230k_dp-coco.py"))
+        cfg = load(ROOT / f"cascade/{name}_r50_fpn_230k_dp-coco.py")
         assert cfg.optim_wrapper.optimizer.lr == 0.002
         assert cfg.auto_scale_lr.base_batch_size == 8
         assert cfg.train_cfg.max_iters == 230000
