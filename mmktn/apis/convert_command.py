@@ -152,7 +152,7 @@ def save(outcome: Outcome, *, source: Path, target: Path) -> None:
         "source_sha256": sha256_of(source),
         "converter": "convert_detectron2",
         "mmktn_version": mmktn.__version__,
-        "config": outcome.config_name,
+        "config_name": outcome.config_name,
         "dropped": dict(outcome.conversion.dropped),
         "dataset_meta": {"classes": ("person",)},
     }

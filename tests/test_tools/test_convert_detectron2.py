@@ -1,6 +1,7 @@
 """Command line of the converter of detectron2 and KTN checkpoints."""
 
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,9 @@ def test_converted_checkpoint_loads_with_the_written_config(tmp_path, weights, c
     assert content["meta"]["source"] == "model_final.pkl"
     assert len(content["meta"]["source_sha256"]) == 64
     assert list(content["meta"]["dropped"]) == ["pixel_mean"]
-    model = load_model(config, target, device="cpu")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*ours.pth")
+        model = load_model(config, target, device="cpu")
     bias = model.rpn_head.rpn_reg.bias.detach().numpy()
     np.testing.assert_array_equal(bias, weights["proposal_generator.rpn_head.anchor_deltas.bias"])
     state = model.state_dict()
