@@ -32,15 +32,5 @@ train_dataloader = dict(dataset=each_file(_base_.train_dataloader, pipeline=trai
 
 # Learning rate 0.002 belongs to 16 images per iteration.
 optim_wrapper = dict(optimizer=dict(lr=0.002))
-param_scheduler = [
-    # LinearLR reaches the full rate at its last iteration, end - 1: 500, as in the official code.
-    dict(type="LinearLR", start_factor=0.1, by_epoch=False, begin=0, end=501),
-    dict(
-        type="MultiStepLR",
-        begin=0,
-        end={{_base_.max_iters}},
-        by_epoch=False,
-        milestones=[100000, 120000],
-        gamma=0.1,
-    ),
-]
+# LinearLR reaches the full rate at its last iteration, end - 1: 500, as in the official code.
+param_scheduler = with_step(_base_.param_scheduler, "LinearLR", end=501)

@@ -121,9 +121,9 @@ def in_given_boxes(pipeline: list[Part]) -> list[Part]:
     return [loading, dict(type="mmktn.LoadGivenBoxes"), *steps, dict(packing, meta_keys=keys)]
 
 
-def with_step(pipeline: Iterable[Part], kind: str, **changes: Any) -> list[Part]:
-    """A pipeline whose steps of a type have other arguments."""
-    return [dict(step, **changes) if step["type"] == kind else step for step in pipeline]
+def with_step(steps: Iterable[Part], kind: str, **changes: Any) -> list[Part]:
+    """A pipeline, or a schedule, whose steps of a type have other arguments."""
+    return [dict(step, **changes) if step["type"] == kind else step for step in steps]
 
 
 def each_file(dataloader: Mapping[str, Any], **changes: Any) -> Part:

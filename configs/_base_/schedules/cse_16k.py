@@ -1,10 +1,10 @@
 # 16 k iterations of 16 images, for models that start from others (CVPR 2021).
 _base_ = "s1x_cse.py"
+from mmktn.utils.config_parts import with_step
 
 max_iters = 16000
 
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
-param_scheduler = [
-    dict(step, end=max_iters, milestones=[12000, 14000]) if step.type == "MultiStepLR" else step
-    for step in _base_.param_scheduler
-]
+param_scheduler = with_step(
+    _base_.param_scheduler, "MultiStepLR", end=max_iters, milestones=[12000, 14000]
+)

@@ -5,8 +5,9 @@ Sources: the official DensePose evaluator (detectron2), COCO's and CrowdPose's k
 without its defects; docs/evaluation.md lists them side by side.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,11 +148,7 @@ def densepose_protocol(protocol: str | DensePoseProtocol) -> DensePoseProtocol:
     Raises:
         ValueError: No protocol has this name.
     """
-    if isinstance(protocol, DensePoseProtocol):
-        return protocol
-    if protocol not in DENSEPOSE_PROTOCOLS:
-        raise ValueError(f"protocol {protocol!r} is not one of {sorted(DENSEPOSE_PROTOCOLS)}")
-    return DENSEPOSE_PROTOCOLS[protocol]
+    return _by_name(protocol, DENSEPOSE_PROTOCOLS)
 
 
 def keypoint_protocol(protocol: str | KeypointProtocol) -> KeypointProtocol:
@@ -166,11 +163,18 @@ def keypoint_protocol(protocol: str | KeypointProtocol) -> KeypointProtocol:
     Raises:
         ValueError: No protocol has this name.
     """
-    if isinstance(protocol, KeypointProtocol):
+    return _by_name(protocol, KEYPOINT_PROTOCOLS)
+
+
+AnyProtocol = TypeVar("AnyProtocol", DensePoseProtocol, KeypointProtocol)
+
+
+def _by_name(protocol: str | AnyProtocol, known: Mapping[str, AnyProtocol]) -> AnyProtocol:
+    if not isinstance(protocol, str):
         return protocol
-    if protocol not in KEYPOINT_PROTOCOLS:
-        raise ValueError(f"protocol {protocol!r} is not one of {sorted(KEYPOINT_PROTOCOLS)}")
-    return KEYPOINT_PROTOCOLS[protocol]
+    if protocol not in known:
+        raise ValueError(f"protocol {protocol!r} is not one of {sorted(known)}")
+    return known[protocol]
 
 
 def similarity_thresholds(minimum: float = 0.5) -> NDArray[np.float64]:
