@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from tests.command_line import run_script
 from tests.processes import run_script_in_ranks
 from tests.test_stip.tiny_crowd import write_crowd
+from tests.training_logs import logged
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs/stip/stip_hrnet-w16n_cpu_synthcrowd-128x96.py"
@@ -50,9 +51,9 @@ def train(crowd, work_dir, epochs, *, resume=False, config=CONFIG, **extra):
     cfg.log_processor.window_size = 1
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     runner = Runner.from_cfg(cfg)
+    before = len(logged(work_dir))
     runner.train()
-    lines = sorted(work_dir.glob("*/vis_data/scalars.json"))[-1].read_text().splitlines()
-    return [json.loads(line) for line in lines], runner
+    return logged(work_dir)[before:], runner
 
 
 def test_resumed_run_repeats_the_uninterrupted_one(crowd, tmp_path):

@@ -17,6 +17,7 @@ from tests.fake_annotations import write_fake_dataset
 from tests.loopback import free_port
 from tests.processes import run_ranks
 from tests.test_tools import first_losses
+from tests.training_logs import logged
 
 ROOT = Path(__file__).parents[2]
 SMOKE = ROOT / "configs/densepose/smoke/ktn2_r18_fpn_smoke_dp-synth.py"
@@ -56,9 +57,9 @@ def train(
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None
     runner = Runner.from_cfg(cfg)
+    before = len(logged(work_dir))
     runner.train()
-    lines = sorted(work_dir.glob("*/vis_data/scalars.json"))[-1].read_text().splitlines()
-    return [json.loads(line) for line in lines]
+    return logged(work_dir)[before:]
 
 
 @pytest.fixture(scope="module")
